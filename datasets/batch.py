@@ -1,0 +1,92 @@
+"""From puzzles and an image bank to what trains (`Examples`) and what only scoring may open (`Sealed`)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .images import Bank
+from .task import Puzzles, Task
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees. An image that occurs twice is there, and perceived, once.
+
+    `place[b, v]` is the row of `images` that variable v of puzzle b shows, −1 where it shows none.
+    `symbols` holds the symbol of givens that are seen as symbols, −1 elsewhere. `answer` holds the
+    symbols of the queries, −1 at the givens (under leaky supervision the givens' labels as well).
+    """
+
+    images: Float[Tensor, "images 1 28 28"]
+    place: Int[Tensor, "batch variables"]
+    symbols: Int[Tensor, "batch variables"]
+    given: Bool[Tensor, "batch variables"]
+    answer: Int[Tensor, "batch variables"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All a trainer can reach of one split: which images, what is given, and the answer.
+
+    `image` holds rows of the bank, −1 where a variable shows no image.
+    """
+
+    bank: Bank
+    image: Int[Tensor, "puzzles variables"]
+    symbols: Int[Tensor, "puzzles variables"]
+    given: Bool[Tensor, "puzzles variables"]
+    answer: Int[Tensor, "puzzles variables"]
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def batch(self, rows: Int[Tensor, " rows"] | slice) -> Batch:
+        """Gathers the images of some puzzles; everything stays on the device of the bank."""
+        image = self.image[rows]
+        distinct, place = torch.unique(image, return_inverse=True)
+        if len(distinct) and distinct[0] < 0:  # −1 sorts first: "shows no image" is not an image
+            distinct, place = distinct[1:], place - 1
+        return Batch(
+            images=self.bank.gather(distinct),
+            place=place,
+            symbols=self.symbols[rows],
+            given=self.given[rows],
+            answer=self.answer[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """The true symbols of every variable; handed to scoring, never to anything that trains."""
+
+    solution: Int[Tensor, "puzzles variables"]
+
+
+def assemble(task: Task, puzzles: Puzzles, bank: Bank) -> tuple[Examples, Sealed]:
+    """Splits puzzles into what trains and what is sealed, with the images of `bank`.
+
+    This is the one place where an answer is made: the symbols of the queries, −1 at the givens. Only a
+    task that says `supervision="leaky"` gets more.
+    """
+    device = bank.device
+    solution = puzzles.solution.astype(np.int64)
+    shown = puzzles.picture >= 0
+    if task.seen == "symbols":
+        shown = np.zeros_like(shown)
+    image = np.full(solution.shape, -1, dtype=np.int64)
+    if shown.any():
+        classes = np.asarray(task.classes)
+        image[shown] = bank.find(classes[solution[shown]], puzzles.picture[shown])
+    as_symbols = puzzles.given & ~shown
+    answered = np.ones_like(puzzles.given) if task.supervision == "leaky" else ~puzzles.given
+    examples = Examples(
+        bank=bank,
+        image=torch.from_numpy(image).to(device),
+        symbols=torch.from_numpy(np.where(as_symbols, solution, -1)).to(device),
+        given=torch.from_numpy(puzzles.given.copy()).to(device),
+        answer=torch.from_numpy(np.where(answered, solution, -1)).to(device),
+    )
+    return examples, Sealed(torch.from_numpy(solution).to(device))

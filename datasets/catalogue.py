@@ -1,0 +1,48 @@
+"""Names to things: what comes with groundcheck, and what installed packages register."""
+
+import difflib
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+
+class UnknownName(ValueError):
+    """A name that nothing is registered under; the message suggests the nearest."""
+
+
+class Catalogue:
+    """Names of one kind, each with the "module:attribute" it stands for; nothing is imported before use.
+
+    Packages add to it with an entry point in `group`; a name that groundcheck has itself is not replaced.
+    """
+
+    def __init__(self, kind: str, group: str, ours: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.group = group
+        self._ours = ours
+
+    def entries(self) -> dict[str, EntryPoint]:
+        """Every name with its entry point, ours first."""
+        found = {name: EntryPoint(name, value, self.group) for name, value in self._ours.items()}
+        for entry in sorted(entry_points(group=self.group)):
+            found.setdefault(entry.name, entry)
+        return found
+
+    def load(self, name: str) -> Any:
+        """What `name` stands for. Raises `UnknownName`, with the nearest names."""
+        entries = self.entries()
+        if name not in entries:
+            near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(entries)}"
+            raise UnknownName(f"unknown {self.kind} {name!r}: {hint}")
+        return entries[name].load()
+
+
+TASKS = Catalogue(
+    "task",
+    "groundcheck.tasks",
+    {
+        "mapping": "groundcheck.datasets.mapping:Mapping",
+        "sudoku": "groundcheck.datasets.sudoku:Sudoku",
+    },
+)

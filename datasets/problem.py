@@ -1,0 +1,117 @@
+"""A problem: variables, the symbols each may take, and the rules that join them."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int
+from pysat.card import CardEnc, EncType
+from pysat.formula import CNF, IDPool
+from pysat.solvers import Solver as SatSolver
+
+# Above this many symbols an at-most-one constraint is cheaper with auxiliary variables than pairwise:
+# k(k-1)/2 binary clauses against about 3k.
+PAIRWISE_LIMIT = 8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Variables over finite domains, and the rules as CNF over their indicator literals.
+
+    The literal of "variable v takes symbol k" is `literal(v, k)`; indicator literals are 1…sum(domains)
+    in order, anything above is auxiliary and is determined by them or existentially quantified. The
+    rules state for every variable that it takes exactly one symbol. `rules is None` where a solver must
+    learn them; such a problem still tells the variables and how many symbols each has.
+    """
+
+    variables: tuple[str, ...]
+    domains: tuple[int, ...]
+    rules: CNF | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.variables) != len(self.domains):
+            raise ValueError(
+                f"{len(self.variables)} variables but {len(self.domains)} domains: give each variable one"
+            )
+        if not self.variables or min(self.domains) < 2:
+            raise ValueError("a problem needs at least one variable, and at least two symbols for each")
+
+    @cached_property
+    def symbols(self) -> int:
+        """Size of the largest domain: the last dimension of beliefs."""
+        return max(self.domains)
+
+    @cached_property
+    def legal(self) -> Bool[np.ndarray, "variables symbols"]:
+        """Which symbols each variable may take; beliefs are zero elsewhere."""
+        return np.arange(self.symbols)[None, :] < np.asarray(self.domains)[:, None]
+
+    @cached_property
+    def _offsets(self) -> tuple[int, ...]:
+        return (0, *itertools.accumulate(self.domains))
+
+    @property
+    def indicators(self) -> int:
+        """How many indicator literals there are; auxiliary literals lie above."""
+        return self._offsets[-1]
+
+    def literal(self, variable: int, symbol: int) -> int:
+        """The CNF literal of "this variable takes this symbol" (both counted from 0)."""
+        if not 0 <= symbol < self.domains[variable]:
+            raise ValueError(
+                f"symbol {symbol} of variable {self.variables[variable]!r}: "
+                f"it takes 0 to {self.domains[variable] - 1}"
+            )
+        return 1 + self._offsets[variable] + symbol
+
+    def without_rules(self) -> "Problem":
+        """The same variables and domains, for a solver that learns its rules."""
+        return replace(self, rules=None)
+
+    def decode(self, model: Sequence[int]) -> Int[np.ndarray, " variables"]:
+        """Symbols of a SAT model (a list of signed literals, as python-sat returns it)."""
+        held = np.asarray(model[: self.indicators]) > 0
+        parts = np.split(held, self._offsets[1:-1])
+        return np.array([int(part.argmax()) for part in parts])
+
+    def assumptions(self, symbols: Sequence[int]) -> list[int]:
+        """Literals that fix each variable to its symbol; −1 leaves a variable open."""
+        return [self.literal(v, int(k)) for v, k in enumerate(symbols) if k >= 0]
+
+    def solutions(self, limit: int | None = None) -> Iterator[Int[np.ndarray, " variables"]]:
+        """Every assignment of symbols that satisfies the rules, each once, at most `limit` of them.
+
+        Raises `ValueError` where the problem was handed over without its rules.
+        """
+        if self.rules is None:
+            raise ValueError("this problem was given without rules, so its solutions are unknown")
+        with SatSolver(name="cadical153", bootstrap_with=self.rules) as solver:
+            found = itertools.count() if limit is None else range(limit)
+            for _ in found:
+                if not solver.solve():
+                    return
+                solution = self.decode(solver.get_model() or [])
+                yield solution
+                solver.add_clause([-literal for literal in self.assumptions(solution.tolist())])
+
+
+def make_problem(
+    variables: Sequence[str],
+    domains: Sequence[int],
+    clauses: Iterable[Sequence[int]] = (),
+) -> Problem:
+    """A problem whose rules are `clauses` plus "exactly one symbol" for every variable.
+
+    `clauses` are over `Problem.literal`; literals above `sum(domains)` are auxiliary. Small domains are
+    constrained pairwise, larger ones by python-sat's sequential counter.
+    """
+    problem = Problem(tuple(variables), tuple(domains))
+    rules = CNF(from_clauses=[list(clause) for clause in clauses])
+    pool = IDPool(start_from=max(problem.indicators, rules.nv) + 1)
+    for variable, size in enumerate(domains):
+        literals = [problem.literal(variable, symbol) for symbol in range(size)]
+        encoding = EncType.pairwise if size <= PAIRWISE_LIMIT else EncType.seqcounter
+        rules.extend(CardEnc.equals(lits=literals, bound=1, vpool=pool, encoding=encoding).clauses)
+    return replace(problem, rules=rules)

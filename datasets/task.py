@@ -1,0 +1,123 @@
+"""What a task is: a problem, a way to draw puzzles of it, and how its symbols are shown."""
+
+import zlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from .problem import Problem
+
+Split = Literal["train", "validation", "test", "ood"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
+
+
+@dataclass(frozen=True)
+class Puzzles:
+    """Puzzles of one task, as arrays; they name pictures and never hold them.
+
+    `picture` tells which picture of its symbol a given shows: a draw in [0, 2³¹) that an image bank
+    takes modulo the number of pictures it has of that symbol, so that puzzles fit every image set. It is
+    −1 where a variable shows none: at the queries, and at givens that are always seen as symbols (the
+    inequality signs of a futoshiki).
+    """
+
+    solution: Int[np.ndarray, "puzzles variables"]
+    given: Bool[np.ndarray, "puzzles variables"]
+    picture: Int[np.ndarray, "puzzles variables"]
+
+    def __len__(self) -> int:
+        return len(self.solution)
+
+    def __getitem__(self, rows: slice | Int[np.ndarray, " rows"]) -> "Puzzles":
+        return Puzzles(self.solution[rows], self.given[rows], self.picture[rows])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each variable stands when a puzzle is drawn, in cells: rows downwards, columns rightwards."""
+
+    rows: int
+    columns: int
+    places: tuple[tuple[int, int], ...]
+    block: tuple[int, int] | None = None  # rows and columns of a block, where lines are drawn heavier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """A family of puzzles; the frozen dataclass is its own configuration.
+
+    Deterministic in (split, size, seed): the same three give the same puzzles; different seeds or splits
+    share no stream. `seen="symbols"` is the textual control: the solver is handed the true symbols of
+    the givens. `supervision="leaky"` puts the labels of the givens into the answer, as the SATNet
+    experiments of 2019 did; it exists to reproduce that result and never passes.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]  # raised whenever the same (split, size, seed) gives other puzzles
+    source: ClassVar[str]  # paper or page this task comes from
+
+    seen: Literal["images", "symbols"] = "images"
+    supervision: Literal["masked", "leaky"] = "masked"
+
+    def __post_init__(self) -> None:
+        for option, fits in (("seen", ("images", "symbols")), ("supervision", ("masked", "leaky"))):
+            if getattr(self, option) not in fits:
+                raise ValueError(f"{option}={getattr(self, option)!r}: it is {' or '.join(fits)}")
+
+    @cached_property
+    @abstractmethod
+    def problem(self) -> Problem:
+        """The variables, their symbols and the rules."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[int, ...]:
+        """Class of the image set that shows symbol k, for every symbol that is shown."""
+
+    @property
+    @abstractmethod
+    def layout(self) -> Layout:
+        """Where each variable stands when a puzzle is drawn."""
+
+    @abstractmethod
+    def generate(self, split: Split, size: int, seed: int) -> Puzzles:
+        """`size` puzzles of a split."""
+
+    @abstractmethod
+    def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
+        """Which rows keep every rule, decided without the CNF."""
+
+    def drawn(self, seed: int) -> Self:
+        """The task as one trial meets it. A task that draws part of itself (mapping: its bijection)
+        returns the one drawn from `seed`; most are the same for every seed."""
+        del seed
+        return self
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The configuration, for records and captions."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def stream(self, split: Split, seed: int, *more: int) -> np.random.Generator:
+        """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
+        if seed < 0:
+            raise ValueError(f"seed {seed}: seeds are whole numbers from 0 on")
+        key = (zlib.crc32(self.name.encode()), SPLITS.index(split), seed, *more)
+        return np.random.default_rng(np.random.SeedSequence(key))
+
+
+def draw_pictures(
+    shown: Bool[np.ndarray, "puzzles variables"], rng: np.random.Generator
+) -> Int[np.ndarray, "puzzles variables"]:
+    """Which picture of its symbol each shown variable shows; −1 at the others."""
+    drawn = rng.integers(0, 2**31 - 1, size=shown.shape, dtype=np.int32)
+    return np.where(shown, drawn, np.int32(-1))
+
+
+def textual(task: Task) -> Task:
+    """The same task with the givens seen as symbols: the control without perception."""
+    return replace(task, seen="symbols")
