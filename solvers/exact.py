@@ -12,23 +12,23 @@ from .solver import TINY, Answer, Beliefs, Given, Solver, hide_queries
 
 LIMIT = 100_000  # solutions; weights of one row are then 0.4 MB, those of a batch of 64 are 26 MB
 
-# Log-weight of a world that disagrees with the answer, nats. Below any that 81 beliefs can give (81 · log TINY
-# is −5600), and finite, so that an answer that no world agrees with costs 10⁴ nats instead of making NaN.
+# Log-weight of a world that disagrees with the answer, nats. Below any that 81 beliefs can give
+# (81 · log TINY is −5600), and finite, so that an answer that no world agrees with makes no NaN.
 OUT = -1e4
 
 
-class TooManySolutions(ValueError):
+class TooManySolutionsError(ValueError):
     """The rules have more solutions than are enumerated."""
 
 
 def enumerate_worlds(problem: Problem, limit: int = LIMIT) -> Float[Tensor, "worlds cells"]:
     """Every solution of the rules as one row of indicators, cell v·symbols + k for "v takes k".
 
-    Raises `TooManySolutions` above `limit`, and `ValueError` where the rules have none.
+    Raises `TooManySolutionsError` above `limit`, and `ValueError` where the rules have none.
     """
     found = list(problem.solutions(limit + 1))
     if len(found) > limit:
-        raise TooManySolutions(
+        raise TooManySolutionsError(
             f"these rules have more than {limit:,} solutions: too many to enumerate, "
             "take a smaller task or a solver that searches"
         )

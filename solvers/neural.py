@@ -10,7 +10,7 @@ from .solver import Beliefs, Given, Solver, hide_queries
 
 
 def complete(logits: Beliefs, beliefs: Beliefs, given: Given, legal: Tensor) -> Beliefs:
-    """Softmax of `logits` over each variable's own symbols at the queries, and what was seen at the givens."""
+    """Softmax of `logits` over each variable's own symbols at the queries, what was seen at the givens."""
     guessed = logits.masked_fill(~legal, -torch.inf).softmax(-1)
     return torch.where(given.unsqueeze(-1), beliefs, guessed)
 
