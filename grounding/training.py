@@ -108,7 +108,8 @@ def train(
             if len(solved):
                 mean = solved.mean()
                 optimiser.zero_grad()
-                mean.backward()
+                if mean.requires_grad:  # else nothing is there to train: exact rules on true symbols
+                    mean.backward()
                 total += float(mean.detach()) * len(solved)
                 solved_rows += len(solved)
             if len(solved) and _finite(parameters):

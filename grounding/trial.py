@@ -10,11 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..datasets.batch import Batch, Examples, Sealed, assemble
 from ..datasets.images import Bank, ImageSet, load_images
-from ..datasets.problem import Problem
 from ..datasets.task import Split, Task, textual
 from .building import SolverBroken, SolverSpec
 from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
@@ -130,6 +129,20 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
     )
 
 
+class NoSolver(nn.Module):
+    """Stands where no solver is trained: passes the beliefs on."""
+
+    def forward(
+        self, beliefs: Float[Tensor, "batch variables symbols"], given: Bool[Tensor, "batch variables"]
+    ) -> Float[Tensor, "batch variables symbols"]:
+        """The beliefs."""
+        del given
+        return beliefs
+
+
+NO_SOLVER = SolverSpec("none", factory=lambda _problem: NoSolver())
+
+
 @dataclass(frozen=True)
 class Held:
     """Held-out puzzles with their sealed labels: scoring's side of the barrier."""
@@ -146,7 +159,7 @@ def hold(task: Task, split: Split, size: int, seed: int, images: ImageSet) -> He
     return Held(task, *assemble(task, task.generate(split, size, seed), bank), bank)
 
 
-def build_network(problem: Problem, task: Task, spec: SolverSpec, training: Training, seed: int) -> Network:
+def build_network(task: Task, spec: SolverSpec, training: Training, seed: int) -> Network:
     """Perception and solver with initial weights from `seed`; the perception's do not depend on the solver.
 
     Leaves torch's global generator seeded, for solvers that use it.
@@ -155,10 +168,10 @@ def build_network(problem: Problem, task: Task, spec: SolverSpec, training: Trai
         int(state) for state in np.random.SeedSequence((seed, 1)).generate_state(2, np.uint64) >> np.uint64(1)
     )
     torch.manual_seed(solver_seed)
-    solver = spec.build(problem)
+    solver = spec.build(task.problem)
     after_solver = torch.get_rng_state()
     torch.manual_seed(perception_seed)
-    network = Network(problem, len(task.classes), solver, training.interface)
+    network = Network(task.problem, len(task.classes), solver, training.interface)
     torch.set_rng_state(after_solver)
     return network
 
@@ -172,7 +185,8 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
     training = hold(taught, "train", trial.training.puzzles, trial.seed, images)
     validation = hold(task, "validation", trial.validation_puzzles, trial.seed, images)
     with torch.random.fork_rng():
-        network = build_network(task.problem, task, trial.solver, trial.training, trial.seed).to(trial.device)
+        spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
+        network = build_network(task, spec, trial.training, trial.seed).to(trial.device)
         def measure(progress: Progress) -> None:
             after_epoch(_point(network, validation, progress))
 
@@ -184,8 +198,7 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
             loss=supervised if trial.role == "ceiling" else end_to_end,
             after_epoch=measure,
         )
-        test = hold(task, "test", trial.test_puzzles, trial.seed, images)
-        return evaluate(network, test, validation)
+        return evaluate(network, hold(task, "test", trial.test_puzzles, trial.seed, images), validation)
 
 
 def supervised(network: Network, batch: Batch) -> Float[Tensor, " images"]:
