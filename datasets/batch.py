@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .images import Bank
+from .images import Bank, Gallery
 from .task import Puzzles, Task
 
 
@@ -31,10 +31,10 @@ class Batch:
 class Examples:
     """All a trainer can reach of one split: which images, what is given, and the answer.
 
-    `image` holds rows of the bank, −1 where a variable shows no image.
+    `image` holds rows of the gallery, −1 where a variable shows no image.
     """
 
-    bank: Bank
+    gallery: Gallery
     image: Int[Tensor, "puzzles variables"]
     symbols: Int[Tensor, "puzzles variables"]
     given: Bool[Tensor, "puzzles variables"]
@@ -44,13 +44,13 @@ class Examples:
         return len(self.given)
 
     def batch(self, rows: Int[Tensor, " rows"] | slice) -> Batch:
-        """Gathers the images of some puzzles; everything stays on the device of the bank."""
+        """Gathers the images of some puzzles; everything stays on the device of the gallery."""
         image = self.image[rows]
         distinct, place = torch.unique(image, return_inverse=True)
         if len(distinct) and distinct[0] < 0:  # −1 sorts first: "shows no image" is not an image
             distinct, place = distinct[1:], place - 1
         return Batch(
-            images=self.bank.gather(distinct),
+            images=self.gallery.gather(distinct),
             place=place,
             symbols=self.symbols[rows],
             given=self.given[rows],
@@ -83,7 +83,7 @@ def assemble(task: Task, puzzles: Puzzles, bank: Bank) -> tuple[Examples, Sealed
     as_symbols = puzzles.given & ~shown
     answered = np.ones_like(puzzles.given) if task.supervision == "leaky" else ~puzzles.given
     examples = Examples(
-        bank=bank,
+        gallery=bank.gallery,
         image=torch.from_numpy(image).to(device),
         symbols=torch.from_numpy(np.where(as_symbols, solution, -1)).to(device),
         given=torch.from_numpy(puzzles.given.copy()).to(device),

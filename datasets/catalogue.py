@@ -19,11 +19,11 @@ class Catalogue:
     def __init__(self, kind: str, group: str, ours: Mapping[str, str]) -> None:
         self.kind = kind
         self.group = group
-        self._ours = ours
+        self.ours = ours
 
     def entries(self) -> dict[str, EntryPoint]:
         """Every name with its entry point, ours first."""
-        found = {name: EntryPoint(name, value, self.group) for name, value in self._ours.items()}
+        found = {name: EntryPoint(name, value, self.group) for name, value in self.ours.items()}
         for entry in sorted(entry_points(group=self.group)):
             found.setdefault(entry.name, entry)
         return found

@@ -1,0 +1,107 @@
+"""What is measured of a trained network."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+
+Confusion = Int[np.ndarray, "true predicted"]
+
+
+def confusion_matrix(
+    true: Int[np.ndarray, " images"], predicted: Int[np.ndarray, " images"], symbols: int
+) -> Confusion:
+    """How often each true symbol (row) was read as each symbol (column)."""
+    return np.bincount(true * symbols + predicted, minlength=symbols**2).reshape(symbols, symbols)
+
+
+def grounding_accuracy(confusion: Confusion) -> float:
+    """Fraction of images whose most likely symbol is the true one."""
+    return float(np.trace(confusion) / confusion.sum())
+
+
+def best_relabelling(confusion: Confusion) -> Int[np.ndarray, " predicted"]:
+    """For each predicted symbol the true one, one-to-one, that makes most readings right (Hungarian)."""
+    true, predicted = linear_sum_assignment(confusion, maximize=True)
+    relabelling = np.empty(len(confusion), dtype=np.int64)
+    relabelling[predicted] = true
+    return relabelling
+
+
+def relabel(confusion: Confusion, relabelling: Int[np.ndarray, " predicted"]) -> Confusion:
+    """The confusion matrix after every predicted symbol has been renamed."""
+    renamed = np.zeros_like(confusion)
+    renamed[:, relabelling] = confusion
+    return renamed
+
+
+def collapse(confusion: Confusion) -> float:
+    """1 − the fraction of symbols that are ever predicted; it ignores correctness (rsbench)."""
+    return 1 - float((confusion.sum(0) > 0).mean())
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracies of one network on held-out puzzles and images, each a fraction in [0, 1].
+
+    `task`: every query of a puzzle answered exactly; `board`: that, and every image of the puzzle read
+    right; `cell`: queries one by one. A puzzle the solver left unsolved (NaN) counts as wrong and in
+    `unsolved`. `read` is the fraction of puzzles whose images were all read right: the exact rules on top
+    of this perception would answer that many. `raw`, `aligned` and `collapse` are of images; `aligned`
+    after the best one-to-one relabelling, fitted on validation images and scored on test images. They are
+    None where the task was seen as symbols.
+    """
+
+    task: float
+    board: float
+    cell: float
+    unsolved: float
+    read: float
+    puzzles: int
+    raw: float | None = None
+    aligned: float | None = None
+    collapse: float | None = None
+    images: int = 0
+    confusion: list[list[int]] | None = None  # test images, true symbol by predicted symbol, as read
+    relabelling: list[int] | None = None  # true symbol of each predicted one
+
+
+def score(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    read_right: Bool[np.ndarray, "puzzles variables"],
+    validation: Confusion | None = None,
+    test: Confusion | None = None,
+) -> Scores:
+    """Scores completions at the queries only: what a solver returns at the givens is never looked at.
+
+    `read_right` tells which variables show an image that perception read right (true where none is shown).
+    `validation` and `test` are the confusion matrices of images; None where no images were seen.
+    """
+    query = ~given
+    unsolved = (np.isnan(completion).any(-1) & query).any(-1)
+    answered = np.where(np.isnan(completion), -1.0, completion).argmax(-1)
+    right = ((answered == solution) & ~unsolved[:, None]) | given
+    solved, read = right.all(-1), read_right.all(-1)
+    scores = Scores(
+        task=float(solved.mean()),
+        board=float((solved & read).mean()),
+        cell=float(right[query].mean()),
+        unsolved=float(unsolved.mean()),
+        read=float(read.mean()),
+        puzzles=len(given),
+    )
+    if validation is None or test is None:
+        return scores
+    relabelling = best_relabelling(validation)
+    return replace(
+        scores,
+        raw=grounding_accuracy(test),
+        aligned=grounding_accuracy(relabel(test, relabelling)),
+        collapse=collapse(test),
+        images=int(test.sum()),
+        confusion=test.tolist(),
+        relabelling=relabelling.tolist(),
+    )

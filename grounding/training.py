@@ -1,0 +1,125 @@
+"""Training a network end to end, on what trains and on nothing else."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ..datasets.batch import Batch, Examples
+from ..solvers.solver import answer_nll
+from .perception import Interface, Network
+
+Loss = Callable[[Network, Batch], Float[Tensor, " batch"]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One epoch of training that ended, counted from 1."""
+
+    epoch: int
+    loss: float  # mean over the rows that were solved; nats per row
+    skipped: float  # fraction of steps without a solved row, or with a gradient that is not finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The training budget and how it is spent; nothing stops a run before its budget is spent.
+
+    `puzzles` of the training split are passed through `epochs` times in batches of `batch`. Adam's
+    learning rates are apart for perception and solver; None leaves the solver's to what it recommends.
+    """
+
+    puzzles: int = 600
+    epochs: int = 15
+    batch: int = 32
+    perception_rate: float = 1e-3
+    solver_rate: float | None = None
+    interface: Interface = "softmax"
+
+    def __post_init__(self) -> None:
+        for name in ("puzzles", "epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it takes at least 1")
+        for name in ("perception_rate", "solver_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not (rate > 0 and math.isfinite(rate)):
+                raise ValueError(f"{name}={rate}: a learning rate is a positive number")
+        if self.interface not in ("softmax", "sigmoid"):
+            raise ValueError(f"interface={self.interface!r}: it is softmax or sigmoid")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """For a record."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+    """The solver's own loss where it has one, else the likelihood of the answer under its completion."""
+    beliefs = network.beliefs(batch)
+    own = getattr(network.solver, "loss", None)
+    if own is not None:
+        return own(beliefs, batch.given, batch.answer)
+    return answer_nll(network.solver(beliefs, batch.given), batch.answer)
+
+
+def orders(size: int, epochs: int, batch: int, generator: torch.Generator) -> Iterator[list[Int[Tensor, " rows"]]]:
+    """The batches of each epoch: every puzzle once, in a fresh order."""
+    for _ in range(epochs):
+        yield list(torch.randperm(size, generator=generator).split(batch))
+
+
+def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer:
+    """Adam with a learning rate for perception and one for the solver."""
+    rate = training.solver_rate or getattr(network.solver, "learning_rate", 1e-3)
+    groups: list[dict[str, Any]] = [
+        {"params": list(network.perception.parameters()), "lr": training.perception_rate},
+        {"params": [p for p in network.solver.parameters() if p.requires_grad], "lr": rate},
+    ]
+    return torch.optim.Adam([group for group in groups if group["params"]])
+
+
+def train(
+    network: Network,
+    examples: Examples,
+    training: Training,
+    generator: torch.Generator,
+    *,
+    loss: Loss = end_to_end,
+    after_epoch: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Spends the training budget, telling `after_epoch` of each epoch that ends.
+
+    Rows whose loss is NaN are rows the solver could not solve: they are left out of the step. A step
+    without a solved row, or whose gradient is not finite, is skipped and counted.
+    """
+    optimiser = optimiser_for(network, training)
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    device = examples.given.device
+    for epoch, batches in enumerate(orders(len(examples), training.epochs, training.batch, generator), 1):
+        network.train()
+        total, solved_rows, skipped = 0.0, 0, 0
+        for rows in batches:
+            losses = loss(network, examples.batch(rows.to(device)))
+            solved = losses[~losses.isnan()]
+            if len(solved):
+                mean = solved.mean()
+                optimiser.zero_grad()
+                mean.backward()
+                total += float(mean.detach()) * len(solved)
+                solved_rows += len(solved)
+            if len(solved) and _finite(parameters):
+                optimiser.step()
+            else:
+                skipped += 1
+        mean_loss = total / solved_rows if solved_rows else math.nan
+        after_epoch(Progress(epoch, mean_loss, skipped / len(batches)))
+
+
+def _finite(parameters: list[nn.Parameter]) -> bool:
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    # One sum instead of a look at every entry: it is finite unless an entry, or their scale, is not.
+    return all(bool(torch.isfinite(gradient.sum())) for gradient in gradients)
