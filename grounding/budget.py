@@ -1,5 +1,7 @@
 """How much training each task gets unless a user says otherwise."""
 
+from dataclasses import replace
+
 from ..datasets.task import Task
 from .training import Training
 
@@ -13,4 +15,4 @@ BUDGETS = {
 def budget_for(task: Task, epochs: int | None = None) -> Training:
     """The default budget of a task, with another number of epochs where one is chosen."""
     budget = BUDGETS.get(task.name, Training())
-    return budget if epochs is None else Training(**{**budget.settings, "epochs": epochs})
+    return budget if epochs is None else replace(budget, epochs=epochs)

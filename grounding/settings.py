@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ..datasets.catalogue import UnknownName
+from ..datasets.catalogue import UnknownNameError
 from ..datasets.task import Task
 from .building import SolverSpec
 from .training import Training
@@ -21,7 +21,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise UnknownName(f"setting {pair!r}: it is written name=value")
+            raise UnknownNameError(f"setting {pair!r}: it is written name=value")
         try:
             settings[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
@@ -35,7 +35,7 @@ def apply_settings(
     """Hands every setting to the task, solver or training that knows its name.
 
     A name that several know needs its part in front (`solver.size`); one that none knows raises
-    `UnknownName` with the nearest. A task setting reaches every task that has it. `training` holds one
+    `UnknownNameError` with the nearest. A task setting reaches every task that has it. `training` holds one
     budget per task.
     """
     tasks, training, options = list(tasks), list(training), dict(solver.options)
@@ -47,7 +47,9 @@ def apply_settings(
     for full, value in settings.items():
         part, _, name = full.rpartition(".")
         if part and part not in PARTS:
-            raise UnknownName(f"setting {full!r}: the part before the dot is {', '.join(PARTS[:-1])} or {PARTS[-1]}")
+            raise UnknownNameError(
+                f"setting {full!r}: the part before the dot is {', '.join(PARTS[:-1])} or {PARTS[-1]}"
+            )
         homes = [home for home in ([part] if part else PARTS) if name in known[home] or "**" in known[home]]
         sure = [home for home in homes if name in known[home]]
         homes = sure or homes
@@ -55,10 +57,10 @@ def apply_settings(
             names = sorted(set().union(*known.values()))
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)}"
-            raise UnknownName(f"unknown setting {full!r}: {hint}")
+            raise UnknownNameError(f"unknown setting {full!r}: {hint}")
         if len(homes) > 1:
             ways = " or ".join(f"{home}.{name}" for home in homes)
-            raise UnknownName(f"setting {full!r} could belong to several parts: write {ways}")
+            raise UnknownNameError(f"setting {full!r} could belong to several parts: write {ways}")
         if homes == ["solver"]:
             options[name] = value
         elif homes == ["training"]:
@@ -66,6 +68,15 @@ def apply_settings(
         else:
             tasks = [replace(t, **{name: value}) if name in {f.name for f in fields(t)} else t for t in tasks]
     return tasks, replace(solver, options=options), training
+
+
+def apply_task_settings(settings: Mapping[str, Any], task: Task) -> Task:
+    """The task with these settings. Raises `UnknownNameError` for one it does not have."""
+    for name in settings.keys() - {f.name for f in fields(task)}:
+        raise UnknownNameError(
+            f"{task.name} has no setting {name!r}: it has {', '.join(f.name for f in fields(task))}"
+        )
+    return replace(task, **settings)
 
 
 def _options(solver: SolverSpec) -> set[str]:

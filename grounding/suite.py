@@ -74,8 +74,8 @@ def check(
     the task, solver or training that knows their name. `workers` is the number of processes (by default
     one per core; 0: none, everything here); it changes nothing but the time.
 
-    Raises `UnknownName` or `ValueError` for what cannot be meant, `DataUnavailable` for missing images. On
-    Ctrl-C it returns what was found so far, with `interrupted` set.
+    Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
+    images. On Ctrl-C it returns what was found so far, with `interrupted` set.
     """
     listener = listener or Listener()
     if seeds < 1:
@@ -142,7 +142,7 @@ class Suite:
     images: str
     data_root: str | Path | None
     device: str
-    test: SequentialTest = SequentialTest()
+    test: SequentialTest = field(default_factory=SequentialTest)
 
     def wave(self) -> list[tuple[TaskRun, Trial]]:
         """The trials of the fewest further seeds that could decide, over all tasks; empty when all did."""
@@ -158,7 +158,9 @@ class Suite:
         """What a task amounts to so far; seeds that lack a trial, after Ctrl-C, do not count."""
         complete = self._complete(run)
         leak = next((f for f in run.findings if f.check.startswith("leak/") and f.status == "fail"), None)
-        unbuilt = next((f for f in run.findings if f.check.startswith("contract/build") and f.status == "fail"), None)
+        unbuilt = next(
+            (f for f in run.findings if f.check.startswith("contract/build") and f.status == "fail"), None
+        )
         return TaskReport(
             task=run.task.name,
             version=run.task.version,
@@ -182,7 +184,10 @@ class Suite:
     def _roles(self, task: Task) -> list[tuple[Role, SolverSpec]]:
         if task.seen == "symbols":
             return [("reasoning", self.spec)]
-        return [(role, BASELINE if role == "baseline" else self.spec) for role in ROLES]
+        roles: list[tuple[Role, SolverSpec]] = [
+            (role, BASELINE if role == "baseline" else self.spec) for role in ROLES
+        ]
+        return [(role, solver) for role, solver in roles if role != "baseline" or self.spec != BASELINE]
 
     def _complete(self, run: TaskRun) -> set[int]:
         done = {(o.role, o.seed) for o in run.outcomes}

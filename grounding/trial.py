@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..datasets.batch import Batch, Examples, Sealed, assemble
 from ..datasets.images import Bank, ImageSet, load_images
 from ..datasets.task import Split, Task, textual
-from .building import SolverBroken, SolverSpec
+from .building import SolverBrokenError, SolverSpec
 from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
 from .perception import Network
 from .training import Progress, Training, end_to_end, train
@@ -86,14 +86,11 @@ class Outcome:
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Outcome":
         """From a JSON record."""
-        scores = record["scores"]
-        return cls(
-            **{
-                **record,
-                "scores": None if scores is None else Scores(**scores),
-                "curve": [Point(**point) for point in record["curve"]],
-            }
-        )
+        parts: dict[str, Any] = {
+            "scores": None if record["scores"] is None else Scores(**record["scores"]),
+            "curve": [Point(**point) for point in record["curve"]],
+        }
+        return cls(**{**record, **parts})
 
 
 def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: None) -> Outcome:
@@ -113,8 +110,8 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
     torch.set_num_threads(trial.threads)
     try:
         scores = _train_and_score(trial, remember)
-    except Exception as raised:  # noqa: BLE001 - whatever a solver raises costs this trial and no other
-        error = str(raised) if isinstance(raised, SolverBroken) else traceback.format_exc()
+    except Exception as raised:
+        error = str(raised) if isinstance(raised, SolverBrokenError) else traceback.format_exc()
     finally:
         torch.set_num_threads(threads)
     return Outcome(
@@ -187,6 +184,7 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
         network = build_network(task, spec, trial.training, trial.seed).to(trial.device)
+
         def measure(progress: Progress) -> None:
             after_epoch(_point(network, validation, progress))
 
@@ -223,21 +221,37 @@ def _symbol_of(task: Task, bank: Bank) -> Tensor:
 def evaluate(network: Network, test: Held, validation: Held) -> Scores:
     """Scores a network on held-out puzzles; the relabelling is fitted on the validation images."""
     network.eval()
-    completion = complete(network, test.examples)
-    right = np.ones(tuple(test.examples.given.shape), dtype=bool)
+    given = test.examples.given.numpy(force=True)
+    right = np.ones_like(given)
     if test.task.seen == "symbols":
-        return score(completion, test.examples.given.numpy(force=True), _solution(test), right)
+        return score(complete(network, test.examples), given, _solution(test), right)
     predicted, true = _read(network, test)
     image = test.examples.image.numpy(force=True)
     right[image >= 0] = (predicted == true)[image[image >= 0]]
+    if isinstance(network.solver, NoSolver):
+        completion = deduce(_solution(test), right, network.legal.shape[1])
+    else:
+        completion = complete(network, test.examples)
     return score(
         completion,
-        test.examples.given.numpy(force=True),
+        given,
         _solution(test),
         right,
         _confusion(network, validation),
         _confusion(network, test),
     )
+
+
+def deduce(
+    solution: Int[np.ndarray, "puzzles variables"], right: Bool[np.ndarray, "puzzles variables"], symbols: int
+) -> Float[np.ndarray, "puzzles variables symbols"]:
+    """What the exact rules answer on top of a perception: the solution where every image was read right.
+
+    Other puzzles count as unsolved; that a wrong reading may lead to the right answer is left aside.
+    """
+    completion = np.eye(symbols)[solution]
+    completion[~right.all(-1)] = np.nan
+    return completion
 
 
 @torch.no_grad()

@@ -10,9 +10,7 @@ from typing import Literal
 from .statistics import SequentialTest, wilson_interval
 from .trial import Outcome
 
-Verdict = Literal[
-    "GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "LEAKY", "ERROR", "INCONCLUSIVE"
-]
+Verdict = Literal["GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "LEAKY", "ERROR", "INCONCLUSIVE"]
 HIGH = 0.95  # of what this perception could reach
 # Where as many seeds failed in one way as in another, the first of these names the task's verdict.
 WORST_FIRST: tuple[Verdict, ...] = ("ERROR", "UNGROUNDED", "NOT REASONING", "SHORTCUT")
@@ -75,13 +73,13 @@ def judge(
     leak: str | None = None,
     broken: str | None = None,
 ) -> Judgement:
-    """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order; ceilings are
-    missing where a task is seen as symbols.
+    """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order;
+    ceilings are missing where a task is seen as symbols.
 
     `leak` is the sentence of a leak that was found, which beats everything else; `broken` that of a solver
     that could not even be built.
     """
-    seeds = [
+    seeds: list[Verdict] = [
         seed_verdict(outcome, ceiling and bars(ceiling), rules_given=rules_given)
         for outcome, ceiling in zip_longest(outcomes, ceilings)
     ]
@@ -115,8 +113,8 @@ REMEDIES: dict[Verdict, str] = {
     "SHORTCUT": "See which symbols are exchanged in the confusion matrix, and whether the rules and the "
     "training puzzles tell them apart at all.",
     "NOT REASONING": "Perception is fine: check what the solver does with true symbols (seen=symbols).",
-    "UNGROUNDED": "Check the solver's gradient towards its beliefs, then its budget, its learning rate against "
-    "perception's, and the interface.",
+    "UNGROUNDED": "Check the solver's gradient towards its beliefs, then its budget, its learning rate "
+    "against perception's, and the interface.",
     "LEAKY": "Take the labels of the givens out of the training loss.",
     "ERROR": "See the traceback in the report.",
     "INCONCLUSIVE": "Run more seeds, or a larger budget for the ceiling.",

@@ -23,9 +23,12 @@ def check_contract(spec: SolverSpec, task: Task) -> Iterator[Finding]:
         torch.manual_seed(0)
         try:
             solver = spec.build(problem)
-        except Exception as error:  # noqa: BLE001 - building runs the user's code
+        except Exception as error:
             yield Finding(
-                f"contract/build/{task.name}", "fail", str(error), "The factory takes a Problem and its options."
+                f"contract/build/{task.name}",
+                "fail",
+                str(error),
+                "The factory takes a Problem and its options.",
             )
             return
         yield Finding(f"contract/build/{task.name}", "pass", f"{spec.name} was built")
@@ -43,7 +46,7 @@ def _output(solver: torch.nn.Module, check: str, beliefs: torch.Tensor, given: t
     try:
         with torch.no_grad():
             completion = solver(beliefs.clone(), given.clone())
-    except Exception as error:  # noqa: BLE001 - the user's code
+    except Exception as error:
         return Finding(check, "fail", f"forward raised {type(error).__name__}: {error}", remedy)
     if not isinstance(completion, torch.Tensor):
         return Finding(check, "fail", f"forward returned a {type(completion).__name__}, not a tensor", remedy)

@@ -33,13 +33,22 @@ def check_labels(spec: SolverSpec, task: Task, images: ImageSet, training: Train
     wrong = relabelled(task, puzzles, true, images)
     short = replace(training, puzzles=PUZZLES, epochs=1, batch=BATCH)
     try:
-        losses, networks = zip(*(_train(spec, task, examples, short) for examples in (true, wrong)), strict=True)
-    except Exception as error:  # noqa: BLE001 - the user's code
+        losses, networks = zip(
+            *(_train(spec, task, examples, short) for examples in (true, wrong)), strict=True
+        )
+    except Exception as error:
         return Finding(name, "error", f"training broke: {type(error).__name__}: {error}")
     moved = _distance(*networks)
     same_loss = losses[0] == losses[1] or bool(np.isnan(losses).all())
     if moved == 0 and same_loss:
-        return Finding(name, "pass", "losses and parameters stay bit-identical without the labels of the givens", "", 0.0, 0.0)
+        return Finding(
+            name,
+            "pass",
+            "losses and parameters stay bit-identical without the labels of the givens",
+            "",
+            0.0,
+            0.0,
+        )
     return Finding(
         name,
         "fail",
@@ -76,6 +85,7 @@ def _train(spec: SolverSpec, task: Task, examples: Examples, training: Training)
     return losses[-1], network
 
 
+@torch.no_grad()
 def _distance(one: Network, other: Network) -> float:
     """The largest difference between parameters; NaN in the same places counts as equal."""
     pairs = zip(one.parameters(), other.parameters(), strict=True)

@@ -100,35 +100,42 @@ class Report:
         return record
 
     def write(self, path: Path) -> None:
-        """As JSON; NaN, which JSON has not, becomes null."""
-        path.write_text(json.dumps(_plain(self.as_dict()), indent=1, ensure_ascii=False) + "\n")
+        """As JSON."""
+        write_json(path, self.as_dict())
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """From JSON. Raises `ValueError` for a report of a newer schema, or for no report at all."""
-        record = json.loads(path.read_text())
+        record: Any = json.loads(path.read_text())
         if not isinstance(record, dict) or "schema" not in record:
             raise ValueError(f"{path} is no groundcheck report: it has no schema version")
         if record["schema"] > SCHEMA:
             raise ValueError(
-                f"{path} has schema {record['schema']}, this groundcheck reads up to {SCHEMA}: update groundcheck"
+                f"{path} has schema {record['schema']}, and this groundcheck reads up to {SCHEMA}: "
+                "update groundcheck"
             )
         del record["exit_code"], record["summary"]
-        tasks = [
-            TaskReport(
-                **{
-                    **task,
-                    "judgement": Judgement(**{**task["judgement"], "interval": tuple(task["judgement"]["interval"])}),
-                    "findings": [Finding(**finding) for finding in task["findings"]],
-                    "outcomes": [Outcome.from_dict(outcome) for outcome in task["outcomes"]],
-                }
-            )
-            for task in record["tasks"]
-        ]
-        return cls(**{**record, "tasks": tasks})
+        record["tasks"] = [_task_report(task) for task in record["tasks"]]
+        return cls(**record)
+
+
+def _task_report(record: dict[str, Any]) -> TaskReport:
+    judgement: dict[str, Any] = {**record["judgement"]}
+    judgement["interval"] = tuple(judgement["interval"])
+    parts: dict[str, Any] = {
+        "judgement": Judgement(**judgement),
+        "findings": [Finding(**finding) for finding in record["findings"]],
+        "outcomes": [Outcome.from_dict(outcome) for outcome in record["outcomes"]],
+    }
+    return TaskReport(**{**record, **parts})
 
 
 STATUS_ORDER: Sequence[str] = ("pass", "fail", "inconclusive", "skip", "error")
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Writes a record; NaN, which JSON has not, becomes null."""
+    path.write_text(json.dumps(_plain(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:
