@@ -47,13 +47,13 @@ def are_permutations(
     return inside.all(axis=(1, 2))
 
 
-def as_range(text: object, name: str, fewest: int, most: int) -> tuple[int, int]:
+def as_range(text: str | int | Sequence[int], name: str, fewest: int, most: int) -> tuple[int, int]:
     """A range of givens from "MIN:MAX", a number, or a pair. Raises `ValueError` outside of its limits."""
     advice = f"say MIN:MAX with {fewest} ≤ MIN ≤ MAX ≤ {most}"
-    parts = text.split(":") if isinstance(text, str) else text if isinstance(text, tuple | list) else (text,)
+    parts = text.split(":") if isinstance(text, str) else (text,) if isinstance(text, int) else text
     try:
         ends = [int(part) for part in parts]
-    except (TypeError, ValueError):
+    except ValueError:
         raise ValueError(f"{name}={text!r} is no range: {advice}") from None
     if len(ends) not in (1, 2) or not fewest <= ends[0] <= ends[-1] <= most:
         raise ValueError(f"{name}={text!r}: {advice}")
