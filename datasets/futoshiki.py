@@ -110,7 +110,9 @@ class Futoshiki(Task):
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Boards with one completion. Raises `ValueError` where the settings hardly admit any."""
-        fewest, most = fewer(self._limits, 1) if split == "ood" else self._limits
+        fewest, most = self._limits
+        if split == "ood":
+            fewest, most = fewer(self._limits, max(1, min(fewest - 1, round(0.13 * self.size**2))))
         marks = round(self.marks * len(self.pairs))
         seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
         boards = np.empty((size, self.size**2 + len(self.pairs)), dtype=np.int8)
