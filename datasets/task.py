@@ -50,8 +50,8 @@ def join(parts: Sequence[Puzzles]) -> Puzzles:
 class Layout:
     """Where each variable stands when a puzzle is drawn, in cells: rows downwards, columns rightwards."""
 
-    rows: int
-    columns: int
+    rows: float
+    columns: float
     places: tuple[tuple[float, float], ...]
     block: tuple[int, int] | None = None  # rows and columns of a block, where lines are drawn heavier
     frameless: tuple[int, ...] = ()  # variables that stand between the cells, as marks
