@@ -74,9 +74,9 @@ class Mapping(Task):
         order = self.stream("train", seed, 1).permutation(self.symbols)
         return replace(self, bijection=tuple(order.tolist()))
 
-    def generate(self, split: Split, size: int, seed: int) -> Puzzles:
+    def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Symbols uniform; the splits differ in their images, as there are only `symbols` puzzles."""
-        rng = self.stream(split, seed)
+        del split
         symbol = rng.integers(self.symbols, size=size)
         given = np.tile(np.array([True, False]), (size, 1))
         solution = np.stack([symbol, self._outputs[symbol]], axis=1).astype(np.int8)

@@ -2,6 +2,7 @@
 
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import ClassVar, Literal, Self
@@ -13,6 +14,7 @@ from .problem import Problem
 
 Split = Literal["train", "validation", "test", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
+BLOCK = 4096  # puzzles drawn from one stream
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class Puzzles:
 
     def __getitem__(self, rows: slice | Int[np.ndarray, " rows"]) -> "Puzzles":
         return Puzzles(self.solution[rows], self.given[rows], self.picture[rows])
+
+
+def join(parts: Sequence[Puzzles]) -> Puzzles:
+    """Puzzles one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    solutions, givens, pictures = zip(*((p.solution, p.given, p.picture) for p in parts), strict=True)
+    return Puzzles(np.concatenate(solutions), np.concatenate(givens), np.concatenate(pictures))
 
 
 @dataclass(frozen=True)
@@ -84,8 +94,23 @@ class Task(ABC):
         """Where each variable stands when a puzzle is drawn."""
 
     @abstractmethod
+    def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
+        """`size` puzzles of a split, from one generator; `generate` calls it block by block."""
+
     def generate(self, split: Split, size: int, seed: int) -> Puzzles:
-        """`size` puzzles of a split."""
+        """`size` puzzles of a split, the same for the same seed.
+
+        They come in blocks of `BLOCK`, each from a stream of its own, so that several processes can make
+        the blocks of one large set.
+        """
+        if size < 0:
+            raise ValueError(f"size={size}: ask for 0 puzzles or more")
+        return join([self.block(split, size, seed, block) for block in range(max(1, -(-size // BLOCK)))])
+
+    def block(self, split: Split, size: int, seed: int, block: int) -> Puzzles:
+        """The part of `generate(split, size, seed)` in block number `block`."""
+        count = min(BLOCK, size - block * BLOCK)
+        return self.draw(split, count, self.stream(split, seed, 0, block))
 
     @abstractmethod
     def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
@@ -93,7 +118,8 @@ class Task(ABC):
 
     def drawn(self, seed: int) -> Self:
         """The task as one trial meets it. A task that draws part of itself (mapping: its bijection)
-        returns the one drawn from `seed`; most are the same for every seed."""
+        returns the one drawn from `seed`; most are the same for every seed.
+        """
         del seed
         return self
 

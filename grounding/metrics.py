@@ -1,7 +1,6 @@
 """What is measured of a trained network."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -39,7 +38,7 @@ def relabel(confusion: Confusion, relabelling: Int[np.ndarray, " predicted"]) ->
 
 def collapse(confusion: Confusion) -> float:
     """1 − the fraction of symbols that are ever predicted; it ignores correctness (rsbench)."""
-    return 1 - float((confusion.sum(0) > 0).mean())
+    return 1 - float(np.mean(confusion.sum(0) > 0))
 
 
 @dataclass(frozen=True)
@@ -48,25 +47,24 @@ class Scores:
 
     `task`: every query of a puzzle answered exactly; `board`: that, and every image of the puzzle read
     right; `cell`: queries one by one. A puzzle the solver left unsolved (NaN) counts as wrong and in
-    `unsolved`. `aligned` is grounding after the best one-to-one relabelling, which was fitted on
-    validation images and is scored here on test images.
+    `unsolved`. `read` is the fraction of puzzles whose images were all read right: the exact rules on top
+    of this perception would answer that many. `raw`, `aligned` and `collapse` are of images; `aligned`
+    after the best one-to-one relabelling, fitted on validation images and scored on test images. They are
+    None where the task was seen as symbols.
     """
 
     task: float
     board: float
     cell: float
     unsolved: float
-    raw: float
-    aligned: float
-    collapse: float
-    confusion: list[list[int]]  # test images, true symbol by predicted symbol, as read
-    relabelling: list[int]  # true symbol of each predicted one
+    read: float
     puzzles: int
-    images: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a JSON record."""
-        return dict(vars(self))
+    raw: float | None = None
+    aligned: float | None = None
+    collapse: float | None = None
+    images: int = 0
+    confusion: list[list[int]] | None = None  # test images, true symbol by predicted symbol, as read
+    relabelling: list[int] | None = None  # true symbol of each predicted one
 
 
 def score(
@@ -74,29 +72,36 @@ def score(
     given: Bool[np.ndarray, "puzzles variables"],
     solution: Int[np.ndarray, "puzzles variables"],
     read_right: Bool[np.ndarray, "puzzles variables"],
-    validation: Confusion,
-    test: Confusion,
+    validation: Confusion | None = None,
+    test: Confusion | None = None,
 ) -> Scores:
     """Scores completions at the queries only: what a solver returns at the givens is never looked at.
 
     `read_right` tells which variables show an image that perception read right (true where none is shown).
+    `validation` and `test` are the confusion matrices of images; None where no images were seen.
     """
     query = ~given
-    unsolved = (np.isnan(completion).any(-1) & query).any(-1)
+    unsolved = np.any(np.isnan(completion).any(-1) & query, axis=-1)
     answered = np.where(np.isnan(completion), -1.0, completion).argmax(-1)
     right = ((answered == solution) & ~unsolved[:, None]) | given
-    solved = right.all(-1)
-    relabelling = best_relabelling(validation)
-    return Scores(
+    solved, read = right.all(-1), read_right.all(-1)
+    scores = Scores(
         task=float(solved.mean()),
-        board=float((solved & read_right.all(-1)).mean()),
+        board=float((solved & read).mean()),
         cell=float(right[query].mean()),
         unsolved=float(unsolved.mean()),
+        read=float(read.mean()),
+        puzzles=len(given),
+    )
+    if validation is None or test is None:
+        return scores
+    relabelling = best_relabelling(validation)
+    return replace(
+        scores,
         raw=grounding_accuracy(test),
         aligned=grounding_accuracy(relabel(test, relabelling)),
         collapse=collapse(test),
+        images=int(test.sum()),
         confusion=test.tolist(),
         relabelling=relabelling.tolist(),
-        puzzles=len(given),
-        images=int(test.sum()),
     )

@@ -16,6 +16,15 @@ from .perception import Interface, Network
 Loss = Callable[[Network, Batch], Float[Tensor, " batch"]]
 
 
+@dataclass(frozen=True)
+class Progress:
+    """One epoch of training that ended, counted from 1."""
+
+    epoch: int
+    loss: float  # mean over the rows that were solved; nats per row
+    skipped: float  # fraction of steps without a solved row, or with a gradient that is not finite
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """The training budget and how it is spent; nothing stops a run before its budget is spent.
@@ -57,7 +66,9 @@ def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
     return answer_nll(network.solver(beliefs, batch.given), batch.answer)
 
 
-def orders(size: int, epochs: int, batch: int, generator: torch.Generator) -> Iterator[list[Int[Tensor, " rows"]]]:
+def orders(
+    size: int, epochs: int, batch: int, generator: torch.Generator
+) -> Iterator[list[Int[Tensor, " rows"]]]:
     """The batches of each epoch: every puzzle once, in a fresh order."""
     for _ in range(epochs):
         yield list(torch.randperm(size, generator=generator).split(batch))
@@ -80,35 +91,38 @@ def train(
     generator: torch.Generator,
     *,
     loss: Loss = end_to_end,
-    after_epoch: Callable[[int, float], None] = lambda _epoch, _loss: None,
+    after_epoch: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Spends the training budget; `after_epoch` hears the epoch (from 1) and its mean loss (nats per row).
+    """Spends the training budget, telling `after_epoch` of each epoch that ends.
 
-    Rows whose loss is NaN are rows the solver could not solve: they are left out of the step. A step in
-    which no row was solved is skipped.
+    Rows whose loss is NaN are rows the solver could not solve: they are left out of the step. A step
+    without a solved row, or whose gradient is not finite, is skipped and counted.
     """
     optimiser = optimiser_for(network, training)
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     device = examples.given.device
     for epoch, batches in enumerate(orders(len(examples), training.epochs, training.batch, generator), 1):
         network.train()
-        total, rows_seen = 0.0, 0
+        total, solved_rows, skipped = 0.0, 0, 0
         for rows in batches:
             losses = loss(network, examples.batch(rows.to(device)))
             solved = losses[~losses.isnan()]
-            if not len(solved):
-                continue
-            optimiser.zero_grad()
-            mean = solved.mean()
-            mean.backward()
-            _drop_unsolved(network)
-            optimiser.step()
-            total += float(mean.detach()) * len(solved)
-            rows_seen += len(solved)
-        after_epoch(epoch, total / rows_seen if rows_seen else math.nan)
+            if len(solved):
+                mean = solved.mean()
+                optimiser.zero_grad()
+                if mean.requires_grad:  # else nothing is there to train: exact rules on true symbols
+                    mean.backward()
+                total += float(mean.detach()) * len(solved)
+                solved_rows += len(solved)
+            if len(solved) and _finite(parameters):
+                optimiser.step()
+            else:
+                skipped += 1
+        mean_loss = total / solved_rows if solved_rows else math.nan
+        after_epoch(Progress(epoch, mean_loss, skipped / len(batches)))
 
 
-def _drop_unsolved(module: nn.Module) -> None:
-    """NaN gradients, which unsolved rows can send through shared weights, are taken as zero."""
-    for parameter in module.parameters():
-        if parameter.grad is not None:
-            parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+def _finite(parameters: list[nn.Parameter]) -> bool:
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    # One sum instead of a look at every entry: it is finite unless an entry, or their scale, is not.
+    return all(bool(torch.isfinite(gradient.sum())) for gradient in gradients)

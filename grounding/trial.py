@@ -1,0 +1,303 @@
+"""One training run from a seed, scored: the unit that a suite repeats and a record keeps."""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ..datasets.batch import Batch, Examples, Sealed, assemble
+from ..datasets.images import Bank, ImageSet, load_images
+from ..datasets.task import Split, Task, textual
+from .building import SolverBrokenError, SolverSpec
+from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
+from .perception import Network
+from .training import Progress, Training, end_to_end, train
+
+Role = Literal["grounding", "baseline", "ceiling", "reasoning"]
+CHUNK = 250  # puzzles or images evaluated at once
+CURVE_IMAGES = 500  # validation images that a point of the learning curve is measured on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Everything that decides the outcome of one training run.
+
+    `role` says which part of the comparison it is: the solver end to end (`grounding`), the same network
+    without logic (`baseline`), perception trained with the labels of its images (`ceiling`), or the solver
+    fed the true symbols (`reasoning`).
+    """
+
+    task: Task
+    solver: SolverSpec
+    role: Role
+    seed: int
+    training: Training
+    images: str = "digits"
+    data_root: Path | None = None
+    download: bool = False
+    validation_puzzles: int = 100
+    test_puzzles: int = 300
+    device: str = "cpu"
+    threads: int = 1
+
+    @property
+    def label(self) -> str:
+        """How progress lines and reports call it."""
+        return f"{self.role}/{self.task.name} {self.solver.name} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One epoch of a learning curve; accuracies are on validation puzzles and images."""
+
+    epoch: int
+    loss: float
+    skipped: float
+    task: float
+    raw: float | None
+    aligned: float | None
+    symbols_used: int | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one trial; `error` holds a traceback where it broke, and then there are no scores."""
+
+    role: Role
+    task: str
+    solver: str
+    seed: int
+    scores: Scores | None = None
+    curve: list[Point] = field(default_factory=list)
+    error: str | None = None
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a JSON record."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Outcome":
+        """From a JSON record."""
+        parts: dict[str, Any] = {
+            "scores": None if record["scores"] is None else Scores(**record["scores"]),
+            "curve": [Point(**point) for point in record["curve"]],
+        }
+        return cls(**{**record, **parts})
+
+
+def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: None) -> Outcome:
+    """Trains and scores. An exception inside becomes the outcome's `error`; only Ctrl-C passes.
+
+    Deterministic in the trial: two runs give the same outcome, `seconds` aside.
+    """
+    started = time.perf_counter()
+    curve: list[Point] = []
+
+    def remember(point: Point) -> None:
+        curve.append(point)
+        after_epoch(point)
+
+    scores, error = None, None
+    threads = torch.get_num_threads()
+    torch.set_num_threads(trial.threads)
+    try:
+        scores = _train_and_score(trial, remember)
+    except Exception as raised:
+        error = str(raised) if isinstance(raised, SolverBrokenError) else traceback.format_exc()
+    finally:
+        torch.set_num_threads(threads)
+    return Outcome(
+        role=trial.role,
+        task=trial.task.name,
+        solver=trial.solver.name,
+        seed=trial.seed,
+        scores=scores,
+        curve=curve,
+        error=error,
+        seconds=time.perf_counter() - started,
+    )
+
+
+class NoSolver(nn.Module):
+    """Stands where no solver is trained: passes the beliefs on."""
+
+    def forward(
+        self, beliefs: Float[Tensor, "batch variables symbols"], given: Bool[Tensor, "batch variables"]
+    ) -> Float[Tensor, "batch variables symbols"]:
+        """The beliefs."""
+        del given
+        return beliefs
+
+
+NO_SOLVER = SolverSpec("none", factory=lambda _problem: NoSolver())
+
+
+@dataclass(frozen=True)
+class Held:
+    """Held-out puzzles with their sealed labels: scoring's side of the barrier."""
+
+    task: Task
+    examples: Examples
+    sealed: Sealed
+    bank: Bank
+
+
+def hold(task: Task, split: Split, size: int, seed: int, images: ImageSet) -> Held:
+    """Puzzles of a split with images of that split, sealed labels beside them."""
+    bank = images.bank(split)
+    return Held(task, *assemble(task, task.generate(split, size, seed), bank), bank)
+
+
+def build_network(task: Task, spec: SolverSpec, training: Training, seed: int) -> Network:
+    """Perception and solver with initial weights from `seed`; the perception's do not depend on the solver.
+
+    Leaves torch's global generator seeded, for solvers that use it.
+    """
+    perception_seed, solver_seed = (
+        int(state) for state in np.random.SeedSequence((seed, 1)).generate_state(2, np.uint64) >> np.uint64(1)
+    )
+    torch.manual_seed(solver_seed)
+    solver = spec.build(task.problem)
+    after_solver = torch.get_rng_state()
+    torch.manual_seed(perception_seed)
+    network = Network(task.problem, len(task.classes), solver, training.interface)
+    torch.set_rng_state(after_solver)
+    return network
+
+
+def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scores:
+    task = trial.task.drawn(trial.seed)
+    if trial.role == "reasoning":
+        task = textual(task)
+    images = load_images(trial.images, trial.data_root, download=trial.download, device=trial.device)
+    taught = replace(task, supervision="leaky") if trial.role == "ceiling" else task
+    training = hold(taught, "train", trial.training.puzzles, trial.seed, images)
+    validation = hold(task, "validation", trial.validation_puzzles, trial.seed, images)
+    with torch.random.fork_rng():
+        spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
+        network = build_network(task, spec, trial.training, trial.seed).to(trial.device)
+
+        def measure(progress: Progress) -> None:
+            after_epoch(_point(network, validation, progress))
+
+        train(
+            network,
+            training.examples,
+            trial.training,
+            torch.Generator().manual_seed(trial.seed),
+            loss=supervised if trial.role == "ceiling" else end_to_end,
+            after_epoch=measure,
+        )
+        return evaluate(network, hold(task, "test", trial.test_puzzles, trial.seed, images), validation)
+
+
+def supervised(network: Network, batch: Batch) -> Float[Tensor, " images"]:
+    """Cross-entropy of perception with the labels of the images it reads: the ceiling's loss.
+
+    The labels are in the answer, which only leaky supervision puts there.
+    """
+    shown = batch.place >= 0
+    labels = batch.answer.new_empty(len(batch.images))
+    labels[batch.place[shown]] = batch.answer[shown]
+    return torch.nn.functional.cross_entropy(network.perception(batch.images), labels, reduction="none")
+
+
+def _symbol_of(task: Task, bank: Bank) -> Tensor:
+    """The symbol that each image of a bank shows, −1 where the task shows none of its class."""
+    symbols = np.full(max(int(bank.labels.max()), *task.classes) + 1, -1)
+    symbols[list(task.classes)] = np.arange(len(task.classes))
+    return torch.from_numpy(symbols[bank.labels]).to(bank.device)
+
+
+@torch.no_grad()
+def evaluate(network: Network, test: Held, validation: Held) -> Scores:
+    """Scores a network on held-out puzzles; the relabelling is fitted on the validation images."""
+    network.eval()
+    given = test.examples.given.numpy(force=True)
+    right = np.ones_like(given)
+    if test.task.seen == "symbols":
+        return score(complete(network, test.examples), given, _solution(test), right)
+    predicted, true = _read(network, test)
+    image = test.examples.image.numpy(force=True)
+    right[image >= 0] = (predicted == true)[image[image >= 0]]
+    if isinstance(network.solver, NoSolver):
+        completion = deduce(_solution(test), right, network.legal.shape[1])
+    else:
+        completion = complete(network, test.examples)
+    return score(
+        completion,
+        given,
+        _solution(test),
+        right,
+        _confusion(network, validation),
+        _confusion(network, test),
+    )
+
+
+def deduce(
+    solution: Int[np.ndarray, "puzzles variables"], right: Bool[np.ndarray, "puzzles variables"], symbols: int
+) -> Float[np.ndarray, "puzzles variables symbols"]:
+    """What the exact rules answer on top of a perception: the solution where every image was read right.
+
+    Other puzzles count as unsolved; that a wrong reading may lead to the right answer is left aside.
+    """
+    completion = np.eye(symbols)[solution]
+    completion[~right.all(-1)] = np.nan
+    return completion
+
+
+@torch.no_grad()
+def complete(network: Network, examples: Examples) -> Float[np.ndarray, "puzzles variables symbols"]:
+    """The solver's completion of every puzzle, from what perception reads."""
+    parts: list[Tensor] = []
+    for start in range(0, len(examples), CHUNK):
+        batch = examples.batch(slice(start, start + CHUNK))
+        parts.append(network.solver(network.beliefs(batch), batch.given))
+    return torch.cat(parts).numpy(force=True)
+
+
+def _solution(held: Held) -> Any:
+    return held.sealed.solution.numpy(force=True)
+
+
+def _read(network: Network, held: Held, most: int | None = None) -> tuple[Any, Any]:
+    """Predicted and true symbol of the images of a bank (the first `most`); true is −1 for other classes."""
+    gallery = held.bank.gallery
+    rows = torch.arange(len(gallery) if most is None else min(most, len(gallery)), device=held.bank.device)
+    read = [network.read(gallery.gather(part)).argmax(-1) for part in rows.split(CHUNK)]
+    return torch.cat(read).numpy(force=True), _symbol_of(held.task, held.bank)[rows].numpy(force=True)
+
+
+def _confusion(network: Network, held: Held, most: int | None = None) -> Confusion:
+    predicted, true = _read(network, held, most)
+    shown: Bool[np.ndarray, " images"] = true >= 0
+    return confusion_matrix(true[shown], predicted[shown], len(held.task.classes))
+
+
+@torch.no_grad()
+def _point(network: Network, validation: Held, progress: Progress) -> Point:
+    """A point of the learning curve. Its relabelling is fitted on the images it is scored on."""
+    network.eval()
+    completion = complete(network, validation.examples)
+    given = validation.examples.given.numpy(force=True)
+    task = score(completion, given, _solution(validation), np.ones_like(given)).task
+    if validation.task.seen == "symbols":
+        return Point(progress.epoch, progress.loss, progress.skipped, task, None, None, None)
+    confusion = _confusion(network, validation, CURVE_IMAGES)
+    return Point(
+        epoch=progress.epoch,
+        loss=progress.loss,
+        skipped=progress.skipped,
+        task=task,
+        raw=grounding_accuracy(confusion),
+        aligned=grounding_accuracy(relabel(confusion, best_relabelling(confusion))),
+        symbols_used=int((confusion.sum(0) > 0).sum()),
+    )
