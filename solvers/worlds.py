@@ -4,7 +4,7 @@
 world is the sum over its variables. Leaves are finite: `OUT` stands for "impossible".
 """
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ class TooManySolutionsError(ValueError):
     """The rules have more solutions than are enumerated."""
 
 
+@runtime_checkable
 class Worlds(Protocol):
     """What can be asked of the worlds of some rules, for every row; differentiable but for the last."""
 
