@@ -52,8 +52,10 @@ class Layout:
 
     rows: int
     columns: int
-    places: tuple[tuple[int, int], ...]
+    places: tuple[tuple[float, float], ...]
     block: tuple[int, int] | None = None  # rows and columns of a block, where lines are drawn heavier
+    frameless: tuple[int, ...] = ()  # variables that stand between the cells, as marks
+    along: bool = False  # a variable stands as many columns further right as its symbol says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,11 @@ class Task(ABC):
     @abstractmethod
     def layout(self) -> Layout:
         """Where each variable stands when a puzzle is drawn."""
+
+    def written(self, variable: int, symbol: int) -> str:
+        """How a symbol is written where it is not shown by an image: by default as its digit."""
+        del variable
+        return str(self.classes[symbol] if symbol < len(self.classes) else symbol)
 
     @abstractmethod
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
