@@ -12,7 +12,7 @@ from ..datasets.problem import Problem
 from .extras import require
 from .worlds import OUT, Leaves
 
-Layer = Float[Tensor, "nodes batch"]
+Layer = Float[Tensor, "_nodes batch"]  # every layer has its own number of nodes
 
 
 def installed() -> bool:
