@@ -146,7 +146,7 @@ class Circuit(nn.Module):
         *values, expected = self._upward(inputs, inputs)
         return values[-1][0] - expected[0]
 
-    def count(self) -> float:
+    def count(self) -> int:
         """How many worlds there are."""
         leaves = torch.zeros(1, self.variables * self.symbols, dtype=torch.float64, device=self.cells.device)
         return round(self.log_weight(leaves).exp().item())

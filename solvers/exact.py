@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..datasets.problem import Problem
 from .solver import TINY, Answer, Beliefs, Given, Solver, hide_queries
-from .worlds import OUT, Leaves, Reasoning, worlds_of
+from .worlds import OUT, Leaves, worlds_of
 
 
 def log_leaves(beliefs: Beliefs, given: Given) -> Leaves:
@@ -52,7 +52,7 @@ class Exact(Solver):
     exact: ClassVar[bool] = True
     source: ClassVar[str] = "Xu et al. 2018, arXiv:1711.11157"
 
-    def __init__(self, problem: Problem, reasoning: Reasoning = "auto") -> None:
+    def __init__(self, problem: Problem, reasoning: str = "auto") -> None:
         super().__init__(problem)
         self.worlds = worlds_of(problem, reasoning)
 

@@ -10,7 +10,7 @@ from ..datasets.problem import Problem
 from .exact import log_leaves
 from .neural import MLP
 from .solver import Answer, Beliefs, Given, answer_nll
-from .worlds import Leaves, Reasoning, worlds_of
+from .worlds import Leaves, worlds_of
 
 
 class SemanticLoss(MLP):
@@ -36,7 +36,7 @@ class SemanticLoss(MLP):
         weight: float = 1.0,
         entropy: float = 0.0,
         hidden: int = 256,
-        reasoning: Reasoning = "auto",
+        reasoning: str = "auto",
     ) -> None:
         super().__init__(problem, hidden)
         for name, value in (("weight", weight), ("entropy", entropy)):

@@ -4,7 +4,7 @@
 world is the sum over its variables. Leaves are finite: `OUT` stands for "impossible".
 """
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ OUT = -2e4
 LIMIT = 100_000  # worlds; weights of one row are then 0.4 MB, those of a batch of 64 are 26 MB
 
 Leaves = Float[Tensor, "batch cells"]
-Reasoning = Literal["auto", "enumeration", "circuit"]
 
 
 class TooManySolutionsError(ValueError):
@@ -90,7 +89,7 @@ class Enumeration(nn.Module):
         return self.solutions[self._weights(leaves).argmax(-1)]
 
 
-def worlds_of(problem: Problem, reasoning: Reasoning = "auto") -> Worlds:
+def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
     """The worlds of a problem's rules: as a table where there are few, compiled where there are many.
 
     A table of 300 worlds is several times faster than a circuit of 50 layers, so "auto" takes the table up to
