@@ -48,5 +48,14 @@ TASKS = Catalogue(
     {
         "mapping": "groundcheck.datasets.mapping:Mapping",
         "sudoku": "groundcheck.datasets.sudoku:Sudoku",
+        "latin": "groundcheck.datasets.latin:Latin",
+        "futoshiki": "groundcheck.datasets.futoshiki:Futoshiki",
+        "queens": "groundcheck.datasets.queens:Queens",
+        "addition": "groundcheck.datasets.addition:Addition",
+        "evenodd": "groundcheck.datasets.evenodd:EvenOdd",
+        "half": "groundcheck.datasets.half:Half",
+        "parity": "groundcheck.datasets.parity:Parity",
+        "logic": "groundcheck.datasets.logic:Logic",
+        "visudo": "groundcheck.datasets.visudo:ViSudo",
     },
 )

@@ -6,13 +6,14 @@ one place in a line, and only then branches, on a cell with the fewest candidate
 import; what was compiled once is cached on disk.
 """
 
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915 - compiled: numba infers types, calls cost
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915, PLR0917 - compiled: numba infers types, calls cost
+# pyright: reportMissingParameterType=false
 import numpy as np
 from numba import njit
 
 from .splits import share_of
 
-FORGET = 2**62  # a patience that never ends
+ENDLESS = 2**62  # a patience that never ends
 
 
 @njit(cache=True)
@@ -212,7 +213,7 @@ def dig(puzzle, order, givens, lines, size, signs, ignored, work):
             break
         symbol = puzzle[cell]
         puzzle[cell] = -1
-        found, _ = search(puzzle, lines, size, signs, 1, FORGET, None, cell, symbol, ignored, work)
+        found, _ = search(puzzle, lines, size, signs, 1, ENDLESS, None, cell, symbol, ignored, work)
         if found:
             puzzle[cell] = symbol
         else:
@@ -247,7 +248,7 @@ def make_grids(seeds, lines, size, fewest, most, branching, share, attempts, sol
             if dig(puzzle, order, givens, lines, size, None, ignored, work) != givens:
                 continue
             if branching >= 0:
-                _, branchings = search(puzzle, lines, size, None, 2, FORGET, None, -1, 0, ignored, work)
+                _, branchings = search(puzzle, lines, size, None, 2, ENDLESS, None, -1, 0, ignored, work)
                 if (branchings > 0) != (branching == 1):
                     continue
             # Renaming the symbols of a puzzle makes another one, as hard; a quarter of them has the share.
@@ -274,4 +275,4 @@ def solve_grids(puzzles, lines, size, limit, solutions, found):
     grid = np.empty(size * size, dtype=np.int8)
     for row in range(len(puzzles)):
         grid[:] = puzzles[row]
-        found[row], _ = search(grid, lines, size, None, limit, FORGET, None, -1, 0, solutions[row], work)
+        found[row], _ = search(grid, lines, size, None, limit, ENDLESS, None, -1, 0, solutions[row], work)

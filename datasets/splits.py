@@ -1,6 +1,7 @@
 """Which split a puzzle belongs to, decided by its content: splits are disjoint for any size and seed."""
 
 # ruff: noqa: ANN001, ANN201, ANN202 - compiled: numba infers types
+# pyright: reportMissingParameterType=false
 import numpy as np
 from jaxtyping import Int
 from numba import njit

@@ -1,0 +1,37 @@
+"""Latin squares: Sudoku without blocks."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .grids import GridTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latin(GridTask):
+    """Complete the square: every symbol once in each row and column.
+
+    Sizes 3 to 12. Completing partial Latin squares is NP-complete (Colbourn 1984), and as quasigroup
+    completion a standard benchmark of constraint solving. Source: Gomes & Selman 1997.
+    """
+
+    name: ClassVar[str] = "latin"
+    version: ClassVar[int] = 1
+    source: ClassVar[str] = "Gomes & Selman 1997, Problem structure in the presence of perturbations (AAAI)"
+
+    size: int = 5
+
+    def __post_init__(self) -> None:
+        if not 3 <= self.size <= 12:
+            raise ValueError(f"size={self.size}: Latin squares come in sizes 3 to 12")
+        super().__post_init__()
+
+    @property
+    def usual_givens(self) -> tuple[int, int]:
+        """About 0.45 to 0.65 of the cells, from 0.5 on above nine symbols."""
+        fewest = (0.45 if self.size <= 9 else 0.5) * self.size**2
+        return max(self.floor + 1, round(fewest)), round(0.65 * self.size**2)
+
+    @property
+    def floor(self) -> int:
+        """About 0.38 of the cells, 0.44 above nine symbols."""
+        return max(3, round((0.38 if self.size <= 9 else 0.44) * self.size**2))
