@@ -26,7 +26,9 @@ def run_trials(trials: Sequence[Trial], workers: int, ended: Callable[[int, Outc
 
 def _in_processes(trials: Sequence[Trial], workers: int) -> Iterator[tuple[int, Outcome]]:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["groundcheck.grounding.trial", "sklearn.datasets", "scipy.optimize"])
+    # torch._dynamo: torch imports it at the first step of an optimiser, which every process would wait for.
+    preload = ["groundcheck.grounding.trial", "sklearn.datasets", "scipy.optimize", "torch._dynamo"]
+    context.set_forkserver_preload(preload)
     waiting = list(enumerate(trials))[::-1]
     running: dict[Connection, tuple[int, ForkServerProcess]] = {}
     try:
