@@ -27,19 +27,27 @@ def test_the_fewest_further_seeds_that_could_decide(successes: int, failures: in
     assert SequentialTest().soonest(successes, failures) == soonest
 
 
-def test_wilson_interval_agrees_with_published_values() -> None:
-    # Newcombe 1998, Statistics in Medicine 17, table I, method 3 (Wilson without continuity correction).
-    for successes, trials, low, high in (
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ):
-        assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
+# Newcombe 1998, Statistics in Medicine 17, table I, method 3 (Wilson without continuity correction).
+PUBLISHED = [
+    (81, 263, 0.2553, 0.3662),
+    (15, 148, 0.0624, 0.1605),
+    (0, 20, 0.0, 0.1611),
+    (1, 29, 0.0061, 0.1718),
+]
+
+
+@pytest.mark.parametrize(("successes", "trials", "low", "high"), PUBLISHED)
+def test_wilson_interval_agrees_with_published_values(
+    successes: int, trials: int, low: float, high: float
+) -> None:
+    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_without_trials_nothing_is_known_of_a_proportion() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("settings", [{"p0": 0.9, "p1": 0.5}, {"p1": 1.0}, {"alpha": 0.0}, {"beta": 0.6}])
 def test_a_test_that_cannot_decide_is_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="needs 0|lie between"):
+    with pytest.raises(ValueError, match=r"needs 0|lie between"):
         SequentialTest(**settings)

@@ -13,13 +13,12 @@ def outcome(
     *,
     read: float = 1.0,
     role: Role = "grounding",
-    seed: int = 0,
 ) -> Outcome:
     scores = Scores(
         task=task, board=task, cell=task, unsolved=0.0, read=read, puzzles=100,
         raw=aligned if raw is None else raw, aligned=aligned, collapse=0.0, images=100,
     )  # fmt: skip
-    return Outcome(role, "mapping", "some", seed, scores)
+    return Outcome(role, "mapping", "some", 0, scores)
 
 
 CEILING = outcome(0.9, 0.98, read=0.9, role="ceiling")
