@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..datasets.batch import Batch, Examples
@@ -58,13 +58,20 @@ class Training:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+def solver_loss(
+    solver: nn.Module,
+    beliefs: Float[Tensor, "batch variables symbols"],
+    given: Bool[Tensor, "batch variables"],
+    answer: Int[Tensor, "batch variables"],
+) -> Float[Tensor, " batch"]:
     """The solver's own loss where it has one, else the likelihood of the answer under its completion."""
-    beliefs = network.beliefs(batch)
-    own = getattr(network.solver, "loss", None)
-    if own is not None:
-        return own(beliefs, batch.given, batch.answer)
-    return answer_nll(network.solver(beliefs, batch.given), batch.answer)
+    own = getattr(solver, "loss", None)
+    return answer_nll(solver(beliefs, given), answer) if own is None else own(beliefs, given, answer)
+
+
+def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+    """The loss of the solver on what perception reads."""
+    return solver_loss(network.solver, network.beliefs(batch), batch.given, batch.answer)
 
 
 def orders(

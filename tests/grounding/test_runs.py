@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check
 from groundcheck.grounding.building import SolverSpec
