@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ...datasets.images import ImageSet
+from ...datasets.catalogue import DataUnavailableError, UnknownNameError
+from ...datasets.images import ImageSet, load_images
 from ..checks.finding import Finding
 from ..metrics import relabel
 from ..trial import Outcome, Role
 from . import plots
+from .files import write_text
 from .pictures import lay_out, shades, task_of
 from .record import Report, TaskReport
 from .table import title
@@ -36,6 +38,15 @@ def render_report(report: Report, images: ImageSet | None) -> str:
         broken=[o for task in report.tasks for o in task.outcomes if o.error][:TRACEBACKS],
         environment=_environment(report),
     )
+
+
+def write_page(path: Path, report: Report, data_root: Path | None = None) -> None:
+    """Writes the page of a report. Without the image set at hand, its boards show no pictures."""
+    try:
+        images = load_images(report.images, data_root)
+    except (DataUnavailableError, UnknownNameError):
+        images = None
+    write_text(path, render_report(report, images))
 
 
 def page(template: str, **values: Any) -> str:

@@ -20,14 +20,15 @@ from .record import TaskReport
 class Cell:
     """One variable of a board; `picture` is a data URI of the image it shows, if any."""
 
-    row: int
-    column: int
+    row: float  # in cells from the top
+    column: float
     name: str
     given: bool
     picture: str | None
     read: int | None
     answer: int | None
     solution: int
+    mark: bool  # stands between the cells, without a frame
 
     @property
     def wrong(self) -> bool:
@@ -50,9 +51,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A board laid out: its cells in reading order, and how many columns it has."""
+    """A board laid out: its size in cells, and its cells in reading order."""
 
-    columns: int
+    rows: float
+    columns: float
     cells: list[Cell]
 
     @property
@@ -80,22 +82,24 @@ def lay_out(task: Task | None, board: Board, images: ImageSet | None) -> Drawing
     count = len(board.solution)
     layout = task.layout if task else None
     places = layout.places if layout else [(0, column) for column in range(count)]
+    along = layout is not None and layout.along
     names = task.problem.variables if task else [f"variable {v}" for v in range(count)]
     cells = [
         Cell(
             row=places[v][0],
-            column=places[v][1],
+            column=places[v][1] + (max(board.answer[v], 0) if along else 0),
             name=names[v],
             given=board.given[v],
             picture=_picture(images, board.image[v]),
             read=None if board.read[v] < 0 else board.read[v],
             answer=None if board.answer[v] < 0 else board.answer[v],
             solution=board.solution[v],
+            mark=layout is not None and v in layout.frameless,
         )
         for v in range(count)
     ]
-    columns = layout.columns if layout else count
-    return Drawing(columns, sorted(cells, key=lambda cell: (cell.row, cell.column)))
+    rows, columns = (layout.rows, layout.columns) if layout else (1, count)
+    return Drawing(rows, columns, sorted(cells, key=lambda cell: (cell.row, cell.column)))
 
 
 def _picture(images: ImageSet | None, row: int) -> str | None:

@@ -7,6 +7,7 @@ import io
 import re
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -29,7 +30,7 @@ TASK, ALIGNED, RAW = "#2f7fe8", "#dd6a1c", "#8c959f"  # legible on white and on 
 MOST = 1.25  # of what could be reached: the edge of the plane
 FEW = 12  # seeds drawn one by one; more are drawn as a median with the band of nine tenths
 INK = "#000000"  # replaced by the page's own text colour
-STYLE = {
+STYLE: Any = {  # matplotlib's own type of keys is a literal of hundreds
     "svg.fonttype": "none",
     "svg.hashsalt": "groundcheck",
     "font.size": 9,
