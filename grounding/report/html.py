@@ -88,6 +88,7 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
     scored = [o for o in subjects if o.scores and o.curve]
     calibrations = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
     shown = _typical(subjects)
+    drawn = shown and task_of(task, shown.seed)
     return {
         "id": f"task-{number}",
         "title": title(task),
@@ -104,7 +105,10 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         "calibration_error": float(np.mean([c.error for c in calibrations])) if calibrations else None,
         "shown": shown,
         "confusions": _confusions(shown),
-        "boards": _boards(task, shown, images),
+        "boards": [lay_out(drawn, board, images) for board in shown.scores.boards]
+        if shown and shown.scores
+        else [],
+        "symbols": drawn.classes if drawn else None,
         "families": _families(task.findings),
         "rules": report.rules,
     }
@@ -135,13 +139,6 @@ def _confusions(outcome: Outcome | None) -> list[tuple[str, Any]]:
         return []
     aligned = relabel(np.array(scores.confusion), np.array(scores.relabelling)).tolist()
     return [("before alignment", shades(scores.confusion)), ("after alignment", shades(aligned))]
-
-
-def _boards(task: TaskReport, outcome: Outcome | None, images: ImageSet | None) -> list[Any]:
-    if outcome is None or outcome.scores is None:
-        return []
-    drawn = task_of(task, outcome.seed)
-    return [lay_out(drawn, board, images) for board in outcome.scores.boards]
 
 
 FAMILIES = {

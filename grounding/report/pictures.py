@@ -25,9 +25,9 @@ class Cell:
     name: str
     given: bool
     picture: str | None
-    read: int | None
-    answer: int | None
-    solution: int
+    read: str | None
+    answer: str | None
+    solution: str
     mark: bool  # stands between the cells, without a frame
 
     @property
@@ -83,6 +83,7 @@ def lay_out(task: Task | None, board: Board, images: ImageSet | None) -> Drawing
     layout = task.layout if task else None
     places = layout.places if layout else [(0, column) for column in range(count)]
     along = layout is not None and layout.along
+    name = task.written if task else lambda _, symbol: str(symbol)
     names = task.problem.variables if task else [f"variable {v}" for v in range(count)]
     cells = [
         Cell(
@@ -91,9 +92,9 @@ def lay_out(task: Task | None, board: Board, images: ImageSet | None) -> Drawing
             name=names[v],
             given=board.given[v],
             picture=_picture(images, board.image[v]),
-            read=None if board.read[v] < 0 else board.read[v],
-            answer=None if board.answer[v] < 0 else board.answer[v],
-            solution=board.solution[v],
+            read=None if board.read[v] < 0 else name(v, board.read[v]),
+            answer=None if board.answer[v] < 0 else name(v, board.answer[v]),
+            solution=name(v, board.solution[v]),
             mark=layout is not None and v in layout.frameless,
         )
         for v in range(count)
