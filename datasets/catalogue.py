@@ -6,8 +6,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 
-class UnknownName(ValueError):
+class UnknownNameError(ValueError):
     """A name that nothing is registered under; the message suggests the nearest."""
+
+
+class DataUnavailableError(RuntimeError):
+    """Files of an image set or a data set are missing, damaged, or not what they should be."""
 
 
 class Catalogue:
@@ -29,12 +33,12 @@ class Catalogue:
         return found
 
     def load(self, name: str) -> Any:
-        """What `name` stands for. Raises `UnknownName`, with the nearest names."""
+        """What `name` stands for. Raises `UnknownNameError`, with the nearest names."""
         entries = self.entries()
         if name not in entries:
             near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(entries)}"
-            raise UnknownName(f"unknown {self.kind} {name!r}: {hint}")
+            raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}")
         return entries[name].load()
 
 

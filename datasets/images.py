@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 from torch import Tensor
 
-from .catalogue import Catalogue
+from .catalogue import Catalogue, DataUnavailableError
 from .task import Split
 from .vision import import_torchvision
 
@@ -23,10 +22,6 @@ DATA_ROOT_VARIABLE = "GROUNDCHECK_DATA"
 SIDE = 28  # pixels, of every image set
 TEST_SHARE = 0.2  # of an image set that comes without a test part
 VALIDATION_SHARE = 1 / 12  # of what is left for training
-
-
-class DataUnavailable(RuntimeError):
-    """Image files are missing, damaged, or not what they should be."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,7 @@ class Bank:
 
     @property
     def device(self) -> torch.device:
+        """Where the pictures lie."""
         return self.gallery.pictures.device
 
     @cached_property
@@ -66,8 +62,9 @@ class Bank:
         for label in np.unique(classes):
             if label not in self._by_class:
                 raise ValueError(
-                    f"this task shows class {label}, but the image set has classes 0 to {max(self._by_class)}: "
-                    "choose a smaller task, seen=symbols, or a larger image set such as --images mnist+fashion"
+                    f"this task shows class {label}, but the image set has classes 0 to "
+                    f"{max(self._by_class)}: choose a smaller task, seen=symbols, or a larger image set "
+                    "such as --images mnist+fashion"
                 )
             own = self._by_class[int(label)]
             chosen = classes == label
@@ -99,17 +96,23 @@ class Pictures:
     test: Bool[np.ndarray, " images"] | None
 
 
-def digits(root: Path, *, download: bool) -> Pictures:
-    """1,797 handwritten digits of scikit-learn, 8×8 scaled to 28×28; no download. Alpaydin & Kaynak 1998."""
-    del root, download  # they come inside a dependency
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - a second of import, needed here alone
+@dataclass(frozen=True)
+class BundledDigits:
+    """The digits that come inside scikit-learn; there is nothing to download."""
 
-    bundled: Any = load_digits()
-    small = np.asarray(bundled.images) / 16 * 255  # 17 grey levels
-    scaled = ndimage.zoom(small, (1, SIDE / 8, SIDE / 8), order=1, grid_mode=True, mode="nearest")
-    return Pictures(
-        np.clip(np.rint(scaled), 0, 255).astype(np.uint8), np.asarray(bundled.target, dtype=np.int64), None
-    )
+    summary: str = "1,797 handwritten digits that come with scikit-learn, 8×8 scaled to 28×28."
+    source: str = "Alpaydin & Kaynak 1998, UCI"
+
+    def __call__(self, root: Path, *, download: bool) -> Pictures:
+        """Scaled bilinearly; their 17 grey levels are stretched over 0 to 255."""
+        del root, download
+        from sklearn.datasets import load_digits  # noqa: PLC0415 - a second of import, needed here alone
+
+        bundled: Any = load_digits()
+        small = np.asarray(bundled.images) / 16 * 255
+        scaled: Any = ndimage.zoom(small, (1, SIDE / 8, SIDE / 8), order=1, grid_mode=True, mode="nearest")
+        pictures = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        return Pictures(pictures, np.asarray(bundled.target, dtype=np.int64), None)
 
 
 @dataclass(frozen=True)
@@ -119,15 +122,16 @@ class IdxImages:
     folder: str  # also the name of its class in torchvision.datasets
     md5: dict[str, tuple[str, str]]  # file: published MD5 of the .gz, MD5 of its content
     summary: str
+    source: str
 
     def __call__(self, root: Path, *, download: bool) -> Pictures:
-        """Reads the four files. Raises `DataUnavailable` naming the file that is missing or damaged."""
+        """Reads the four files. Raises `DataUnavailableError` naming the file that is missing or damaged."""
         raw = root / self.folder / "raw"
         missing = [name for name in self.md5 if not self._present(raw, name)]
         if missing and download:
             self._download(root)
         elif missing:
-            raise DataUnavailable(
+            raise DataUnavailableError(
                 f"{raw} lacks {', '.join(f'{name}.gz' for name in missing)}: point --data-root (or "
                 f"{DATA_ROOT_VARIABLE}) to a folder that has {self.folder}/raw with these files, "
                 "or let them be downloaded with --download"
@@ -140,8 +144,12 @@ class IdxImages:
             strict=True,
         )
         for part, pictures, classes in zip(("train", "t10k"), images, labels, strict=True):
-            if pictures.ndim != 3 or pictures.shape[1:] != (SIDE, SIDE) or classes.shape != pictures.shape[:1]:
-                raise DataUnavailable(
+            if (
+                pictures.ndim != 3
+                or pictures.shape[1:] != (SIDE, SIDE)
+                or classes.shape != pictures.shape[:1]
+            ):
+                raise DataUnavailableError(
                     f"{raw}: the {part} files hold pictures {pictures.shape} and labels {classes.shape}; "
                     f"they should be (n, {SIDE}, {SIDE}) and (n,)"
                 )
@@ -159,7 +167,7 @@ class IdxImages:
         expected = self.md5[name][0 if path == packed else 1]
         found = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if found != expected:
-            raise DataUnavailable(
+            raise DataUnavailableError(
                 f"{path} is not the published file: its MD5 is {found}, expected {expected} "
                 f"({len(content):,} bytes; truncated, damaged, or another file): delete it and fetch it again"
             )
@@ -171,7 +179,7 @@ class IdxImages:
             for train in (True, False):
                 source(str(root), train=train, download=True)
         except (OSError, RuntimeError) as error:
-            raise DataUnavailable(
+            raise DataUnavailableError(
                 f"torchvision could not download {self.folder} to {root}: {error}. Try again later, or copy "
                 f"its files to {root / self.folder / 'raw'} by hand"
             ) from error
@@ -180,17 +188,20 @@ class IdxImages:
 def parse_idx(content: bytes, path: Path) -> UInt8[np.ndarray, "..."]:
     """The array in an idx file of unsigned bytes (LeCun's MNIST format); `path` is for the message."""
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise DataUnavailable(f"{path} is no idx file of bytes: it begins with {content[:4].hex(' ')!r}")
+        raise DataUnavailableError(f"{path} is no idx file of bytes: it begins with {content[:4].hex(' ')!r}")
     rank = content[3]
     start = 4 + 4 * rank
+    if len(content) < start:
+        raise DataUnavailableError(f"{path} ends within its header, after {len(content)} bytes")
     shape = tuple(int(size) for size in np.frombuffer(content[4:start], dtype=">u4"))
     if len(shape) != rank or len(content) - start != int(np.prod(shape)):
-        raise DataUnavailable(
+        raise DataUnavailableError(
             f"{path} announces the shape {shape} but holds {len(content) - start:,} bytes after its header"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
+digits = BundledDigits()
 mnist = IdxImages(
     "MNIST",
     {
@@ -199,7 +210,8 @@ mnist = IdxImages(
         "t10k-images-idx3-ubyte": ("9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
         "t10k-labels-idx1-ubyte": ("ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
     },
-    "70,000 handwritten digits, from idx files under the data root. LeCun, Cortes & Burges 1998.",
+    "70,000 handwritten digits, from idx files under the data root.",
+    "LeCun, Cortes & Burges 1998",
 )
 fashion = IdxImages(
     "FashionMNIST",
@@ -209,10 +221,10 @@ fashion = IdxImages(
         "t10k-images-idx3-ubyte": ("bef4ecab320f06d8554ea6380940ec79", "8181f5470baa50b63fa0f6fddb340f0a"),
         "t10k-labels-idx1-ubyte": ("bb300cfdad3c16e7a12a480ee83cd310", "15d484375f8d13e6eb1aabb0c3f46965"),
     },
-    "70,000 pictures of clothes in ten classes, from idx files under the data root. Xiao et al. 2017.",
+    "70,000 pictures of clothes in ten classes, from idx files under the data root.",
+    "Xiao et al. 2017, arXiv:1708.07747",
 )
 
-Source = Callable[..., Pictures]  # called as source(root, download=…)
 IMAGES = Catalogue(
     "image set",
     "groundcheck.images",
@@ -229,7 +241,7 @@ def data_root(chosen: str | Path | None) -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     root = Path(chosen or os.environ.get(DATA_ROOT_VARIABLE) or Path(cache) / "groundcheck")
     if root.exists() and not root.is_dir():
-        raise DataUnavailable(f"the data root {root} is a file: name the folder that holds MNIST/raw")
+        raise DataUnavailableError(f"the data root {root} is a file: name the folder that holds MNIST/raw")
     return root
 
 
@@ -238,7 +250,8 @@ def load_images(
 ) -> ImageSet:
     """An image set by name; several joined by + stand one after the other, their classes counted on.
 
-    Raises `UnknownName`, or `DataUnavailable` where files are missing (and `download` is off) or damaged.
+    Raises `UnknownNameError`, or `DataUnavailableError` where files are missing (and `download` is off) or
+    damaged.
     """
     return _load(name, data_root(root), download, device)
 
@@ -286,4 +299,5 @@ def _split(
         taken.update(hashes[rows])
         parts.append(Bank(Gallery(torch.from_numpy(pictures[fresh]).to(device)), labels[fresh]))
     digest = hashlib.sha256("".join(hashes).encode() + labels.tobytes()).hexdigest()
-    return ImageSet(name, *parts, digest)
+    train, validation, held_out = parts
+    return ImageSet(name, train, validation, held_out, digest)

@@ -109,7 +109,7 @@ def make_problem(
     """
     problem = Problem(tuple(variables), tuple(domains))
     rules = CNF(from_clauses=[list(clause) for clause in clauses])
-    pool = IDPool(start_from=max(problem.indicators, rules.nv) + 1)
+    pool = IDPool(start_from=max(problem.indicators, rules.nv or 0) + 1)
     for variable, size in enumerate(domains):
         literals = [problem.literal(variable, symbol) for symbol in range(size)]
         encoding = EncType.pairwise if size <= PAIRWISE_LIMIT else EncType.seqcounter

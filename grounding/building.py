@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import nn
 
-from ..datasets.catalogue import UnknownName
+from ..datasets.catalogue import UnknownNameError
 from ..datasets.problem import Problem
 from ..solvers.catalogue import SOLVERS
 
-Factory = Callable[..., nn.Module]
+Factory = Callable[..., Any]  # called with a Problem; what it returns is checked
 
 
-class SolverBroken(RuntimeError):
+class SolverBrokenError(RuntimeError):
     """A solver that could not be built, or that does not keep the contract."""
 
 
@@ -39,9 +39,9 @@ class SolverSpec:
         if isinstance(solver, str):
             return cls(solver, options)
         if not callable(solver) or isinstance(solver, nn.Module):
-            raise UnknownName(
-                f"solver {solver!r}: name one, or pass a callable that takes a Problem and returns an nn.Module"
-                " (the class itself, not an instance: every trial builds its own)"
+            raise UnknownNameError(
+                f"solver {solver!r}: name one, or pass a callable that takes a Problem and returns an "
+                "nn.Module (the class itself, not an instance: every trial builds its own)"
             )
         return cls(getattr(solver, "__qualname__", type(solver).__name__), options, solver)
 
@@ -62,7 +62,7 @@ class SolverSpec:
         return getattr(self.factory, "__module__", "__main__") != "__main__"
 
     def load(self) -> Factory:
-        """The callable. Raises `UnknownName` where there is none of that name."""
+        """The callable. Raises `UnknownNameError` where there is none of that name."""
         if self.factory is not None:
             return self.factory
         module_name, colon, attribute = self.name.partition(":")
@@ -73,12 +73,12 @@ class SolverSpec:
             for part in attribute.split("."):
                 found = getattr(found, part)
         except (ImportError, AttributeError) as error:
-            raise UnknownName(
+            raise UnknownNameError(
                 f"solver {self.name!r}: {error}. It is written package.module:attribute, and the module must "
                 "be importable from here"
             ) from error
         if not callable(found):
-            raise UnknownName(
+            raise UnknownNameError(
                 f"solver {self.name!r} is a {type(found).__name__}, not a callable that takes a Problem"
             )
         return found
@@ -87,18 +87,20 @@ class SolverSpec:
         """The solver of a problem; one that learns its rules is handed the problem without them.
 
         A solver from outside that declares nothing is taken to learn its rules: it then can't profit from
-        what it did not ask for. Raises `SolverBroken`.
+        what it did not ask for. Raises `SolverBrokenError`.
         """
         factory = self.load()
         rules = getattr(factory, "rules", "learned")
         if rules not in ("learned", "given"):
-            raise SolverBroken(f"{self.name} declares rules={rules!r}: it is 'learned' or 'given'")
+            raise SolverBrokenError(f"{self.name} declares rules={rules!r}: it is 'learned' or 'given'")
         try:
             solver = factory(problem if rules == "given" else problem.without_rules(), **self.options)
         except Exception as error:
-            raise SolverBroken(f"{self.name} could not be built: {type(error).__name__}: {error}") from error
+            raise SolverBrokenError(
+                f"{self.name} could not be built: {type(error).__name__}: {error}"
+            ) from error
         if not isinstance(solver, nn.Module):
-            raise SolverBroken(
+            raise SolverBrokenError(
                 f"{self.name} returned a {type(solver).__name__} where an nn.Module with "
                 "forward(beliefs, given) was expected"
             )

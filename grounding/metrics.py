@@ -38,7 +38,7 @@ def relabel(confusion: Confusion, relabelling: Int[np.ndarray, " predicted"]) ->
 
 def collapse(confusion: Confusion) -> float:
     """1 − the fraction of symbols that are ever predicted; it ignores correctness (rsbench)."""
-    return 1 - float((confusion.sum(0) > 0).mean())
+    return 1 - float(np.mean(confusion.sum(0) > 0))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def score(
     `validation` and `test` are the confusion matrices of images; None where no images were seen.
     """
     query = ~given
-    unsolved = (np.isnan(completion).any(-1) & query).any(-1)
+    unsolved = np.any(np.isnan(completion).any(-1) & query, axis=-1)
     answered = np.where(np.isnan(completion), -1.0, completion).argmax(-1)
     right = ((answered == solution) & ~unsolved[:, None]) | given
     solved, read = right.all(-1), read_right.all(-1)

@@ -12,7 +12,7 @@ from ..datasets.problem import Problem
 Interface = Literal["softmax", "sigmoid"]
 
 
-class LeNet(nn.Sequential):
+class LeNet(nn.Module):
     """The perception network of the SATNet experiments: two convolutions, two fully connected layers.
 
     conv 1→20 5×5, pool, conv 20→50 5×5, pool, fc 800→500, fc 500→symbols; (images, 1, 28, 28) unnormalised
@@ -21,7 +21,8 @@ class LeNet(nn.Sequential):
     """
 
     def __init__(self, symbols: int) -> None:
-        super().__init__(
+        super().__init__()
+        self.layers = nn.Sequential(
             nn.Conv2d(1, 20, 5),
             nn.MaxPool2d(2),
             nn.ReLU(),
@@ -37,7 +38,7 @@ class LeNet(nn.Sequential):
 
     def forward(self, images: Float[Tensor, "images 1 28 28"]) -> Float[Tensor, "images symbols"]:
         """Logits of the symbols each image may show."""
-        return super().forward(images.contiguous(memory_format=torch.channels_last))
+        return self.layers(images.contiguous(memory_format=torch.channels_last))
 
 
 class Network(nn.Module):

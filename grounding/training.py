@@ -66,7 +66,9 @@ def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
     return answer_nll(network.solver(beliefs, batch.given), batch.answer)
 
 
-def orders(size: int, epochs: int, batch: int, generator: torch.Generator) -> Iterator[list[Int[Tensor, " rows"]]]:
+def orders(
+    size: int, epochs: int, batch: int, generator: torch.Generator
+) -> Iterator[list[Int[Tensor, " rows"]]]:
     """The batches of each epoch: every puzzle once, in a fresh order."""
     for _ in range(epochs):
         yield list(torch.randperm(size, generator=generator).split(batch))
@@ -108,7 +110,8 @@ def train(
             if len(solved):
                 mean = solved.mean()
                 optimiser.zero_grad()
-                mean.backward()
+                if mean.requires_grad:  # else nothing is there to train: exact rules on true symbols
+                    mean.backward()
                 total += float(mean.detach()) * len(solved)
                 solved_rows += len(solved)
             if len(solved) and _finite(parameters):

@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
 
 from ..datasets.batch import Batch, Examples, Sealed, assemble
 from ..datasets.images import Bank, ImageSet, load_images
-from ..datasets.problem import Problem
 from ..datasets.task import Split, Task, textual
-from .building import SolverBroken, SolverSpec
+from .building import SolverBrokenError, SolverSpec
 from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
 from .perception import Network
 from .training import Progress, Training, end_to_end, train
@@ -87,14 +86,11 @@ class Outcome:
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Outcome":
         """From a JSON record."""
-        scores = record["scores"]
-        return cls(
-            **{
-                **record,
-                "scores": None if scores is None else Scores(**scores),
-                "curve": [Point(**point) for point in record["curve"]],
-            }
-        )
+        parts: dict[str, Any] = {
+            "scores": None if record["scores"] is None else Scores(**record["scores"]),
+            "curve": [Point(**point) for point in record["curve"]],
+        }
+        return cls(**{**record, **parts})
 
 
 def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: None) -> Outcome:
@@ -114,8 +110,8 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
     torch.set_num_threads(trial.threads)
     try:
         scores = _train_and_score(trial, remember)
-    except Exception as raised:  # noqa: BLE001 - whatever a solver raises costs this trial and no other
-        error = str(raised) if isinstance(raised, SolverBroken) else traceback.format_exc()
+    except Exception as raised:
+        error = str(raised) if isinstance(raised, SolverBrokenError) else traceback.format_exc()
     finally:
         torch.set_num_threads(threads)
     return Outcome(
@@ -128,6 +124,20 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
         error=error,
         seconds=time.perf_counter() - started,
     )
+
+
+class NoSolver(nn.Module):
+    """Stands where no solver is trained: passes the beliefs on."""
+
+    def forward(
+        self, beliefs: Float[Tensor, "batch variables symbols"], given: Bool[Tensor, "batch variables"]
+    ) -> Float[Tensor, "batch variables symbols"]:
+        """The beliefs."""
+        del given
+        return beliefs
+
+
+NO_SOLVER = SolverSpec("none", factory=lambda _problem: NoSolver())
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,7 @@ def hold(task: Task, split: Split, size: int, seed: int, images: ImageSet) -> He
     return Held(task, *assemble(task, task.generate(split, size, seed), bank), bank)
 
 
-def build_network(problem: Problem, task: Task, spec: SolverSpec, training: Training, seed: int) -> Network:
+def build_network(task: Task, spec: SolverSpec, training: Training, seed: int) -> Network:
     """Perception and solver with initial weights from `seed`; the perception's do not depend on the solver.
 
     Leaves torch's global generator seeded, for solvers that use it.
@@ -155,10 +165,10 @@ def build_network(problem: Problem, task: Task, spec: SolverSpec, training: Trai
         int(state) for state in np.random.SeedSequence((seed, 1)).generate_state(2, np.uint64) >> np.uint64(1)
     )
     torch.manual_seed(solver_seed)
-    solver = spec.build(problem)
+    solver = spec.build(task.problem)
     after_solver = torch.get_rng_state()
     torch.manual_seed(perception_seed)
-    network = Network(problem, len(task.classes), solver, training.interface)
+    network = Network(task.problem, len(task.classes), solver, training.interface)
     torch.set_rng_state(after_solver)
     return network
 
@@ -172,7 +182,9 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
     training = hold(taught, "train", trial.training.puzzles, trial.seed, images)
     validation = hold(task, "validation", trial.validation_puzzles, trial.seed, images)
     with torch.random.fork_rng():
-        network = build_network(task.problem, task, trial.solver, trial.training, trial.seed).to(trial.device)
+        spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
+        network = build_network(task, spec, trial.training, trial.seed).to(trial.device)
+
         def measure(progress: Progress) -> None:
             after_epoch(_point(network, validation, progress))
 
@@ -184,8 +196,7 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
             loss=supervised if trial.role == "ceiling" else end_to_end,
             after_epoch=measure,
         )
-        test = hold(task, "test", trial.test_puzzles, trial.seed, images)
-        return evaluate(network, test, validation)
+        return evaluate(network, hold(task, "test", trial.test_puzzles, trial.seed, images), validation)
 
 
 def supervised(network: Network, batch: Batch) -> Float[Tensor, " images"]:
@@ -210,21 +221,37 @@ def _symbol_of(task: Task, bank: Bank) -> Tensor:
 def evaluate(network: Network, test: Held, validation: Held) -> Scores:
     """Scores a network on held-out puzzles; the relabelling is fitted on the validation images."""
     network.eval()
-    completion = complete(network, test.examples)
-    right = np.ones(tuple(test.examples.given.shape), dtype=bool)
+    given = test.examples.given.numpy(force=True)
+    right = np.ones_like(given)
     if test.task.seen == "symbols":
-        return score(completion, test.examples.given.numpy(force=True), _solution(test), right)
+        return score(complete(network, test.examples), given, _solution(test), right)
     predicted, true = _read(network, test)
     image = test.examples.image.numpy(force=True)
     right[image >= 0] = (predicted == true)[image[image >= 0]]
+    if isinstance(network.solver, NoSolver):
+        completion = deduce(_solution(test), right, network.legal.shape[1])
+    else:
+        completion = complete(network, test.examples)
     return score(
         completion,
-        test.examples.given.numpy(force=True),
+        given,
         _solution(test),
         right,
         _confusion(network, validation),
         _confusion(network, test),
     )
+
+
+def deduce(
+    solution: Int[np.ndarray, "puzzles variables"], right: Bool[np.ndarray, "puzzles variables"], symbols: int
+) -> Float[np.ndarray, "puzzles variables symbols"]:
+    """What the exact rules answer on top of a perception: the solution where every image was read right.
+
+    Other puzzles count as unsolved; that a wrong reading may lead to the right answer is left aside.
+    """
+    completion = np.eye(symbols)[solution]
+    completion[~right.all(-1)] = np.nan
+    return completion
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """The enumerated posterior against one written as plain loops."""
 
+import importlib
 import itertools
 
 import numpy as np
@@ -7,7 +8,18 @@ import pytest
 import torch
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import Problem, make_problem
-from groundcheck.solvers.exact import Exact, TooManySolutionsError, enumerate_worlds
+from groundcheck.solvers import circuits
+from groundcheck.solvers.exact import Exact
+from groundcheck.solvers.extras import MissingExtraError
+from groundcheck.solvers.worlds import Enumeration, TooManySolutionsError, worlds_of
+
+WITH_CIRCUITS = pytest.param(
+    "circuit",
+    marks=pytest.mark.skipif(
+        not circuits.installed(), reason="the extra [circuits] (PySDD, klay) is not installed"
+    ),
+)
+reasonings = pytest.mark.parametrize("reasoning", ["enumeration", WITH_CIRCUITS])
 
 
 def latin(size: int) -> Problem:
@@ -54,8 +66,9 @@ def posterior(problem: Problem, beliefs: np.ndarray, given: np.ndarray) -> tuple
     return marginals / sum(weights.values()), weights
 
 
+@reasonings
 @pytest.mark.parametrize("problem", [latin(3), adder(), Mapping(symbols=4).drawn(3).problem])
-def test_forward_and_loss_are_those_of_plain_enumeration(problem):
+def test_forward_and_loss_are_those_of_plain_enumeration(problem, reasoning):
     rows, variables = 5, len(problem.variables)
     beliefs = random_beliefs(problem, rows)
     rng = np.random.default_rng(0)
@@ -63,7 +76,7 @@ def test_forward_and_loss_are_those_of_plain_enumeration(problem):
     worlds = list(problem.solutions())
     answers = np.stack([worlds[i] for i in rng.integers(len(worlds), size=rows)])
     answers[given] = -1
-    solver = Exact(problem)
+    solver = Exact(problem, reasoning)
     completion = solver(beliefs, torch.from_numpy(given))
     losses = solver.loss(beliefs, torch.from_numpy(given), torch.from_numpy(answers))
     for row in range(rows):
@@ -77,8 +90,9 @@ def test_forward_and_loss_are_those_of_plain_enumeration(problem):
         assert losses[row].item() == pytest.approx(-np.log(agreeing), abs=1e-10)
 
 
+@reasonings
 @pytest.mark.parametrize("problem", [latin(3), adder()])
-def test_gradients_match_finite_differences(problem):
+def test_gradients_match_finite_differences(problem, reasoning):
     logits = torch.randn(
         2, len(problem.variables), problem.symbols, generator=torch.Generator().manual_seed(1)
     ).double()
@@ -87,14 +101,15 @@ def test_gradients_match_finite_differences(problem):
     given[:, -1] = False
     worlds = torch.from_numpy(np.stack(list(problem.solutions())))
     answer = torch.where(given, -1, worlds[:2])
-    solver = Exact(problem)
+    solver = Exact(problem, reasoning)
     assert torch.autograd.gradcheck(lambda x: solver(x.softmax(-1), given), logits)
     assert torch.autograd.gradcheck(lambda x: solver.loss(x.softmax(-1), given, answer), logits)
 
 
-def test_gradient_at_saturated_beliefs_is_the_product_of_the_others():
+@reasonings
+def test_gradient_at_saturated_beliefs_is_the_product_of_the_others(reasoning):
     # The belief that a = 1 is exactly 0, yet raising it would make sum = 2 likelier.
-    solver = Exact(adder())
+    solver = Exact(adder(), reasoning)
     beliefs = torch.tensor([[[1.0, 0, 0, 0, 0], [0.25, 0.5, 0.25, 0, 0], [0.0] * 5]], dtype=torch.float64)
     beliefs.requires_grad_()
     given = torch.tensor([[True, True, False]])
@@ -104,9 +119,10 @@ def test_gradient_at_saturated_beliefs_is_the_product_of_the_others():
     assert torch.isfinite(beliefs.grad).all()
 
 
+@reasonings
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_contradictory_rows_are_nan_and_leave_the_others_alone(dtype):
-    solver = Exact(latin(2))
+def test_contradictory_rows_are_nan_and_leave_the_others_alone(dtype, reasoning):
+    solver = Exact(latin(2), reasoning)
     one, two = [1.0, 0.0], [0.0, 1.0]
     beliefs = torch.tensor([[one, one, two, one], [one, two, two, one]], dtype=dtype)
     given = torch.ones(2, 4, dtype=torch.bool)
@@ -128,10 +144,11 @@ def test_loss_counts_that_the_rules_hold_as_evidence():
     assert solver.loss(beliefs, given, answer).item() == pytest.approx(-np.log(0.9 * 0.1), rel=1e-5)
 
 
-def test_an_answer_against_the_rules_costs_much_and_teaches_nothing():
+@reasonings
+def test_an_answer_against_the_rules_costs_much_and_teaches_nothing(reasoning):
     beliefs = torch.full((1, 4, 2), 0.5, requires_grad=True)
     given = torch.tensor([[True, True, False, False]])
-    loss = Exact(latin(2)).loss(beliefs, given, torch.tensor([[-1, -1, 0, 0]]))
+    loss = Exact(latin(2), reasoning).loss(beliefs, given, torch.tensor([[-1, -1, 0, 0]]))
     assert loss.item() > 1000
     loss.sum().backward()
     assert torch.equal(beliefs.grad, torch.zeros_like(beliefs))
@@ -139,8 +156,60 @@ def test_an_answer_against_the_rules_costs_much_and_teaches_nothing():
 
 def test_too_many_and_no_solutions_are_refused():
     with pytest.raises(TooManySolutionsError, match="more than 10 solutions"):
-        enumerate_worlds(latin(3), limit=10)
+        Enumeration(latin(3), limit=10)
     with pytest.raises(ValueError, match="no solution"):
-        enumerate_worlds(make_problem(("a",), (2,), [[1], [2]]))
+        Enumeration(make_problem(("a",), (2,), [[-1], [-2]]))
     with pytest.raises(ValueError, match="without rules"):
         Exact(latin(2).without_rules())
+    with pytest.raises(ValueError, match="reasoning='magic'"):
+        Exact(latin(2), "magic")
+
+
+@reasonings
+@pytest.mark.parametrize("problem", [latin(3), adder(), Mapping().drawn(0).problem])
+def test_every_question_has_the_answer_of_the_worlds_themselves(problem, reasoning):
+    # Mapping's ten symbols are counted with auxiliary variables, which a circuit must have quantified.
+    worlds = worlds_of(problem, reasoning)
+    cells = len(problem.variables) * problem.symbols
+    leaves = torch.randn(4, cells, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    leaves.requires_grad_()
+    table = torch.from_numpy(np.stack(list(problem.solutions())))
+    index = table + torch.arange(len(problem.variables)) * problem.symbols
+    for row in range(4):
+        weights = leaves[row, index].sum(-1).exp()
+        shares = weights / weights.sum()
+        assert worlds.log_weight(leaves)[row].item() == pytest.approx(weights.sum().log().item())
+        assert worlds.entropy(leaves)[row].item() == pytest.approx(-(shares * shares.log()).sum().item())
+        assert torch.equal(worlds.most_likely(leaves)[row], table[weights.argmax()])
+    assert torch.autograd.gradcheck(worlds.log_weight, leaves)
+    assert torch.autograd.gradcheck(worlds.entropy, leaves)
+    assert torch.autograd.gradcheck(worlds.marginals, leaves)
+
+
+@reasonings
+def test_the_most_likely_of_equal_worlds_is_one_world(reasoning):
+    worlds = worlds_of(latin(3), reasoning)
+    found = worlds.most_likely(torch.zeros(1, 27))[0].tolist()
+    assert found in [solution.tolist() for solution in latin(3).solutions()]
+
+
+@pytest.mark.skipif(not circuits.installed(), reason="the extra [circuits] (PySDD, klay) is not installed")
+def test_rules_without_solution_do_not_compile():
+    with pytest.raises(ValueError, match="no solution"):
+        circuits.Circuit(make_problem(("a",), (2,), [[-1], [-2]]))
+    with pytest.raises(ValueError, match="without rules"):
+        circuits.Circuit(latin(2).without_rules())
+
+
+def test_a_missing_extra_says_which(monkeypatch):
+    def refuse(name, *_):
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    with pytest.raises(MissingExtraError, match=r"klaycircuits.*pip install 'groundcheck\[circuits\]'"):
+        Exact(latin(2), "circuit")
+
+
+def test_many_worlds_are_left_to_a_circuit_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(circuits, "installed", lambda: False)
+    assert isinstance(worlds_of(latin(3)), Enumeration)

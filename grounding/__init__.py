@@ -1,0 +1,22 @@
+"""The public face of groundcheck: `check` a solver, read its `Report`."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .report.record import Report
+    from .suite import Listener, check
+
+__all__ = ["Listener", "Report", "check"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use: the command line must answer `--help` without waiting for torch."""
+    if name == "Report":
+        from .report.record import Report  # noqa: PLC0415
+
+        return Report
+    if name in __all__:
+        from . import suite  # noqa: PLC0415
+
+        return getattr(suite, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

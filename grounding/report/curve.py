@@ -1,0 +1,66 @@
+"""One trial in a terminal: its progress, its learning curve, its scores."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ..trial import Outcome, Point, Trial
+
+MOST_ROWS = 20  # of a learning curve; a longer one is thinned
+
+
+@contextmanager
+def follow(trial: Trial, console: Console) -> Generator[Callable[[Point], None]]:
+    """A live progress bar over the epochs; plain lines, one per epoch, where there is no terminal."""
+    total = trial.training.epochs
+    if not console.is_terminal:
+        yield lambda point: console.print(
+            f"epoch {point.epoch} of {total}: {_caption(point)}", highlight=False
+        )
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task(escape(trial.label), total=total, figures="")
+        yield lambda point: progress.update(bar, completed=point.epoch, figures=_caption(point))
+
+
+def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
+    """The learning curve as a table (validation puzzles and images), then the scores on test."""
+    table = Table(title=escape(trial.label), title_justify="left")
+    for heading in ("epoch", "loss", "task acc.", "raw", "aligned", "symbols used"):
+        table.add_column(heading, justify="right")
+    step = -(-len(outcome.curve) // MOST_ROWS) if outcome.curve else 1
+    for point in outcome.curve[::-1][::step][::-1]:  # thinned from the end, so that the last epoch stays
+        table.add_row(
+            str(point.epoch),
+            f"{point.loss:.4g}",
+            f"{point.task:.3f}",
+            *("–" if value is None else f"{value:.3f}" for value in (point.raw, point.aligned)),
+            "–" if point.symbols_used is None else str(point.symbols_used),
+        )
+    console.print(table)
+    if outcome.error or outcome.scores is None:
+        console.print(f"[red]the trial broke[/] after {outcome.seconds:.0f} s:")
+        console.print(escape(outcome.error or ""), highlight=False)
+        return
+    scores = outcome.scores
+    line = f"test: task {scores.task:.3f}, board {scores.board:.3f}, cell {scores.cell:.3f}"
+    if scores.aligned is not None and scores.raw is not None and scores.collapse is not None:
+        line += (
+            f"; grounding raw {scores.raw:.3f}, aligned {scores.aligned:.3f}, collapse {scores.collapse:.2f}"
+        )
+    unsolved = f"; unsolved {scores.unsolved:.3f}" if scores.unsolved else ""
+    leaky = "; LEAKY supervision" if trial.task.supervision == "leaky" else ""
+    console.print(f"{line}{unsolved}{leaky} ({outcome.seconds:.0f} s)", highlight=False)
+
+
+def _caption(point: Point) -> str:
+    aligned = "" if point.aligned is None else f", aligned {point.aligned:.2f}"
+    return f"loss {point.loss:.4g}, task {point.task:.2f}{aligned}"

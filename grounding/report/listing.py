@@ -1,0 +1,38 @@
+"""What there is: tasks, solvers and image sets, one line each."""
+
+import inspect
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ...datasets.catalogue import TASKS, Catalogue
+from ...datasets.images import IMAGES
+from ...solvers.catalogue import SOLVERS
+
+
+def print_listing(console: Console) -> None:
+    """A table per catalogue; what cannot be imported is listed with the reason."""
+    for heading, catalogue in (("Tasks", TASKS), ("Solvers", SOLVERS), ("Image sets", IMAGES)):
+        table = Table(title=heading, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(ratio=3)
+        table.add_column(ratio=2, style="dim")
+        for name in catalogue.entries():
+            table.add_row(name, *_line(catalogue, name))
+        console.print(table)
+        console.print()
+
+
+def _line(catalogue: Catalogue, name: str) -> tuple[str, str]:
+    try:
+        thing: Any = catalogue.load(name)
+    except ImportError as error:
+        return f"not available: {escape(str(error))}", ""
+    text = getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
+    first = " ".join(text.partition("\n\n")[0].split())
+    rules = getattr(thing, "rules", None)
+    told = f" (rules {rules})" if isinstance(rules, str) else ""
+    source = getattr(thing, "source", "")
+    return escape(first) + told, escape(source)

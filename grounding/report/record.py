@@ -1,0 +1,168 @@
+"""The report of a suite as data: what is printed, written as JSON and gated on."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..checks.finding import Finding
+from ..metrics import Scores
+from ..trial import Outcome, Role
+from ..verdict import Judgement
+
+SCHEMA = 1  # raised whenever a reader of older reports would misread a newer one
+
+PASSED, FAILED, USAGE, TOO_LITTLE_RAN, DATA_UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """A solver on one task: the verdict, and everything it rests on."""
+
+    task: str
+    version: int
+    settings: dict[str, Any]
+    training: dict[str, Any]
+    judgement: Judgement
+    findings: list[Finding] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def scores(self, role: Role) -> list[Scores]:
+        """Scores of the trials of a role that did not break, by seed."""
+        return [o.scores for o in self.outcomes if o.role == role and o.scores is not None]
+
+    def mean(self, role: Role, figure: str) -> float | None:
+        """Mean of one figure over the seeds of a role; None where there is none."""
+        values = [getattr(scores, figure) for scores in self.scores(role)]
+        return None if not values or None in values else fmean(values)
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the task itself was set to leak, to reproduce the old result."""
+        return self.settings.get("supervision") == "leaky"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A solver on every task of a suite."""
+
+    solver: str
+    options: dict[str, Any]
+    rules: str
+    images: str
+    images_digest: str
+    device: str
+    environment: dict[str, Any]
+    tasks: list[TaskReport]
+    interrupted: bool = False
+    schema: int = SCHEMA
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every task is GROUNDED and no check failed; else what DESIGN's exit codes say."""
+        if self.interrupted:
+            return INTERRUPTED
+        verdicts = [task.judgement.verdict for task in self.tasks]
+        statuses = [finding.status for task in self.tasks for finding in task.findings]
+        if any(v not in ("GROUNDED", "INCONCLUSIVE") for v in verdicts) or {"fail", "error"} & set(statuses):
+            return FAILED
+        return TOO_LITTLE_RAN if "INCONCLUSIVE" in verdicts or not verdicts else PASSED
+
+    @property
+    def summary(self) -> str:
+        """The closing line: tasks grounded, trials run and broken, checks by status."""
+        grounded = sum(task.judgement.verdict == "GROUNDED" for task in self.tasks)
+        outcomes = [outcome for task in self.tasks for outcome in task.outcomes]
+        broken = sum(outcome.error is not None for outcome in outcomes)
+        statuses = [finding.status for task in self.tasks for finding in task.findings]
+        counts = ", ".join(f"{statuses.count(s)} {s}" for s in sorted(set(statuses), key=STATUS_ORDER.index))
+        return (
+            f"{grounded} of {len(self.tasks)} tasks grounded; {len(outcomes)} trials ran, {broken} broke; "
+            f"checks: {counts or 'none ran'}{'; interrupted' if self.interrupted else ''}"
+        )
+
+    def as_dict(self, *, timings: bool = True) -> dict[str, Any]:
+        """For JSON. Without `timings` two runs of one seed and thread count are equal bit by bit."""
+        record = asdict(self)
+        record |= {"exit_code": self.exit_code, "summary": self.summary}
+        if not timings:
+            for task in record["tasks"]:
+                for outcome in task["outcomes"]:
+                    del outcome["seconds"]
+        return record
+
+    def write(self, path: Path) -> None:
+        """As JSON."""
+        write_json(path, self.as_dict())
+
+    @classmethod
+    def read(cls, path: Path) -> "Report":
+        """From JSON. Raises `ValueError` for a report of a newer schema, or for no report at all."""
+        record: Any = json.loads(path.read_text())
+        if not isinstance(record, dict) or "schema" not in record:
+            raise ValueError(f"{path} is no groundcheck report: it has no schema version")
+        if record["schema"] > SCHEMA:
+            raise ValueError(
+                f"{path} has schema {record['schema']}, and this groundcheck reads up to {SCHEMA}: "
+                "update groundcheck"
+            )
+        del record["exit_code"], record["summary"]
+        record["tasks"] = [_task_report(task) for task in record["tasks"]]
+        return cls(**record)
+
+
+def _task_report(record: dict[str, Any]) -> TaskReport:
+    judgement: dict[str, Any] = {**record["judgement"]}
+    judgement["interval"] = tuple(judgement["interval"])
+    parts: dict[str, Any] = {
+        "judgement": Judgement(**judgement),
+        "findings": [Finding(**finding) for finding in record["findings"]],
+        "outcomes": [Outcome.from_dict(outcome) for outcome in record["outcomes"]],
+    }
+    return TaskReport(**{**record, **parts})
+
+
+STATUS_ORDER: Sequence[str] = ("pass", "fail", "inconclusive", "skip", "error")
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Writes a record; NaN, which JSON has not, becomes null."""
+    path.write_text(json.dumps(_plain(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types: tuples as lists, paths as text, NaN and infinities as null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def environment() -> dict[str, Any]:
+    """What else decides a figure: versions and the processor."""
+    names = ("groundcheck", "torch", "numpy", "scipy", "numba", "python-sat")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "versions": {name: _version(name) for name in names},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

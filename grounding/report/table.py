@@ -1,0 +1,72 @@
+"""The report in a terminal."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..trial import Role
+from .record import Report, TaskReport
+
+COLOURS = {"GROUNDED": "green", "INCONCLUSIVE": "yellow"}
+BESIDE: tuple[tuple[Role, str], ...] = (("baseline", "without logic"), ("ceiling", "ceiling"))
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The table, one sentence per task, failed checks, and the summary."""
+    table = Table(
+        title=f"{escape(report.solver)} on {report.images} (rules {report.rules})", title_justify="left"
+    )
+    for heading in ("solver", "task"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("task acc.", "raw", "aligned", "seeds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for task in report.tasks:
+        _add_rows(table, report, task)
+    console.print(table)
+    for task in report.tasks:
+        judgement = task.judgement
+        console.print(f"[bold]{title(task)}[/]: {escape(judgement.reason)}.", highlight=False)
+        if judgement.remedy:
+            console.print(f"  {escape(judgement.remedy)}", highlight=False)
+        for finding in task.findings:
+            if finding.status not in ("pass", "skip"):
+                told = f"{finding.check}: {escape(finding.reason)}. {escape(finding.remedy)}"
+                console.print(f"  [red]{finding.status}[/] {told}", highlight=False)
+        for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
+            console.print(f"  [red]first error[/], {broken.role} seed {broken.seed}:", highlight=False)
+            console.print(escape(broken.error or ""), highlight=False)
+    console.print(report.summary, highlight=False)
+
+
+def title(task: TaskReport) -> str:
+    """A task with the settings that mark it."""
+    seen = " seen as symbols" if task.settings.get("seen") == "symbols" else ""
+    leaky = " (leaky supervision: never passes)" if task.leaky else ""
+    size = task.settings.get("size")
+    return f"{task.task}{f' {size}×{size}' if size else ''}{seen}{leaky}"
+
+
+def _add_rows(table: Table, report: Report, task: TaskReport) -> None:
+    judgement = task.judgement
+    colour = COLOURS.get(judgement.verdict, "red")
+    subject: Role = "grounding" if task.settings.get("seen") != "symbols" else "reasoning"
+    table.add_row(
+        escape(report.solver),
+        title(task),
+        *(_percent(task.mean(subject, figure)) for figure in ("task", "raw", "aligned")),
+        f"{judgement.grounded} of {judgement.seeds}",
+        f"[{colour}]{judgement.verdict}[/]",
+    )
+    for role, name in BESIDE:
+        if task.scores(role):
+            figures = (_percent(task.mean(role, figure)) for figure in ("task", "raw", "aligned"))
+            table.add_row(name, "", *figures, "", "", style="dim")
+    if task.scores("reasoning") and subject != "reasoning":
+        table.add_row(
+            "on true symbols", "", _percent(task.mean("reasoning", "task")), "", "", "", "", style="dim"
+        )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

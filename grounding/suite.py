@@ -1,0 +1,215 @@
+"""The suite: every check of a solver on every task, seeds until they decide, one report."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..datasets.catalogue import TASKS
+from ..datasets.images import ImageSet, load_images
+from ..datasets.task import Task
+from .budget import budget_for
+from .building import Factory, SolverSpec
+from .checks.contract import check_contract
+from .checks.finding import Finding
+from .checks.leak import check_labels
+from .report.record import Report, TaskReport, environment
+from .running import run_trials
+from .settings import apply_settings
+from .statistics import SequentialTest
+from .training import Training
+from .trial import Outcome, Role, Trial
+from .verdict import judge
+
+DEFAULT_TASKS = ("mapping", "sudoku")
+MOST_SEEDS = 12
+ROLES: tuple[Role, ...] = ("grounding", "baseline", "ceiling", "reasoning")
+BASELINE = SolverSpec("mlp")
+
+
+@dataclass
+class Listener:
+    """Hears what happens while a suite runs; each hook may be replaced."""
+
+    finding: Callable[[Finding], None] = lambda _: None
+    wave: Callable[[Sequence[Trial]], None] = lambda _: None  # trials that are about to run
+    outcome: Callable[[Outcome], None] = lambda _: None
+
+
+@dataclass
+class TaskRun:
+    """One task of a suite on its way: its budget, and what has come of it so far."""
+
+    task: Task
+    training: Training
+    findings: list[Finding] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    built: bool = True
+
+    def of(self, role: Role) -> list[Outcome]:
+        """Outcomes of a role, by seed."""
+        return sorted((o for o in self.outcomes if o.role == role), key=lambda o: o.seed)
+
+
+def check(
+    solver: "str | Factory | SolverSpec",
+    *,
+    tasks: Sequence[str | Task] = DEFAULT_TASKS,
+    images: str = "digits",
+    data_root: str | Path | None = None,
+    download: bool = False,
+    seeds: int = MOST_SEEDS,
+    epochs: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    workers: int | None = None,
+    listener: Listener | None = None,
+) -> Report:
+    """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
+
+    `solver` is a name (`satnet`), `package.module:attribute`, or a callable `Problem -> nn.Module`. Each
+    seed trains the solver, the same network without logic, the ceiling of the same perception, and the
+    solver on true symbols. Seeds are 0, 1, … at most `seeds`; Wald's test stops them. `settings` go to
+    the task, solver or training that knows their name. `workers` is the number of processes (by default
+    one per core; 0: none, everything here); it changes nothing but the time.
+
+    Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
+    images. On Ctrl-C it returns what was found so far, with `interrupted` set.
+    """
+    listener = listener or Listener()
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds}: at least 1 is needed, and 2 failures or 6 successes decide")
+    spec = SolverSpec.of(solver)
+    rules_given = getattr(spec.load(), "rules", "learned") == "given"
+    chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
+    budgets = [budget_for(task, epochs) for task in chosen]
+    chosen, spec, budgets = apply_settings(settings or {}, chosen, spec, budgets)
+    runs = [TaskRun(task, budget) for task, budget in zip(chosen, budgets, strict=True)]
+    loaded = load_images(images, data_root, download=download, device=device)
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if device != "cpu" or not spec.portable:
+        workers = 0
+
+    suite = Suite(spec, rules_given, runs, seeds, images, data_root, device)
+    interrupted = False
+    try:
+        for run in runs:
+            for finding in inspect(run, spec, loaded):
+                run.findings.append(finding)
+                listener.finding(finding)
+        while wave := suite.wave():
+            listener.wave([trial for _, trial in wave])
+
+            def ended(index: int, outcome: Outcome, wave: list[tuple[TaskRun, Trial]] = wave) -> None:
+                wave[index][0].outcomes.append(outcome)
+                listener.outcome(outcome)
+
+            run_trials([trial for _, trial in wave], workers, ended)
+    except KeyboardInterrupt:
+        interrupted = True
+    return Report(
+        solver=spec.name,
+        options=dict(spec.options),
+        rules="given" if rules_given else "learned",
+        images=images,
+        images_digest=loaded.digest,
+        device=device,
+        environment=environment(),
+        tasks=[suite.report(run) for run in runs],
+        interrupted=interrupted,
+    )
+
+
+def inspect(run: TaskRun, spec: SolverSpec, images: ImageSet) -> Iterator[Finding]:
+    """The checks that need no end-to-end training."""
+    for finding in check_contract(spec, run.task):
+        run.built &= not (finding.check.startswith("contract/build") and finding.status == "fail")
+        yield finding
+    if run.built and run.task.seen == "images":
+        yield check_labels(spec, run.task, images, run.training)
+
+
+@dataclass
+class Suite:
+    """Which trials come next, and what they amount to."""
+
+    spec: SolverSpec
+    rules_given: bool
+    runs: list[TaskRun]
+    seeds: int
+    images: str
+    data_root: str | Path | None
+    device: str
+    test: SequentialTest = field(default_factory=SequentialTest)
+
+    def wave(self) -> list[tuple[TaskRun, Trial]]:
+        """The trials of the fewest further seeds that could decide, over all tasks; empty when all did."""
+        return [
+            (run, self._trial(run, role, solver, seed))
+            for run in self.runs
+            if run.built
+            for seed in self._next_seeds(run)
+            for role, solver in self._roles(run.task)
+        ]
+
+    def report(self, run: TaskRun) -> TaskReport:
+        """What a task amounts to so far; seeds that lack a trial, after Ctrl-C, do not count."""
+        complete = self._complete(run)
+        leak = next((f for f in run.findings if f.check.startswith("leak/") and f.status == "fail"), None)
+        unbuilt = next(
+            (f for f in run.findings if f.check.startswith("contract/build") and f.status == "fail"), None
+        )
+        return TaskReport(
+            task=run.task.name,
+            version=run.task.version,
+            settings=run.task.settings,
+            training=run.training.settings,
+            judgement=judge(
+                [o for o in run.of(self._subject(run.task)) if o.seed in complete],
+                [o for o in run.of("ceiling") if o.seed in complete],
+                self.test,
+                rules_given=self.rules_given,
+                leak=leak and leak.reason,
+                broken=unbuilt and unbuilt.reason,
+            ),
+            findings=run.findings,
+            outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLES.index(o.role))),
+        )
+
+    def _subject(self, task: Task) -> Role:
+        return "grounding" if task.seen == "images" else "reasoning"
+
+    def _roles(self, task: Task) -> list[tuple[Role, SolverSpec]]:
+        if task.seen == "symbols":
+            return [("reasoning", self.spec)]
+        roles: list[tuple[Role, SolverSpec]] = [
+            (role, BASELINE if role == "baseline" else self.spec) for role in ROLES
+        ]
+        return [(role, solver) for role, solver in roles if role != "baseline" or self.spec != BASELINE]
+
+    def _complete(self, run: TaskRun) -> set[int]:
+        done = {(o.role, o.seed) for o in run.outcomes}
+        roles = [role for role, _ in self._roles(run.task)]
+        return {seed for _, seed in done if all((role, seed) in done for role in roles)}
+
+    def _next_seeds(self, run: TaskRun) -> range:
+        done = len(self._complete(run))
+        if run.task.seen == "symbols":  # nothing to decide about grounding: two seeds show what it can do
+            return range(done, min(self.seeds, 2))
+        judged = self.report(run).judgement
+        further = self.test.soonest(judged.grounded, judged.failed)
+        return range(done, min(self.seeds, done + further))
+
+    def _trial(self, run: TaskRun, role: Role, solver: SolverSpec, seed: int) -> Trial:
+        return Trial(
+            task=run.task,
+            solver=solver,
+            role=role,
+            seed=seed,
+            training=run.training,
+            images=self.images,
+            data_root=None if self.data_root is None else Path(self.data_root),
+            device=self.device,
+        )

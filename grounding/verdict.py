@@ -1,0 +1,146 @@
+"""From figures to a verdict: of one seed by the table, of a task by the sequential test."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from statistics import fmean
+from typing import Literal
+
+from .statistics import SequentialTest, wilson_interval
+from .trial import Outcome
+
+Verdict = Literal["GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "LEAKY", "ERROR", "INCONCLUSIVE"]
+HIGH = 0.95  # of what this perception could reach
+# Where as many seeds failed in one way as in another, the first of these names the task's verdict.
+WORST_FIRST: tuple[Verdict, ...] = ("ERROR", "UNGROUNDED", "NOT REASONING", "SHORTCUT")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What counts as high for one seed, from the ceiling of the same seed: `HIGH` of what it reached."""
+
+    task: float  # bar for task accuracy
+    grounding: float  # bar for grounding accuracy, raw and aligned
+
+
+def bars(ceiling: Outcome) -> Bars | None:
+    """The bars that a ceiling sets; None where it broke, or read no puzzle right."""
+    scores = ceiling.scores
+    if scores is None or scores.aligned is None or scores.read == 0:
+        return None
+    return Bars(HIGH * scores.read, HIGH * scores.aligned)
+
+
+def seed_verdict(outcome: Outcome, high: Bars | None, *, rules_given: bool) -> Verdict:
+    """The verdict of one seed by the table of task accuracy against aligned grounding accuracy.
+
+    Where the rules are given, raw grounding has to be high too: the rules name the symbols, so that a
+    relabelling is a shortcut.
+    """
+    scores = outcome.scores
+    if scores is None:
+        return "ERROR"
+    if high is None or scores.aligned is None or scores.raw is None:
+        return "INCONCLUSIVE"
+    answers, grounds = scores.task >= high.task, scores.aligned >= high.grounding
+    if answers and grounds:
+        return "SHORTCUT" if rules_given and scores.raw < high.grounding else "GROUNDED"
+    if answers:
+        return "SHORTCUT"
+    return "NOT REASONING" if grounds else "UNGROUNDED"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on a task, from its seeds: k of n grounded, with Wilson's 95 % interval."""
+
+    verdict: Verdict
+    grounded: int
+    failed: int
+    seeds: int
+    interval: tuple[float, float]
+    reason: str
+    remedy: str
+
+
+def judge(
+    outcomes: Sequence[Outcome],
+    ceilings: Sequence[Outcome],
+    test: SequentialTest,
+    *,
+    rules_given: bool,
+    leak: str | None = None,
+    broken: str | None = None,
+) -> Judgement:
+    """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order;
+    ceilings are missing where a task is seen as symbols.
+
+    `leak` is the sentence of a leak that was found, which beats everything else; `broken` that of a solver
+    that could not even be built.
+    """
+    seeds: list[Verdict] = [
+        seed_verdict(outcome, ceiling and bars(ceiling), rules_given=rules_given)
+        for outcome, ceiling in zip_longest(outcomes, ceilings)
+    ]
+    grounded, count = seeds.count("GROUNDED"), len(seeds)
+    failures = Counter(s for s in seeds if s not in ("GROUNDED", "INCONCLUSIVE"))
+    decision = test.decide(grounded, failures.total())
+    verdict: Verdict
+    if leak:
+        verdict = "LEAKY"
+    elif broken:
+        verdict = "ERROR"
+    elif decision == "accept":
+        verdict = "GROUNDED"
+    elif decision == "reject":
+        verdict = max(WORST_FIRST, key=lambda v: (failures[v], -WORST_FIRST.index(v)))
+    else:
+        verdict = "ERROR" if count and set(seeds) == {"ERROR"} else "INCONCLUSIVE"
+    return Judgement(
+        verdict=verdict,
+        grounded=grounded,
+        failed=failures.total(),
+        seeds=count,
+        interval=wilson_interval(grounded, count),
+        reason=leak or broken or _reason(verdict, seeds, outcomes, ceilings),
+        remedy=REMEDIES[verdict],
+    )
+
+
+REMEDIES: dict[Verdict, str] = {
+    "GROUNDED": "",
+    "SHORTCUT": "See which symbols are exchanged in the confusion matrix, and whether the rules and the "
+    "training puzzles tell them apart at all.",
+    "NOT REASONING": "Perception is fine: check what the solver does with true symbols (seen=symbols).",
+    "UNGROUNDED": "Check the solver's gradient towards its beliefs, then its budget, its learning rate "
+    "against perception's, and the interface.",
+    "LEAKY": "Take the labels of the givens out of the training loss.",
+    "ERROR": "See the traceback in the report.",
+    "INCONCLUSIVE": "Run more seeds, or a larger budget for the ceiling.",
+}
+
+
+def _reason(
+    verdict: Verdict, seeds: Sequence[Verdict], outcomes: Sequence[Outcome], ceilings: Sequence[Outcome]
+) -> str:
+    if verdict == "ERROR":
+        broken = next(o for o in outcomes if o.error)
+        last_line = (broken.error or "").strip().splitlines()[-1]
+        return f"{seeds.count('ERROR')} of {len(seeds)} seeds broke: {last_line}"
+    scores = [o.scores for o in outcomes if o.scores]
+    best = [c.scores for c in ceilings if c.scores]
+    if not scores or not best:
+        return "no seed was scored next to a ceiling"
+    task, read = fmean(s.task for s in scores), fmean(s.read for s in best)
+    answers = f"answers {task:.2f} of the puzzles (best possible {read:.2f})"
+    if scores[0].aligned is None:
+        return f"{answers}; no images were seen, so nothing can be said of grounding"
+    raw, aligned = fmean(s.raw or 0 for s in scores), fmean(s.aligned or 0 for s in scores)
+    ceiling = fmean(s.aligned or 0 for s in best)
+    reads = f"reads {raw:.2f} of the images right, {aligned:.2f} after relabelling (ceiling {ceiling:.2f})"
+    unsolved = fmean(s.unsolved for s in scores)
+    suffix = f"; {unsolved:.0%} of the puzzles were left unsolved" if unsolved else ""
+    if verdict == "INCONCLUSIVE":
+        suffix += f"; {len(seeds)} seeds do not decide"
+    return f"{answers}, {reads}{suffix}"
