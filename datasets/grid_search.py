@@ -6,7 +6,7 @@ one place in a line, and only then branches, on a cell with the fewest candidate
 import; what was compiled once is cached on disk.
 """
 
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915, PLR0917 - compiled: numba infers types, calls cost
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915 - compiled: numba infers types, calls cost
 # pyright: reportMissingParameterType=false
 import numpy as np
 from numba import njit

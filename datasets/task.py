@@ -139,8 +139,8 @@ class Task(ABC):
         """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
         if seed < 0:
             raise ValueError(f"seed {seed}: seeds are whole numbers from 0 on")
-        key = (zlib.crc32(self.name.encode()), SPLITS.index(split), seed, *more)
-        return np.random.default_rng(np.random.SeedSequence(key))
+        key = (zlib.crc32(self.name.encode()), SPLITS.index(split), seed)
+        return np.random.default_rng(np.random.SeedSequence(key, spawn_key=more))
 
 
 def draw_pictures(

@@ -101,7 +101,7 @@ class ViSudo(Task):
     def layout(self) -> Layout:
         """The board, and the label to the right of its last row."""
         cells = itertools.product(range(self.size), repeat=2)
-        places = (*((float(r), float(c)) for r, c in cells), (self.size - 1.0, self.size + 0.75))
+        places = (*((float(r), float(c)) for r, c in cells), (self.size - 1.0, self.size + 0.25))
         return Layout(self.size, self.size + 1.75, places, block=BLOCKS[self.size])
 
     def written(self, variable: int, symbol: int) -> str:
@@ -130,6 +130,6 @@ class ViSudo(Task):
     def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
         """Whether the label is right."""
         lines = lines_of(self.size, BLOCKS[self.size])
-        groups = [np.flatnonzero((lines == line).any(axis=1)) for line in range(3 * self.size)]
-        distinct = [(np.diff(np.sort(solution[:, group], axis=1), axis=1) > 0).all(axis=1) for group in groups]
-        return np.all(distinct, axis=0) == (solution[:, -1] == 1)
+        groups = np.array([np.flatnonzero((lines == line).any(axis=1)) for line in range(3 * self.size)])
+        distinct = np.diff(np.sort(solution[:, groups], axis=-1), axis=-1) > 0
+        return distinct.all(axis=(1, 2)) == (solution[:, -1] == 1)
