@@ -22,7 +22,7 @@ def read_dimacs(path: Path) -> tuple[int, list[list[int]]]:
     return parse_dimacs(text, str(path))
 
 
-def parse_dimacs(text: str, name: str) -> tuple[int, list[list[int]]]:
+def parse_dimacs(text: str, name: str) -> tuple[int, list[list[int]]]:  # noqa: PLR0912 - one per fault
     """As `read_dimacs`; `name` is for the message."""
 
     def refused(line: int, reason: str) -> DimacsError:
