@@ -81,7 +81,7 @@ def generate_set(
             if progress is not None:
                 progress(ready)
     given = sum(int(part.sum()) for part in _parts(np.load(folder / "given.npy", mmap_mode="r"), size))
-    header = {"format": FORMAT, **plan, "given": given, "sha256": _digests(folder)}
+    header: dict[str, Any] = {"format": FORMAT, **plan, "given": given, "sha256": _digests(folder)}
     header["sha256"]["header"] = _seal(header)
     draft = folder / (HEADER + ".draft")
     draft.write_text(json.dumps(header, indent=2, sort_keys=True) + "\n", encoding="utf-8")

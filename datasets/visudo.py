@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -54,7 +54,7 @@ class ViSudo(Task):
         if self.order is not None and sorted(self.order) != list(range(POOL)):
             raise ValueError(f"order={self.order!r}: name each of 0 to {POOL - 1} once, or leave it out")
 
-    def drawn(self, seed: int) -> Self:
+    def drawn(self, seed: int) -> "ViSudo":
         """With the order drawn in which classes are taken, for the strategies "split" and "transfer"."""
         if self.order is not None or self.strategy not in ("split", "transfer"):
             return self
