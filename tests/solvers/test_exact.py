@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.solvers import circuits
