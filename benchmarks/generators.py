@@ -217,8 +217,8 @@ def batches(name: str) -> None:
     ready, read = statistics.median(assembled), statistics.median(perceived)
     print(
         f"\nbatch of 64 visual 9×9 boards ({name}): assembled in {ready * 1e3:.1f} ms, perception forward "
-        f"and backward {read * 1e3:.0f} ms: {ready / read:.1%}; {statistics.mean(images):.0f} distinct images "
-        f"perceived for {statistics.mean(givens):.0f} givens"
+        f"and backward {read * 1e3:.0f} ms: {ready / read:.1%}; {statistics.mean(images):.0f} distinct "
+        f"images perceived for {statistics.mean(givens):.0f} givens"
     )
 
 
