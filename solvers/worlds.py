@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
+from .search import Search
 
 # Nats; half of it is below any log-weight that 81 beliefs can have (81 · log TINY is −5600), so that it tells
 # whether any world was possible. Finite, so that a row in which none was makes no NaN.
@@ -55,16 +56,16 @@ class Enumeration(nn.Module):
 
     def __init__(self, problem: Problem, limit: int = LIMIT) -> None:
         super().__init__()
-        found = list(problem.solutions(limit + 1))
-        if len(found) > limit:
+        # Fewer dead ends than worlds: rules that need more search than this are not for listing.
+        solutions = Search(problem, nodes=4 * limit).worlds([-1] * len(problem.variables), limit)
+        if solutions is None:
             raise TooManySolutionsError(
                 f"these rules have more than {limit:,} solutions: too many to enumerate; compile them to a "
                 "circuit (pip install 'groundcheck[circuits]'), or take a smaller task"
             )
-        if not found:
+        if not len(solutions):
             raise ValueError("these rules have no solution: there is nothing to believe in")
-        solutions = np.stack(found)
-        hot = (solutions[:, :, None] == np.arange(problem.symbols)).reshape(len(found), -1)
+        hot = (solutions[:, :, None] == np.arange(problem.symbols)).reshape(len(solutions), -1)
         self.register_buffer("solutions", torch.from_numpy(solutions), persistent=False)
         self.register_buffer("table", torch.from_numpy(hot).to(torch.get_default_dtype()), persistent=False)
 
