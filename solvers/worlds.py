@@ -91,21 +91,18 @@ class Enumeration(nn.Module):
 
 
 def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
-    """The worlds of a problem's rules: as a table where there are few, compiled where there are many.
+    """The worlds of a problem's rules, as "enumeration", as "circuit", or ("auto") as what fits.
 
     A table of 300 worlds is several times faster than a circuit of 50 layers, so "auto" takes the table up to
-    100,000 worlds. Raises `TooManySolutionsError` where there are more and circuits are not installed,
-    and `ValueError` where the rules are unknown or have no solution.
+    10,000 worlds, and up to 100,000 where circuits are not installed. Raises `TooManySolutionsError` where
+    neither will do, `MissingExtraError` where a circuit is asked for and not installed, and `ValueError`
+    where the rules are unknown or have no solution.
     """
     if reasoning not in ("auto", "enumeration", "circuit"):
         raise ValueError(f"reasoning={reasoning!r}: it is auto, enumeration or circuit")
-    if reasoning == "enumeration":
-        return Enumeration(problem)
     from .circuits import Circuit, installed  # noqa: PLC0415  # circuits answers the questions stated here
 
-    if reasoning == "circuit":
-        return Circuit(problem)
-    if not installed():
+    if reasoning == "enumeration" or (reasoning == "auto" and not installed()):
         return Enumeration(problem)
     circuit = Circuit(problem)
-    return Enumeration(problem) if circuit.count() <= LIMIT else circuit
+    return Enumeration(problem) if reasoning == "auto" and circuit.count() <= LIMIT // 10 else circuit
