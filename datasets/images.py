@@ -191,6 +191,8 @@ def parse_idx(content: bytes, path: Path) -> UInt8[np.ndarray, "..."]:
         raise DataUnavailableError(f"{path} is no idx file of bytes: it begins with {content[:4].hex(' ')!r}")
     rank = content[3]
     start = 4 + 4 * rank
+    if len(content) < start:
+        raise DataUnavailableError(f"{path} ends within its header, after {len(content)} bytes")
     shape = tuple(int(size) for size in np.frombuffer(content[4:start], dtype=">u4"))
     if len(shape) != rank or len(content) - start != int(np.prod(shape)):
         raise DataUnavailableError(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -67,7 +67,7 @@ class Mapping(Task):
         """The image, and its output to the right."""
         return Layout(1, 2, ((0, 0), (0, 1)))
 
-    def drawn(self, seed: int) -> Self:
+    def drawn(self, seed: int) -> "Mapping":
         """With its bijection drawn from `seed`, unless one was fixed."""
         if self.bijection is not None:
             return self

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -50,8 +50,8 @@ def join(parts: Sequence[Puzzles]) -> Puzzles:
 class Layout:
     """Where each variable stands when a puzzle is drawn, in cells: rows downwards, columns rightwards."""
 
-    rows: int
-    columns: int
+    rows: float
+    columns: float
     places: tuple[tuple[float, float], ...]
     block: tuple[int, int] | None = None  # rows and columns of a block, where lines are drawn heavier
     frameless: tuple[int, ...] = ()  # variables that stand between the cells, as marks
@@ -72,8 +72,8 @@ class Task(ABC):
     version: ClassVar[int]  # raised whenever the same (split, size, seed) gives other puzzles
     source: ClassVar[str]  # paper or page this task comes from
 
-    seen: Literal["images", "symbols"] = "images"
-    supervision: Literal["masked", "leaky"] = "masked"
+    seen: str = "images"  # or "symbols"
+    supervision: str = "masked"  # or "leaky"
 
     def __post_init__(self) -> None:
         for option, fits in (("seen", ("images", "symbols")), ("supervision", ("masked", "leaky"))):
@@ -123,7 +123,7 @@ class Task(ABC):
     def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
         """Which rows keep every rule, decided without the CNF."""
 
-    def drawn(self, seed: int) -> Self:
+    def drawn(self, seed: int) -> "Task":
         """The task as one trial meets it. A task that draws part of itself (mapping: its bijection)
         returns the one drawn from `seed`; most are the same for every seed.
         """

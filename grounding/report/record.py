@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ class Report:
         write_json(path, self.as_dict())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> "Report":
         """From JSON. Raises `ValueError` for a report of a newer schema, or for no report at all."""
         record: Any = json.loads(path.read_text())
         if not isinstance(record, dict) or "schema" not in record:
