@@ -52,8 +52,8 @@ class Blackbox(Deciding):
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The most likely world, differentiable by interpolation."""
-        return _Interpolated.apply(self.weights(beliefs, given), self, self.strength)  # pyright:
-        ignore[reportReturnType]
+        decided: Any = _Interpolated.apply(self.weights(beliefs, given), self, self.strength)
+        return decided
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """How many queries are answered wrong."""
@@ -72,7 +72,8 @@ def sum_of_gamma(shape: torch.Size, spread: int, generator: torch.Generator, ter
     (1/κ)(Σ_{i=1..s} Gamma(1/κ, κ/i) − log s), κ = `spread`, s = `terms`. Source: Niepert et al. 2021, eq. 9.
     """
     shapes = torch.full((terms, *shape), 1 / spread)
-    drawn = torch._standard_gamma(shapes, generator=generator)  # pyright: ignore[reportPrivateUsage]  # Gamma takes no generator
+    # torch.distributions.Gamma draws from the global generator; this is what it calls.
+    drawn = torch._standard_gamma(shapes, generator=generator)  # pyright: ignore[reportPrivateUsage]
     scale = spread / torch.arange(1, terms + 1).view(-1, *([1] * len(shape)))
     return ((drawn * scale).sum(0) - torch.tensor(float(terms)).log()) / spread
 
@@ -116,10 +117,10 @@ class IMLE(Deciding):
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """How many queries are answered wrong, mean over the samples."""
         weights = self.weights(beliefs, given)
-        losses = [
-            missed(_Sampled.apply(weights, self, self._draw(weights, given)), answer)  # pyright:
-            ignore[reportArgumentType] for _ in range(self.samples)
-        ]
+        losses: list[Tensor] = []
+        for _ in range(self.samples):
+            sampled: Any = _Sampled.apply(weights, self, self._draw(weights, given))
+            losses.append(missed(sampled, answer))
         return torch.stack(losses).mean(0)
 
     def _draw(self, weights: Weights, given: Given) -> Tensor:

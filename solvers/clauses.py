@@ -37,15 +37,24 @@ def eliminate_auxiliaries(problem: Problem) -> list[frozenset[int]]:
 
 
 class Clauses(nn.Module):
-    """The truth values of every literal of every clause, in a table that is padded with falsehood."""
+    """The truth values of every literal of every clause, in a table that is padded with falsehood.
+
+    `between`: only clauses that join several variables, for beliefs that keep "exactly one symbol"
+    themselves.
+    """
 
     cells: Tensor  # (clauses, literals): cell of each literal's indicator
     negated: Tensor
     filled: Tensor
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, between: bool = False) -> None:
         super().__init__()
         clauses = [sorted(clause) for clause in eliminate_auxiliaries(problem)]
+        if between:
+            owner = [v for v, size in enumerate(problem.domains) for _ in range(size)]
+            clauses = [c for c in clauses if len({owner[abs(literal) - 1] for literal in c}) > 1]
+        if not clauses:
+            raise ValueError("these rules join no variables: there is nothing to learn from them")
         where = [v * problem.symbols + k for v, size in enumerate(problem.domains) for k in range(size)]
         longest = max(map(len, clauses))
         literals = torch.tensor([c + [0] * (longest - len(c)) for c in clauses])

@@ -80,7 +80,7 @@ class StraightThrough(Deciding):
 
     def __init__(self, problem: Problem, nodes: int = 2000) -> None:
         super().__init__(problem, nodes)
-        self.clauses = Clauses(problem)
+        self.clauses = Clauses(problem, between=True)
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """How many clauses are broken."""
