@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, PLR0912, PLR0917 -- numba infers types, and kernels take what they touch
+# ruff: noqa: ANN001, ANN201, PLR0912 -- numba infers types, and kernels take what they touch
 # pyright: basic
 """The mixing method for large layers: a vector register holds components of one vector of one sample.
 

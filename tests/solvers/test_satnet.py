@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch.nn import functional
+
 from groundcheck.datasets.problem import make_problem
 from groundcheck.solvers.mixing import compiled, dimension
 from groundcheck.solvers.satnet import SATNet
-from torch.nn import functional
 
 PROBLEM = make_problem(("a", "b", "c"), (3, 2, 3))
 PATHS = ("lanes", "blocks", "torch")
