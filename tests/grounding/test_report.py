@@ -273,4 +273,7 @@ def test_ten_thousand_trials_open_at_once(visit: Any, large: Report) -> None:
     page = visit(text)
     loading = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000
     assert page.locator("#trial-table tbody tr").count() == 10_000
+    page.get_by_text("10000 trials", exact=True).click()
+    page.get_by_label("Filter trials").fill("ceiling")
+    assert page.get_by_role("status").inner_text() == "2500 of 10000 rows"
     assert loading < 3
