@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import sudoku as py_sudoku
 import torch
+from pysat.solvers import Solver as SatSolver
+
 from groundcheck.datasets.batch import assemble
 from groundcheck.datasets.certify import certify
 from groundcheck.datasets.grid_search import solve_grids
@@ -27,7 +29,6 @@ from groundcheck.datasets.problem import Problem
 from groundcheck.datasets.storage import generate_set, load_set
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.perception import LeNet
-from pysat.solvers import Solver as SatSolver
 
 SAT = "glucose3"  # the fastest of python-sat's on these puzzles, by a little
 LINES = lines_of(9, (3, 3))
