@@ -38,6 +38,11 @@ class Problem:
         if not self.variables or min(self.domains) < 2:
             raise ValueError("a problem needs at least one variable, and at least two symbols for each")
 
+    def __deepcopy__(self, memo: object) -> "Problem":
+        """Itself: it never changes, and python-sat's formulas refuse to be copied."""
+        del memo
+        return self
+
     @cached_property
     def symbols(self) -> int:
         """Size of the largest domain: the last dimension of beliefs."""
@@ -65,10 +70,6 @@ class Problem:
                 f"it takes 0 to {self.domains[variable] - 1}"
             )
         return 1 + self._offsets[variable] + symbol
-
-    def __deepcopy__(self, memo: object) -> "Problem":
-        del memo
-        return self  # frozen; and python-sat refuses to copy its formulas
 
     def without_rules(self) -> "Problem":
         """The same variables and domains, for a solver that learns its rules."""

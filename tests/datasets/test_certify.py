@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+
 from groundcheck.datasets.certify import certify
 from groundcheck.datasets.sudoku import Sudoku
 

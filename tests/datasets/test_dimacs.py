@@ -1,6 +1,7 @@
 """CNF files are read as they are, or refused with line and reason."""
 
 import pytest
+
 from groundcheck.datasets.dimacs import DimacsError, parse_dimacs
 from groundcheck.datasets.logic import Logic
 

@@ -4,12 +4,13 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.drawing import draw
 from groundcheck.datasets.images import load_images
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import textual
-from matplotlib.figure import Figure
 
 
 @pytest.fixture(scope="module")

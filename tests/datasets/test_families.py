@@ -6,6 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pysat.solvers import Solver as SatSolver
+
 from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.certify import certify
@@ -20,9 +24,6 @@ from groundcheck.datasets.queens import Queens
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import BLOCK, SPLITS, textual
 from groundcheck.datasets.visudo import ViSudo
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pysat.solvers import Solver as SatSolver
 
 # Puzzles enough for splits that share no puzzle.
 LARGE = [

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from pysat.solvers import Solver as SatSolver
+
 from groundcheck.datasets.grid_search import ENDLESS, search, solve_grids
 from groundcheck.datasets.grids import lines_of
 from groundcheck.datasets.latin import Latin
 from groundcheck.datasets.splits import shares
 from groundcheck.datasets.sudoku import BLOCKS, Sudoku
-from pysat.solvers import Solver as SatSolver
 
 # From Gordon Royle's list of 17-clue puzzles.
 SEVENTEEN = [
