@@ -70,6 +70,10 @@ class Problem:
             )
         return 1 + self._offsets[variable] + symbol
 
+    def __deepcopy__(self, memo: object) -> "Problem":
+        del memo
+        return self  # frozen; and python-sat refuses to copy its formulas
+
     def without_rules(self) -> "Problem":
         """The same variables and domains, for a solver that learns its rules."""
         return replace(self, rules=None)

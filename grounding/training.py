@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..datasets.batch import Batch, Examples
@@ -23,6 +23,7 @@ class Progress:
     epoch: int
     loss: float  # mean over the rows that were solved; nats per row
     skipped: float  # fraction of steps without a solved row, or with a gradient that is not finite
+    gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean over rows and steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +58,20 @@ class Training:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+def solver_loss(
+    solver: nn.Module,
+    beliefs: Float[Tensor, "batch variables symbols"],
+    given: Bool[Tensor, "batch variables"],
+    answer: Int[Tensor, "batch variables"],
+) -> Float[Tensor, " batch"]:
     """The solver's own loss where it has one, else the likelihood of the answer under its completion."""
-    beliefs = network.beliefs(batch)
-    own = getattr(network.solver, "loss", None)
-    if own is not None:
-        return own(beliefs, batch.given, batch.answer)
-    return answer_nll(network.solver(beliefs, batch.given), batch.answer)
+    own = getattr(solver, "loss", None)
+    return answer_nll(solver(beliefs, given), answer) if own is None else own(beliefs, given, answer)
+
+
+def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+    """The loss of the solver on what perception reads."""
+    return solver_loss(network.solver, network.beliefs(batch), batch.given, batch.answer)
 
 
 def orders(
@@ -103,6 +111,7 @@ def train(
     device = examples.given.device
     for epoch, batches in enumerate(orders(len(examples), training.epochs, training.batch, generator), 1):
         network.train()
+        network.heard.clear()
         total, solved_rows, skipped = 0.0, 0, 0
         for rows in batches:
             losses = loss(network, examples.batch(rows.to(device)))
@@ -119,7 +128,8 @@ def train(
             else:
                 skipped += 1
         mean_loss = total / solved_rows if solved_rows else math.nan
-        after_epoch(Progress(epoch, mean_loss, skipped / len(batches)))
+        heard = float(torch.stack(network.heard).mean()) if network.heard else None
+        after_epoch(Progress(epoch, mean_loss, skipped / len(batches), heard))
 
 
 def _finite(parameters: list[nn.Parameter]) -> bool:

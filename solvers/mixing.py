@@ -234,7 +234,7 @@ class Mixing(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: PLR0917 -- autograd passes by position
+    def forward(
         ctx: Any, clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Sweeps
     ) -> Bits:
         """Solves, and keeps the vectors for the derivative."""

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import make_problem
 from groundcheck.datasets.sudoku import Sudoku

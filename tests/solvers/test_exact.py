@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.parity import Parity

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch.nn import functional
+
 from groundcheck.datasets.problem import make_problem
 from groundcheck.solvers.satnet import SATNet, dimension
-from torch.nn import functional
 
 PROBLEM = make_problem(("a", "b", "c"), (3, 2, 3))
 CONVERGED = {"max_sweeps": 3000, "tolerance": 1e-22, "backward_tolerance": 1e-22, "prox": 0.0}

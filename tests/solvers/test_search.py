@@ -5,13 +5,14 @@ import pickle
 
 import numpy as np
 import pytest
+from pysat.examples.rc2 import RC2
+from pysat.formula import WCNF
+
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.parity import Parity
 from groundcheck.datasets.problem import make_problem
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.solvers.search import Search
-from pysat.examples.rc2 import RC2
-from pysat.formula import WCNF
 
 PROBLEMS = {
     "sudoku": Sudoku(size=4).problem,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from groundcheck.datasets.problem import make_problem
 from groundcheck.solvers.semantic import SemanticLoss
 

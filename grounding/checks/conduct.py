@@ -1,0 +1,233 @@
+"""The contract of a solver: how it behaves from call to call."""
+
+import copy
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+from .contract import contract
+from .registry import Result, SkipCheckError, failed, passed
+from .subject import Subject, complete, distance, row_losses
+
+# Rounding: a matrix product of another size adds up in another order, and an iterative solver carries that
+# on. Largest seen with the solvers that come with groundcheck: 4e-6.
+ROUNDING = 1e-4
+
+
+@contract.check("rows", needs=["shape", "device"])
+def check_rows(subject: Subject) -> Result:
+    """What a row comes to does not depend on the rest of its batch, nor on its place in it.
+
+    Puzzles know nothing of each other. Where they do influence each other, accuracy depends on how the test
+    set was cut into batches, and a solver can remember by position.
+
+    Failure: the figure is the largest change of a belief when the batch is reversed, or its rows are
+    passed one by one.
+
+    Remedy: Look for statistics over the batch (batch normalisation, a maximum over all), state that is kept
+    between rows, and answers stored by position.
+    """
+    sample, solver = subject.few, subject.solver()
+    whole = complete(solver, sample)
+    reverse = torch.arange(len(whole) - 1, -1, -1, device=whole.device)
+    reversed_ = complete(solver, sample.rows(reverse))[reverse]
+    single = torch.cat([complete(solver, sample.rows([row])) for row in range(len(whole))])
+    moved = max(distance(whole, reversed_), distance(whole, single))
+    told = f"beliefs move by {moved:.2g} with the batch around them"
+    return passed(told, moved, ROUNDING) if moved <= ROUNDING else failed(told, moved, ROUNDING)
+
+
+@contract.check("queries", needs=["shape", "device"])
+def check_queries(subject: Subject) -> Result:
+    """Beliefs at variables that are not given change nothing.
+
+    They carry no information: the harness puts uniform beliefs there, another may put zeros. A solver that
+    reads them works only with the harness it was written for, or hears what it should not.
+
+    Failure: the figure is the largest change of a belief at the queries when others are put in.
+
+    Remedy: Multiply the beliefs by `given`, or use `hide_queries`.
+    """
+    sample, solver = subject.few, subject.solver()
+    noise = torch.rand(sample.beliefs.shape, generator=torch.Generator().manual_seed(1)).to(sample.beliefs)
+    other = copy.copy(sample)
+    other.beliefs = torch.where(sample.given.unsqueeze(-1), sample.beliefs, noise)
+    moved = distance(complete(solver, sample)[~sample.given], complete(solver, other)[~sample.given])
+    told = f"answers move by {moved:.2g} with beliefs at the queries"
+    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+
+
+@contract.check("listens", needs=["shape", "device"])
+def check_listens(subject: Subject) -> Result:
+    """Answers depend on what is believed about the givens.
+
+    A solver that answers with a prior, or by majority, can look well on a task that is not balanced, and
+    nothing can be learned through it.
+
+    Failure: wholly other beliefs at the givens left every answer as it was, bit by bit.
+
+    Remedy: Check that `beliefs` reach the result, and that `given` is not inverted.
+    """
+    sample, solver = subject.few, subject.solver()
+    other = copy.copy(sample)
+    other.beliefs = torch.where(sample.given.unsqueeze(-1), sample.beliefs.roll(1, 0), sample.beliefs)
+    certain = subject.sample(len(sample.given), certain=True)
+    answers = [complete(solver, part)[~sample.given] for part in (sample, other, certain)]
+    moved = max(distance(answers[0], answers[1]), distance(answers[0], answers[2]))
+    told = f"answers move by {moved:.2g} with other beliefs at the givens"
+    return failed(told, moved, 0.0) if moved == 0 else passed(told, moved, 0.0)
+
+
+@contract.check("inputs", needs=["shape", "device"])
+def check_inputs(subject: Subject) -> Result:
+    """Neither forward nor the loss changes the tensors it is handed.
+
+    The harness uses them again: for the loss after forward, for scoring after both.
+
+    Failure: the reason names the argument that was written to.
+
+    Remedy: Work on a copy; look for operations that end in an underscore, `out=`, and `[...] =`.
+    """
+    for call in ("forward", "loss"):
+        solver, sample = subject.solver(), subject.few
+        beliefs, given, answer = sample.beliefs.clone(), sample.given.clone(), sample.answer.clone()
+        arguments = {"beliefs": beliefs, "given": given, "answer": answer}
+        with torch.no_grad():
+            own: Any = getattr(solver, "loss", None)
+            if call == "forward":
+                solver(beliefs, given)
+            elif own is not None:
+                own(beliefs, given, answer)
+        for name, argument in arguments.items():
+            before = getattr(sample, name)
+            if argument.shape != before.shape or distance(argument, before) != 0:
+                return failed(f"{call} changed its argument {name}")
+    return passed("beliefs, given and answer are as they were")
+
+
+@contract.check("deterministic", needs=["shape", "device"])
+def check_deterministic(subject: Subject) -> Result:
+    """A solver that declares itself deterministic gives the same beliefs twice, bit by bit.
+
+    Compared are two calls, and a call of a copy that was made before the first: a solver that changes with
+    every call differs from that copy.
+
+    Failure: the figure is the largest difference. An evaluation can then not be repeated.
+
+    Remedy: Draw start values once, when the solver is built, and keep them as buffers; or declare
+    `deterministic = False`.
+    """
+    if not subject.deterministic:
+        raise SkipCheckError("the solver declares that it draws random numbers")
+    sample, solver, snapshot = subject.few, subject.solver(), subject.solver()
+    first = complete(solver, sample).clone()
+    moved = max(distance(first, complete(solver, sample)), distance(first, complete(snapshot, sample)))
+    told = f"beliefs differ by {moved:.2g} from call to call"
+    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+
+
+@contract.check("seed", needs=["shape", "device"])
+def check_seed(subject: Subject) -> Result:
+    """Built twice from one seed, the solver gives the same beliefs, bit by bit.
+
+    Failure: the figure is the largest difference. No result of this solver can be reproduced.
+
+    Remedy: Take every random number from torch's generator while the solver is built, and later from a
+    generator that was seeded then; never from the clock, the operating system, or the order of a set.
+    """
+    first, second = (complete(subject.build(seed=3), subject.few) for _ in range(2))
+    moved = distance(first, second)
+    told = f"two solvers of one seed differ by {moved:.2g}"
+    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+
+
+@contract.check("randomness", needs=["shape", "device"])
+def check_randomness(subject: Subject) -> Result:
+    """Forward and loss leave the global random states of torch, NumPy and Python alone.
+
+    A solver that draws from them changes what everybody else draws: initial weights, the order of batches.
+    Two solvers can then not be compared under one seed.
+
+    Failure: the reason names the generator that was used.
+
+    Remedy: Give the solver a generator of its own, seeded when it is built.
+    """
+    solver, sample = subject.solver(), subject.few
+    with torch.random.fork_rng(devices=[]):
+        before = _random_states()
+        with torch.no_grad():
+            solver(sample.beliefs.clone(), sample.given.clone())
+        own: Any = getattr(solver, "loss", None)
+        if own is not None:
+            own(sample.beliefs.clone(), sample.given.clone(), sample.answer.clone())
+        after = _random_states()
+    used = [name for name, state in before.items() if state != after[name]]
+    if used:
+        return failed(f"the global generator of {', '.join(used)} was drawn from, or seeded")
+    return passed("the global generators are as they were")
+
+
+def _random_states() -> dict[str, bytes]:
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": repr(np.random.get_state()).encode(),  # noqa: NPY002 - it is this legacy state that is watched
+        "random": repr(random.getstate()).encode(),
+    }
+
+
+@contract.check("modes", needs=["shape", "device"])
+def check_modes(subject: Subject) -> Result:
+    """A solver that declares itself deterministic gives the same beliefs in training and in evaluation.
+
+    What was trained would else not be what is evaluated, and a learning curve would speak of neither.
+
+    Failure: the figure is the largest difference between `train()` and `eval()`.
+
+    Remedy: Remove dropout and batch statistics, or declare `deterministic = False`.
+    """
+    if not subject.deterministic:
+        raise SkipCheckError("the solver declares that it draws random numbers")
+    sample = subject.few
+    moved = distance(complete(subject.solver().train(), sample), complete(subject.solver().eval(), sample))
+    told = f"beliefs differ by {moved:.2g} between training and evaluation"
+    return passed(told, moved, ROUNDING) if moved <= ROUNDING else failed(told, moved, ROUNDING)
+
+
+@contract.check("state", needs=["shape", "device", "deterministic"])
+def check_state(subject: Subject) -> Result:
+    """A solver that was built anew and given the `state_dict` of another is that other.
+
+    Failure: the figure is the largest difference. What was trained is lost when it is saved.
+
+    Remedy: Keep everything that forward uses, and that is not the same for every seed, in parameters or in
+    persistent buffers.
+    """
+    sample, trained, fresh = subject.few, subject.solver(), subject.build(seed=17)
+    with torch.no_grad():  # as if trained: a default that every seed shares would hide what was not saved
+        generator = torch.Generator().manual_seed(5)
+        for parameter in trained.parameters():
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+            parameter.add_(0.01 * noise)
+    fresh.load_state_dict(trained.state_dict())
+    moved = distance(complete(trained, sample), complete(fresh, sample))
+    told = f"beliefs differ by {moved:.2g} after a round trip"
+    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+
+
+@contract.check("loss-rows", needs=["loss", "rows"])
+def check_loss_rows(subject: Subject) -> Result:
+    """The loss of a row does not depend on the rest of its batch.
+
+    Failure: the figure is the largest change of a row's loss, relative to the largest loss.
+
+    Remedy: Sum over variables and symbols only; leave the batch dimension alone.
+    """
+    sample, solver = subject.few, subject.solver()
+    with torch.no_grad():
+        whole = row_losses(solver, sample)
+        single = torch.cat([row_losses(solver, sample.rows([row])) for row in range(len(whole))])
+    moved = distance(whole, single) / max(1.0, float(whole.abs().max()))
+    told = f"losses move by {moved:.2g} of the largest with the batch around them"
+    return passed(told, moved, ROUNDING) if moved <= ROUNDING else failed(told, moved, ROUNDING)
