@@ -38,10 +38,6 @@ class Problem:
         if not self.variables or min(self.domains) < 2:
             raise ValueError("a problem needs at least one variable, and at least two symbols for each")
 
-    def __deepcopy__(self, memo: object) -> "Problem":
-        """Itself: it never changes, and python-sat's formulas refuse to be copied."""
-        return self
-
     @cached_property
     def symbols(self) -> int:
         """Size of the largest domain: the last dimension of beliefs."""
