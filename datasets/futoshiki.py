@@ -112,7 +112,8 @@ class Futoshiki(Task):
         """Boards with one completion. Raises `ValueError` where the settings hardly admit any."""
         fewest, most = self._limits
         if split == "ood":
-            fewest, most = fewer(self._limits, max(1, min(fewest - 1, round(0.13 * self.size**2))))
+            reached = round((0.1 + 0.008 * self.size) * self.size**2)  # by random emptying, in a few attempts
+            fewest, most = fewer(self._limits, max(1, min(fewest - 1, reached)))
         marks = round(self.marks * len(self.pairs))
         seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
         boards = np.empty((size, self.size**2 + len(self.pairs)), dtype=np.int8)

@@ -159,7 +159,8 @@ def show(
 ) -> None:
     """Draw a sample of a task as a PNG: its images, its givens and its solution."""
     with _told():
-        path = _writable(output or Path(f"{task}.png"))
+        path = output or Path(f"{task}.png")
+        _writable(path)
         from ..datasets.drawing import draw  # noqa: PLC0415
         from ..datasets.images import load_images  # noqa: PLC0415
         from .settings import apply_task_settings, parse_settings  # noqa: PLC0415

@@ -96,7 +96,7 @@ def test_a_solver_from_outside_needs_nothing_of_ours() -> None:
     report = short("broken:Fair", workers=1)
     [task] = report.tasks
     assert not [outcome.error for outcome in task.outcomes if outcome.error]
-    assert {finding.status for finding in task.findings} == {"pass"}
+    assert {finding.status for finding in task.findings} <= {"pass", "skip"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_solver_that_cannot_be_built_is_an_error_and_trains_nothing(solver: st
     [
         ("broken:WrongShape", "shape (8, 1, 3) where (8, 2, 3) was expected"),
         ("broken:Unbounded", "values from"),
-        ("broken:Nan", "NaN in 8 of 8 rows"),
+        ("broken:Nan", "no value at a query is finite"),
     ],
 )
 def test_an_output_that_breaks_the_contract_is_found(solver: str, told: str) -> None:
