@@ -59,7 +59,8 @@ class GroundedSATNet(SATNet):
 
     def _translated(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The givens under their true names, proofread."""
-        named = torch.zeros_like(beliefs).index_copy(-1, self.dictionary, hide_queries(beliefs, given))
+        # a copy: the dictionary is renewed before this pass is differentiated
+        named = torch.zeros_like(beliefs).index_copy(-1, self.dictionary.clone(), hide_queries(beliefs, given))
         proofread = self.proofreader(named.flatten(1).to(self.clauses)).sigmoid().view_as(beliefs)
         return (proofread * self.legal).to(beliefs.dtype)
 

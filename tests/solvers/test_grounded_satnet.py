@@ -55,7 +55,7 @@ def test_it_settles_and_does_not_count_while_evaluated():
     assert solver.batches == 0
     solver.train()
     for _ in range(3):
-        solver.loss(beliefs, given, answer)
+        solver.loss(beliefs, given, answer).sum().backward()
     assert solver.batches == 1
 
 
