@@ -61,7 +61,7 @@ class GroundedSATNet(SATNet):
         """The givens under their true names, proofread."""
         # a copy: the dictionary is renewed before this pass is differentiated
         named = torch.zeros_like(beliefs).index_copy(-1, self.dictionary.clone(), hide_queries(beliefs, given))
-        proofread = self.proofreader(named.flatten(1).to(self.clauses)).sigmoid().view_as(beliefs)
+        proofread = self.proofreader(named.flatten(1).to(self.proofreader.weight)).sigmoid().view_as(beliefs)
         return (proofread * self.legal).to(beliefs.dtype)
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
