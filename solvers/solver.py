@@ -31,6 +31,7 @@ class Solver(nn.Module):
     exact: ClassVar[bool] = False  # claims that forward is the exact posterior marginal under the rules
     deterministic: ClassVar[bool] = True  # claims that forward draws no random numbers
     source: ClassVar[str] = ""  # the paper
+    pretraining: ClassVar[Literal["none", "clusters"]] = "none"  # perception learns this first
     learning_rate: ClassVar[float] = 1e-3  # Adam's, for the solver's parameters, unless the user sets one
 
     def __init__(self, problem: Problem) -> None:
