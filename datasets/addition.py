@@ -82,7 +82,9 @@ class Addition(Task):
         kept: list[Int[np.ndarray, "puzzles digits"]] = []
         while (missing := size - sum(map(len, kept))) > 0 or not kept:
             first = rng.integers(10, size=(4 * missing + 16, n))
-            apart = rng.choice([d for d in range(10) if (d in HELD_OUT) == (split == "ood")], size=first.shape)
+            apart = rng.choice(
+                [d for d in range(10) if (d in HELD_OUT) == (split == "ood")], size=first.shape
+            )
             numbers = np.concatenate([first, (first - apart) % 10], axis=1)
             if n > 1:
                 numbers = numbers[shares(numbers) == SPLITS.index(split)]

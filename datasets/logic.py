@@ -118,7 +118,9 @@ class Logic(Task):
         seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
         made = make_assignments(seeds, padded, wanted, share, 100 * count, ATTEMPTS, bits)
         if made < size:
-            kind = {0: "satisfies it", 1: "breaks exactly one clause", -1: "breaks a clause"}[int(wanted[made])]
+            kind = {0: "satisfies it", 1: "breaks exactly one clause", -1: "breaks a clause"}[
+                int(wanted[made])
+            ]
             raise ValueError(f"{self._which}: {ATTEMPTS:,} random walks found nothing new that {kind}")
         given = np.tile(np.arange(count + 1) < count, (size, 1))
         solution = np.concatenate([bits, satisfied[:, None]], axis=1)

@@ -101,9 +101,7 @@ def test_image_sets_join_their_classes(tiny_source: Path) -> None:
 def test_a_picture_that_occurs_twice_stays_on_the_training_side(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    same = images.Pictures(
-        np.zeros((40, 28, 28), np.uint8), np.arange(40) % 10, np.arange(40) >= 20
-    )
+    same = images.Pictures(np.zeros((40, 28, 28), np.uint8), np.arange(40) % 10, np.arange(40) >= 20)
     monkeypatch.setattr(images, "digits", lambda root, download: same)
     images._load.cache_clear()
     loaded = load_images("digits")
@@ -131,7 +129,12 @@ def test_missing_files_name_the_folder_and_both_ways_out(tmp_path: Path) -> None
     with pytest.raises(DataUnavailableError) as caught:
         load_images("fashion", tmp_path)
     message = str(caught.value)
-    for part in (str(tmp_path / "FashionMNIST" / "raw"), "train-images-idx3-ubyte.gz", "--data-root", "--download"):
+    for part in (
+        str(tmp_path / "FashionMNIST" / "raw"),
+        "train-images-idx3-ubyte.gz",
+        "--data-root",
+        "--download",
+    ):
         assert part in message
 
 
