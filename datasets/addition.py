@@ -13,8 +13,8 @@ from .problem import Problem, make_problem
 from .splits import shares
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
-# Pairs (a, b) held out of training, by a − b modulo 10. Both orders
-# of a pair are held out, every digit loses two of its ten partners, and a + a, which pins the symbols down, stays.
+# Pairs (a, b) held out of training, by a − b modulo 10: with a pair its other order, of each digit two of ten
+# partners, and never a + a, which pins the symbols down.
 HELD_OUT = (3, 7)
 LONGEST = 15  # digits, so that sums fit 64-bit integers with room to spare
 
@@ -79,12 +79,11 @@ class Addition(Task):
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Digits uniform over the pairs of the split."""
         n = self.digits
+        differences = [d for d in range(10) if (d in HELD_OUT) == (split == "ood")]
         kept: list[Int[np.ndarray, "puzzles digits"]] = []
         while (missing := size - sum(map(len, kept))) > 0 or not kept:
             first = rng.integers(10, size=(4 * missing + 16, n))
-            apart = rng.choice(
-                [d for d in range(10) if (d in HELD_OUT) == (split == "ood")], size=first.shape
-            )
+            apart = rng.choice(differences, size=first.shape)
             numbers = np.concatenate([first, (first - apart) % 10], axis=1)
             if n > 1:
                 numbers = numbers[shares(numbers) == SPLITS.index(split)]

@@ -52,9 +52,9 @@ class Examples:
         return Batch(
             images=self.gallery.gather(distinct),
             place=place,
-            symbols=self.symbols[rows],
+            symbols=self.symbols[rows].long(),
             given=self.given[rows],
-            answer=self.answer[rows],
+            answer=self.answer[rows].long(),
         )
 
 
@@ -72,11 +72,11 @@ def assemble(task: Task, puzzles: Puzzles, bank: Bank) -> tuple[Examples, Sealed
     task that says `supervision="leaky"` gets more.
     """
     device = bank.device
-    solution = puzzles.solution.astype(np.int64)
+    solution = puzzles.solution.astype(np.int16)  # narrow: a data set is held whole, a batch is widened
     shown = puzzles.picture >= 0
     if task.seen == "symbols":
         shown = np.zeros_like(shown)
-    image = np.full(solution.shape, -1, dtype=np.int64)
+    image = np.full(solution.shape, -1, dtype=np.int32)
     if shown.any():
         classes = np.asarray(task.classes)
         image[shown] = bank.find(classes[solution[shown]], puzzles.picture[shown])
@@ -85,8 +85,8 @@ def assemble(task: Task, puzzles: Puzzles, bank: Bank) -> tuple[Examples, Sealed
     examples = Examples(
         gallery=bank.gallery,
         image=torch.from_numpy(image).to(device),
-        symbols=torch.from_numpy(np.where(as_symbols, solution, -1)).to(device),
+        symbols=torch.from_numpy(np.where(as_symbols, solution, np.int16(-1))).to(device),
         given=torch.from_numpy(puzzles.given.copy()).to(device),
-        answer=torch.from_numpy(np.where(answered, solution, -1)).to(device),
+        answer=torch.from_numpy(np.where(answered, solution, np.int16(-1))).to(device),
     )
     return examples, Sealed(torch.from_numpy(solution).to(device))

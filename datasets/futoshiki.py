@@ -45,7 +45,9 @@ class Futoshiki(Task):
             raise ValueError(f"size={self.size}: futoshiki comes in sizes 3 to 9")
         if not 0 <= self.marks <= 1:
             raise ValueError(f"marks={self.marks}: a share of the pairs of neighbours, from 0 to 1")
-        object.__setattr__(self, "givens", self._limits)  # however it was written, equal tasks are equal
+        limits = self._limits
+        if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
+            object.__setattr__(self, "givens", limits)
 
     @cached_property
     def _limits(self) -> tuple[int, int]:
@@ -112,7 +114,8 @@ class Futoshiki(Task):
         """Boards with one completion. Raises `ValueError` where the settings hardly admit any."""
         fewest, most = self._limits
         if split == "ood":
-            fewest, most = fewer(self._limits, max(1, min(fewest - 1, round(0.13 * self.size**2))))
+            reached = round((0.1 + 0.008 * self.size) * self.size**2)  # by random emptying, in a few attempts
+            fewest, most = fewer(self._limits, max(1, min(fewest - 1, reached)))
         marks = round(self.marks * len(self.pairs))
         seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
         boards = np.empty((size, self.size**2 + len(self.pairs)), dtype=np.int8)

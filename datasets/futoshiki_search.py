@@ -1,6 +1,6 @@
 """Compiled generator of futoshiki boards. Nothing is compiled at import."""
 
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0917 - compiled: numba infers types
+# ruff: noqa: ANN001, ANN201 - compiled: numba infers types
 # pyright: reportMissingParameterType=false
 import numpy as np
 from numba import njit

@@ -6,7 +6,7 @@ one place in a line, and only then branches, on a cell with the fewest candidate
 import; what was compiled once is cached on disk.
 """
 
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915, PLR0917 - compiled: numba infers types, calls cost
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915 - compiled: numba infers types, calls cost
 # pyright: reportMissingParameterType=false
 import numpy as np
 from numba import njit
@@ -51,6 +51,15 @@ def _index(bit):
         bit >>= 1
         index += 1
     return index
+
+
+@njit(cache=True)
+def _put(cell, bit, lines, used, grid):
+    """Gives a cell the symbol of a bit."""
+    grid[cell] = _index(bit)
+    used[lines[cell, 0]] |= bit
+    used[lines[cell, 1]] |= bit
+    used[lines[cell, 2]] |= bit
 
 
 @njit(cache=True)
@@ -103,76 +112,95 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
                 return 0, 0
             used[lines[cell, side]] |= bit
     depth, found, branchings = 0, 0, 0
-    while True:
-        if depth == open_cells:
+    dead = False
+    if without >= 0:  # begin with this cell
+        for place in range(open_cells):
+            if todo[place] == without:
+                todo[0], todo[place] = without, todo[0]
+        mask = full & ~(used[lines[without, 0]] | used[lines[without, 1]] | used[lines[without, 2]])
+        if signs is not None:
+            mask = _within_signs(mask, without, full, lines, used, grid, signs)
+        choices[0] = mask & ~(1 << forbidden)
+        dead = choices[0] == 0
+        branchings += choices[0] & (choices[0] - 1) != 0
+    while not (dead and depth == 0):
+        settled = without >= 0 and depth == 0
+        best, fewest = depth, size + 1
+        while not settled and not dead and depth < open_cells:
+            settled = True
+            place = depth
+            while place < open_cells:  # cells with a single candidate
+                cell = todo[place]
+                mask = full & ~(used[lines[cell, 0]] | used[lines[cell, 1]] | used[lines[cell, 2]])
+                if signs is not None:
+                    mask = _within_signs(mask, cell, full, lines, used, grid, signs)
+                masks[place] = mask
+                if mask & (mask - 1) == 0:
+                    if mask == 0:
+                        dead = True
+                        break
+                    _put(cell, mask, lines, used, grid)
+                    todo[place], todo[depth] = todo[depth], cell
+                    choices[depth] = 0
+                    depth += 1
+                    settled = False
+                place += 1
+            if dead or not settled:
+                continue
+            once[: 3 * size] = 0  # symbols with a single place in a line
+            twice[: 3 * size] = 0
+            for place in range(depth, open_cells):
+                mask = masks[place]
+                for side in range(3):
+                    line = lines[todo[place], side]
+                    twice[line] |= once[line] & mask
+                    once[line] |= mask
+            for line in range(3 * size):
+                dead = dead or (once[line] | used[line]) != full
+                once[line] &= ~twice[line]
+            fewest = size + 1
+            for place in range(depth, open_cells):
+                if dead:
+                    break
+                cell = todo[place]
+                only = masks[place] & (once[lines[cell, 0]] | once[lines[cell, 1]] | once[lines[cell, 2]])
+                if only == 0:
+                    count = _count(masks[place])
+                    if count < fewest:
+                        best, fewest = place, count
+                    continue
+                taken = used[lines[cell, 0]] | used[lines[cell, 1]] | used[lines[cell, 2]]
+                if only & (only - 1) or only & taken:  # two for one cell, or one for two cells of a line
+                    dead = True
+                    break
+                _put(cell, only, lines, used, grid)
+                todo[place], todo[depth] = todo[depth], cell
+                choices[depth] = 0
+                depth += 1
+                settled = False
+        if not dead and depth == open_cells:
             if found == 0:
                 solution[:] = grid
             found += 1
             if found == limit:
                 break
-        else:
-            best, chosen, fewest = -1, 0, size + 1
-            if depth == 0 and without >= 0:
-                for place in range(open_cells):
-                    if todo[place] == without:
-                        best = place
-                chosen = full & ~(used[lines[without, 0]] | used[lines[without, 1]] | used[lines[without, 2]])
-                if signs is not None:
-                    chosen = _within_signs(chosen, without, full, lines, used, grid, signs)
-                chosen &= ~(1 << forbidden)
-            else:
-                for place in range(depth, open_cells):
-                    cell = todo[place]
-                    mask = full & ~(used[lines[cell, 0]] | used[lines[cell, 1]] | used[lines[cell, 2]])
-                    if signs is not None:
-                        mask = _within_signs(mask, cell, full, lines, used, grid, signs)
-                    masks[place] = mask
-                    if mask & (mask - 1) == 0:
-                        best, chosen, fewest = place, mask, 1
-                        break
-            if best < 0:  # no cell with a single candidate: is there a symbol with a single place?
-                once[: 3 * size] = 0
-                twice[: 3 * size] = 0
-                for place in range(depth, open_cells):
-                    mask = masks[place]
-                    for side in range(3):
-                        line = lines[todo[place], side]
-                        twice[line] |= once[line] & mask
-                        once[line] |= mask
-                placeless = False
-                for line in range(3 * size):
-                    placeless = placeless or (once[line] | used[line]) != full
-                    once[line] &= ~twice[line]
-                if placeless:
-                    best, chosen = depth, 0
-                else:
-                    for place in range(depth, open_cells):
-                        cell = todo[place]
-                        mask = masks[place]
-                        only = mask & (once[lines[cell, 0]] | once[lines[cell, 1]] | once[lines[cell, 2]])
-                        if only:  # two such symbols in one cell contradict each other
-                            best, chosen = place, only if only & (only - 1) == 0 else 0
-                            break
-                        count = _count(mask)
-                        if count < fewest:
-                            best, chosen, fewest = place, mask, count
-            if chosen & (chosen - 1):
-                branchings += 1
-                if branchings > patience:
-                    found = -1
-                    break
+            dead = True
+        elif not dead and not (without >= 0 and depth == 0):  # branch
             todo[depth], todo[best] = todo[best], todo[depth]
-            choices[depth] = chosen
-        while depth == open_cells or choices[depth] == 0:  # nothing left here: back to the cell before
-            depth -= 1
-            if depth < 0:
+            choices[depth] = masks[best]
+            branchings += 1
+            if branchings > patience:
+                found = -1
                 break
+        while dead and depth > 0:  # back to the last cell with a choice left
+            depth -= 1
             cell = todo[depth]
             bit = 1 << grid[cell]
             for side in range(3):
                 used[lines[cell, side]] ^= bit
             grid[cell] = -1
-        if depth < 0:
+            dead = choices[depth] == 0
+        if dead:
             break
         bit = choices[depth] & -choices[depth]
         if state is not None:
@@ -181,10 +209,7 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
                 rest &= rest - 1
             bit = rest & -rest
         choices[depth] ^= bit
-        cell = todo[depth]
-        grid[cell] = _index(bit)
-        for side in range(3):
-            used[lines[cell, side]] |= bit
+        _put(todo[depth], bit, lines, used, grid)
         depth += 1
     for place in range(open_cells):
         grid[todo[place]] = -1

@@ -97,7 +97,8 @@ class Logic(Task):
     def layout(self) -> Layout:
         """Rows of ten images, and the label at the end."""
         count = self.cnf[0] + 1
-        return Layout((count - 1) // ROW + 1, min(ROW, count), tuple(divmod(i, ROW) for i in range(count)))
+        places = tuple(divmod(i, ROW) for i in range(count))
+        return Layout((count - 1) // ROW + 1, min(ROW, count) + 0.5, places)  # the label is a word
 
     def written(self, variable: int, symbol: int) -> str:
         """Digits, and a word for the label."""
@@ -118,9 +119,8 @@ class Logic(Task):
         seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
         made = make_assignments(seeds, padded, wanted, share, 100 * count, ATTEMPTS, bits)
         if made < size:
-            kind = {0: "satisfies it", 1: "breaks exactly one clause", -1: "breaks a clause"}[
-                int(wanted[made])
-            ]
+            kinds = {0: "satisfies it", 1: "breaks exactly one clause", -1: "breaks a clause"}
+            kind = kinds[int(wanted[made])]
             raise ValueError(f"{self._which}: {ATTEMPTS:,} random walks found nothing new that {kind}")
         given = np.tile(np.arange(count + 1) < count, (size, 1))
         solution = np.concatenate([bits, satisfied[:, None]], axis=1)

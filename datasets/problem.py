@@ -38,6 +38,11 @@ class Problem:
         if not self.variables or min(self.domains) < 2:
             raise ValueError("a problem needs at least one variable, and at least two symbols for each")
 
+    def __deepcopy__(self, memo: object) -> "Problem":
+        """Itself: it never changes, and python-sat's formulas refuse to be copied."""
+        del memo
+        return self
+
     @cached_property
     def symbols(self) -> int:
         """Size of the largest domain: the last dimension of beliefs."""
@@ -66,23 +71,25 @@ class Problem:
             )
         return 1 + self._offsets[variable] + symbol
 
-    def __deepcopy__(self, memo: object) -> "Problem":
-        del memo
-        return self  # frozen; and python-sat refuses to copy its formulas
-
     def without_rules(self) -> "Problem":
         """The same variables and domains, for a solver that learns its rules."""
         return replace(self, rules=None)
 
     def decode(self, model: Sequence[int]) -> Int[np.ndarray, " variables"]:
         """Symbols of a SAT model (a list of signed literals, as python-sat returns it)."""
-        held = np.asarray(model[: self.indicators]) > 0
-        parts = np.split(held, self._offsets[1:-1])
-        return np.array([int(part.argmax()) for part in parts])
+        held = np.flatnonzero(np.asarray(model[: self.indicators]) > 0)
+        if len(held) != len(self.variables):
+            raise ValueError(
+                f"a model that gives {len(self.variables)} variables {len(held)} symbols: one each"
+            )
+        return held - np.asarray(self._offsets[:-1])
 
     def assumptions(self, symbols: Sequence[int]) -> list[int]:
         """Literals that fix each variable to its symbol; −1 leaves a variable open."""
-        return [self.literal(v, int(k)) for v, k in enumerate(symbols) if k >= 0]
+        chosen = np.asarray(symbols)
+        if (beyond := np.flatnonzero(chosen >= np.asarray(self.domains))).size:
+            self.literal(int(beyond[0]), int(chosen[beyond[0]]))  # raises, naming the variable
+        return (1 + np.asarray(self._offsets[:-1]) + chosen)[chosen >= 0].tolist()
 
     def solutions(self, limit: int | None = None) -> Iterator[Int[np.ndarray, " variables"]]:
         """Every assignment of symbols that satisfies the rules, each once, at most `limit` of them.

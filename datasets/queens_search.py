@@ -1,6 +1,6 @@
 """Compiled search for n queens with some given. Nothing is compiled at import."""
 
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0917 - compiled: numba infers types
+# ruff: noqa: ANN001, ANN201, PLR0912, PLR0915 - compiled: numba infers types
 # pyright: reportMissingParameterType=false
 import numpy as np
 from numba import njit

@@ -50,9 +50,9 @@ def join(parts: Sequence[Puzzles]) -> Puzzles:
 class Layout:
     """Where each variable stands when a puzzle is drawn, in cells: rows downwards, columns rightwards."""
 
-    rows: float
-    columns: float
-    places: tuple[tuple[float, float], ...]
+    rows: int | float
+    columns: int | float
+    places: tuple[tuple[int | float, int | float], ...]
     block: tuple[int, int] | None = None  # rows and columns of a block, where lines are drawn heavier
     frameless: tuple[int, ...] = ()  # variables that stand between the cells, as marks
     along: bool = False  # a variable stands as many columns further right as its symbol says
@@ -139,8 +139,8 @@ class Task(ABC):
         """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
         if seed < 0:
             raise ValueError(f"seed {seed}: seeds are whole numbers from 0 on")
-        key = (zlib.crc32(self.name.encode()), SPLITS.index(split), seed, *more)
-        return np.random.default_rng(np.random.SeedSequence(key))
+        key = (zlib.crc32(self.name.encode()), SPLITS.index(split), seed)
+        return np.random.default_rng(np.random.SeedSequence(key, spawn_key=more))
 
 
 def draw_pictures(

@@ -56,11 +56,19 @@ def check(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Parallel processes; by default one per core. 0: in this one.")
     ] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep every trial there as it ends.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in that folder: run what is missing.")
+    ] = False,
     json: Json = None,
 ) -> None:
     """Train a solver end to end on several seeds and tell whether it grounds its symbols."""
     with _told():
         output = _writable(json)
+        if resume and run is None:
+            raise ValueError("--resume continues a run: name its folder with --run FOLDER")
         from .report.table import print_report  # noqa: PLC0415
         from .settings import parse_settings  # noqa: PLC0415
         from .suite import DEFAULT_TASKS, check  # noqa: PLC0415
@@ -78,6 +86,8 @@ def check(
             device=device,
             workers=workers,
             listener=_listener(progress),
+            run=run,
+            resume=resume,
         )
         if output:
             report.write(output)
@@ -105,7 +115,7 @@ def run(
         from .budget import budget_for  # noqa: PLC0415
         from .building import SolverSpec  # noqa: PLC0415
         from .report.curve import follow, print_outcome  # noqa: PLC0415
-        from .report.record import write_json  # noqa: PLC0415
+        from .report.files import write_json  # noqa: PLC0415
         from .settings import apply_settings, parse_settings  # noqa: PLC0415
         from .trial import Trial, run_trial  # noqa: PLC0415
 
@@ -149,7 +159,8 @@ def show(
 ) -> None:
     """Draw a sample of a task as a PNG: its images, its givens and its solution."""
     with _told():
-        path = _writable(output or Path(f"{task}.png"))
+        path = output or Path(f"{task}.png")
+        _writable(path)
         from ..datasets.drawing import draw  # noqa: PLC0415
         from ..datasets.images import load_images  # noqa: PLC0415
         from .settings import apply_task_settings, parse_settings  # noqa: PLC0415

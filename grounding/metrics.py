@@ -1,10 +1,13 @@
 """What is measured of a trained network."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
+
+from .samples import Board, Calibration
 
 Confusion = Int[np.ndarray, "true predicted"]
 
@@ -65,6 +68,18 @@ class Scores:
     images: int = 0
     confusion: list[list[int]] | None = None  # test images, true symbol by predicted symbol, as read
     relabelling: list[int] | None = None  # true symbol of each predicted one
+    calibration: Calibration | None = None
+    boards: list[Board] = field(default_factory=list)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Scores":
+        """From a JSON record."""
+        calibration = record.get("calibration")
+        parts: dict[str, Any] = {
+            "calibration": calibration and Calibration(**calibration),
+            "boards": [Board(**board) for board in record.get("boards", [])],
+        }
+        return cls(**{**record, **parts})
 
 
 def score(

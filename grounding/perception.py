@@ -57,6 +57,7 @@ class Network(nn.Module):
         self.perception = LeNet(shown)
         self.solver = solver
         self.interface = interface
+        self.heard: list[Float[Tensor, ""]] = []  # what each backward pass brought to the beliefs
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
 
     def read(self, images: Float[Tensor, "images 1 28 28"]) -> Float[Tensor, "images shown"]:
@@ -76,4 +77,11 @@ class Network(nn.Module):
             # index_select, not indexing: its backward adds up in one order, so that runs repeat bit by bit.
             seen = read.index_select(0, batch.place.clamp_min(0).flatten()).view(*batch.place.shape, -1)
             beliefs = torch.where((batch.place >= 0).unsqueeze(-1), seen, beliefs)
-        return beliefs.contiguous()
+        beliefs = beliefs.contiguous()
+        if beliefs.requires_grad:
+            beliefs.register_hook(self._hear)
+        return beliefs
+
+    def _hear(self, gradient: Float[Tensor, "batch variables symbols"]) -> None:
+        # Of a mean over rows, so that the sum of the rows' norms is the mean of the norms of their losses.
+        self.heard.append(gradient.flatten(1).norm(dim=1).sum())

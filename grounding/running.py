@@ -1,7 +1,9 @@
 """Runs trials, in this process or each in one of its own, and returns their outcomes in order."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -26,7 +28,9 @@ def run_trials(trials: Sequence[Trial], workers: int, ended: Callable[[int, Outc
 
 def _in_processes(trials: Sequence[Trial], workers: int) -> Iterator[tuple[int, Outcome]]:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["groundcheck.grounding.trial", "sklearn.datasets", "scipy.optimize"])
+    # torch._dynamo: torch imports it at the first step of an optimiser, which every process would wait for.
+    preload = ["groundcheck.grounding.trial", "sklearn.datasets", "scipy.optimize", "torch._dynamo"]
+    context.set_forkserver_preload(preload)
     waiting = list(enumerate(trials))[::-1]
     running: dict[Connection, tuple[int, ForkServerProcess]] = {}
     try:
@@ -50,7 +54,16 @@ def _in_processes(trials: Sequence[Trial], workers: int) -> Iterator[tuple[int, 
 
 def _work(trial: Trial, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its children
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sender.send(run_trial(trial))
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that wants its outcome is gone: killed, or interrupted as it began it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _received(trial: Trial, receiver: Connection, process: ForkServerProcess) -> Outcome:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from .building import Factory, SolverSpec
 from .checks.contract import check_contract
 from .checks.finding import Finding
 from .checks.leak import check_labels
-from .report.record import Report, TaskReport, environment
+from .environment import environment
+from .report.record import Report, TaskReport
+from .run_directory import Record, open_run
 from .running import run_trials
 from .settings import apply_settings
 from .statistics import SequentialTest
@@ -65,6 +67,8 @@ def check(
     device: str = "cpu",
     workers: int | None = None,
     listener: Listener | None = None,
+    run: str | Path | None = None,
+    resume: bool = False,
 ) -> Report:
     """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
 
@@ -72,7 +76,8 @@ def check(
     seed trains the solver, the same network without logic, the ceiling of the same perception, and the
     solver on true symbols. Seeds are 0, 1, … at most `seeds`; Wald's test stops them. `settings` go to
     the task, solver or training that knows their name. `workers` is the number of processes (by default
-    one per core; 0: none, everything here); it changes nothing but the time.
+    one per core; 0: none, everything here); it changes nothing but the time. `run` is a folder that keeps
+    every trial as it ends; with `resume` a run that was broken off there runs what is missing.
 
     Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
     images. On Ctrl-C it returns what was found so far, with `interrupted` set.
@@ -93,33 +98,41 @@ def check(
         workers = 0
 
     suite = Suite(spec, rules_given, runs, seeds, images, data_root, device)
-    interrupted = False
-    try:
-        for run in runs:
-            for finding in inspect(run, spec, loaded):
-                run.findings.append(finding)
-                listener.finding(finding)
-        while wave := suite.wave():
-            listener.wave([trial for _, trial in wave])
+    around = environment(device)
+    with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
+        interrupted = False
+        try:
+            for number, task_run in enumerate(runs):
+                for finding in inspect(task_run, spec, loaded):
+                    task_run.findings.append(finding)
+                    record.note(number, finding)
+                    listener.finding(finding)
+            while wave := suite.wave():
+                run_wave(wave, workers, record, listener)
+        except KeyboardInterrupt:
+            interrupted = True
+        report = suite.whole(loaded.digest, around, interrupted=interrupted)
+        record.finish(report.as_dict())
+    return report
 
-            def ended(index: int, outcome: Outcome, wave: list[tuple[TaskRun, Trial]] = wave) -> None:
-                wave[index][0].outcomes.append(outcome)
-                listener.outcome(outcome)
 
-            run_trials([trial for _, trial in wave], workers, ended)
-    except KeyboardInterrupt:
-        interrupted = True
-    return Report(
-        solver=spec.name,
-        options=dict(spec.options),
-        rules="given" if rules_given else "learned",
-        images=images,
-        images_digest=loaded.digest,
-        device=device,
-        environment=environment(),
-        tasks=[suite.report(run) for run in runs],
-        interrupted=interrupted,
-    )
+def run_wave(wave: Sequence[tuple[TaskRun, Trial]], workers: int, record: Record, listener: Listener) -> None:
+    """Runs the trials of a wave that the record does not have yet, and keeps each as it ends."""
+    missing: list[tuple[TaskRun, Trial]] = []
+    for run, trial in wave:
+        if (known := record.recall(trial)) is None:
+            missing.append((run, replace(trial, trace=record.trace(trial))))
+        else:
+            run.outcomes.append(known)
+    listener.wave([trial for _, trial in missing])
+
+    def ended(index: int, outcome: Outcome) -> None:
+        run, trial = missing[index]
+        record.keep(trial, outcome)
+        run.outcomes.append(outcome)
+        listener.outcome(outcome)
+
+    run_trials([trial for _, trial in missing], workers, ended)
 
 
 def inspect(run: TaskRun, spec: SolverSpec, images: ImageSet) -> Iterator[Finding]:
@@ -144,6 +157,41 @@ class Suite:
     device: str
     test: SequentialTest = field(default_factory=SequentialTest)
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Everything that decides what this suite finds, for the record of a run."""
+        return {
+            "solver": self.spec.name,
+            "options": dict(self.spec.options),
+            "rules": "given" if self.rules_given else "learned",
+            "images": self.images,
+            "device": self.device,
+            "seeds": self.seeds,
+            "tasks": [
+                {
+                    "task": run.task.name,
+                    "version": run.task.version,
+                    "settings": run.task.settings,
+                    "training": run.training.settings,
+                }
+                for run in self.runs
+            ],
+        }
+
+    def whole(self, images_digest: str, environment: dict[str, Any], *, interrupted: bool) -> Report:
+        """The report on every task."""
+        return Report(
+            solver=self.spec.name,
+            options=dict(self.spec.options),
+            rules="given" if self.rules_given else "learned",
+            images=self.images,
+            images_digest=images_digest,
+            device=self.device,
+            environment=environment,
+            tasks=[self.report(run) for run in self.runs],
+            interrupted=interrupted,
+        )
+
     def wave(self) -> list[tuple[TaskRun, Trial]]:
         """The trials of the fewest further seeds that could decide, over all tasks; empty when all did."""
         return [
@@ -151,6 +199,14 @@ class Suite:
             for run in self.runs
             if run.built
             for seed in self._next_seeds(run)
+            for role, solver in self._roles(run.task)
+        ]
+
+    def trials_of(self, seed: int) -> list[tuple[TaskRun, Trial]]:
+        """Every trial that a seed may call for."""
+        return [
+            (run, self._trial(run, role, solver, seed))
+            for run in self.runs
             for role, solver in self._roles(run.task)
         ]
 

@@ -23,6 +23,7 @@ class Progress:
     epoch: int
     loss: float  # mean over the rows that were solved; nats per row
     skipped: float  # fraction of steps without a solved row, or with a gradient that is not finite
+    gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean over rows and steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +111,7 @@ def train(
     device = examples.given.device
     for epoch, batches in enumerate(orders(len(examples), training.epochs, training.batch, generator), 1):
         network.train()
+        network.heard.clear()
         total, solved_rows, skipped = 0.0, 0, 0
         for rows in batches:
             losses = loss(network, examples.batch(rows.to(device)))
@@ -126,7 +128,8 @@ def train(
             else:
                 skipped += 1
         mean_loss = total / solved_rows if solved_rows else math.nan
-        after_epoch(Progress(epoch, mean_loss, skipped / len(batches)))
+        heard = float(torch.stack(network.heard).mean()) if network.heard else None
+        after_epoch(Progress(epoch, mean_loss, skipped / len(batches), heard))
 
 
 def _finite(parameters: list[nn.Parameter]) -> bool:

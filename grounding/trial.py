@@ -18,6 +18,8 @@ from ..datasets.task import Split, Task, textual
 from .building import SolverBrokenError, SolverSpec
 from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
 from .perception import Network
+from .samples import calibrate, sample_boards
+from .traces import Trace
 from .training import Progress, Training, end_to_end, train
 
 Role = Literal["grounding", "baseline", "ceiling", "reasoning"]
@@ -46,6 +48,7 @@ class Trial:
     test_puzzles: int = 300
     device: str = "cpu"
     threads: int = 1
+    trace: Path | None = field(default=None, compare=False)  # gets one JSON line per epoch
 
     @property
     def label(self) -> str:
@@ -64,6 +67,7 @@ class Point:
     raw: float | None
     aligned: float | None
     symbols_used: int | None
+    gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean per row
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Outcome:
     def from_dict(cls, record: dict[str, Any]) -> "Outcome":
         """From a JSON record."""
         parts: dict[str, Any] = {
-            "scores": None if record["scores"] is None else Scores(**record["scores"]),
+            "scores": None if record["scores"] is None else Scores.from_dict(record["scores"]),
             "curve": [Point(**point) for point in record["curve"]],
         }
         return cls(**{**record, **parts})
@@ -103,13 +107,16 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
 
     def remember(point: Point) -> None:
         curve.append(point)
+        trace.append(asdict(point))
         after_epoch(point)
 
     scores, error = None, None
     threads = torch.get_num_threads()
     torch.set_num_threads(trial.threads)
+    trace = Trace(trial.trace)
     try:
-        scores = _train_and_score(trial, remember)
+        with trace:
+            scores = _train_and_score(trial, remember)
     except Exception as raised:
         error = str(raised) if isinstance(raised, SolverBrokenError) else traceback.format_exc()
     finally:
@@ -223,22 +230,30 @@ def evaluate(network: Network, test: Held, validation: Held) -> Scores:
     network.eval()
     given = test.examples.given.numpy(force=True)
     right = np.ones_like(given)
-    if test.task.seen == "symbols":
-        return score(complete(network, test.examples), given, _solution(test), right)
-    predicted, true = _read(network, test)
     image = test.examples.image.numpy(force=True)
+    if test.task.seen == "symbols":
+        completion = complete(network, test.examples)
+        boards = sample_boards(image, np.zeros(1, dtype=np.int64), given, completion, _solution(test))
+        return replace(score(completion, given, _solution(test), right), boards=boards)
+    predicted, true, confidence = _read(network, test)
     right[image >= 0] = (predicted == true)[image[image >= 0]]
     if isinstance(network.solver, NoSolver):
         completion = deduce(_solution(test), right, network.legal.shape[1])
     else:
         completion = complete(network, test.examples)
-    return score(
+    scores = score(
         completion,
         given,
         _solution(test),
         right,
         _confusion(network, validation),
         _confusion(network, test),
+    )
+    aligned = np.asarray(scores.relabelling)[predicted]
+    return replace(
+        scores,
+        calibration=calibrate(confidence[true >= 0], (aligned == true)[true >= 0]),
+        boards=sample_boards(image, predicted, given, completion, _solution(test)),
     )
 
 
@@ -268,16 +283,19 @@ def _solution(held: Held) -> Any:
     return held.sealed.solution.numpy(force=True)
 
 
-def _read(network: Network, held: Held, most: int | None = None) -> tuple[Any, Any]:
-    """Predicted and true symbol of the images of a bank (the first `most`); true is −1 for other classes."""
+def _read(network: Network, held: Held, most: int | None = None) -> tuple[Any, Any, Any]:
+    """Predicted and true symbol of the images of a bank (the first `most`), and the probability of the one
+    predicted; true is −1 for other classes.
+    """
     gallery = held.bank.gallery
     rows = torch.arange(len(gallery) if most is None else min(most, len(gallery)), device=held.bank.device)
-    read = [network.read(gallery.gather(part)).argmax(-1) for part in rows.split(CHUNK)]
-    return torch.cat(read).numpy(force=True), _symbol_of(held.task, held.bank)[rows].numpy(force=True)
+    sure, read = torch.cat([network.read(gallery.gather(part)) for part in rows.split(CHUNK)]).max(-1)
+    true = _symbol_of(held.task, held.bank)[rows]
+    return read.numpy(force=True), true.numpy(force=True), sure.double().numpy(force=True)
 
 
 def _confusion(network: Network, held: Held, most: int | None = None) -> Confusion:
-    predicted, true = _read(network, held, most)
+    predicted, true, _ = _read(network, held, most)
     shown: Bool[np.ndarray, " images"] = true >= 0
     return confusion_matrix(true[shown], predicted[shown], len(held.task.classes))
 
@@ -290,7 +308,9 @@ def _point(network: Network, validation: Held, progress: Progress) -> Point:
     given = validation.examples.given.numpy(force=True)
     task = score(completion, given, _solution(validation), np.ones_like(given)).task
     if validation.task.seen == "symbols":
-        return Point(progress.epoch, progress.loss, progress.skipped, task, None, None, None)
+        return Point(
+            progress.epoch, progress.loss, progress.skipped, task, None, None, None, progress.gradient
+        )
     confusion = _confusion(network, validation, CURVE_IMAGES)
     return Point(
         epoch=progress.epoch,
@@ -300,4 +320,5 @@ def _point(network: Network, validation: Held, progress: Progress) -> Point:
         raw=grounding_accuracy(confusion),
         aligned=grounding_accuracy(relabel(confusion, best_relabelling(confusion))),
         symbols_used=int((confusion.sum(0) > 0).sum()),
+        gradient=progress.gradient,
     )

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
+from .search import Search
 
 # Nats; half of it is below any log-weight that 81 beliefs can have (81 · log TINY is −5600), so that it tells
 # whether any world was possible. Finite, so that a row in which none was makes no NaN.
@@ -55,16 +56,16 @@ class Enumeration(nn.Module):
 
     def __init__(self, problem: Problem, limit: int = LIMIT) -> None:
         super().__init__()
-        found = list(problem.solutions(limit + 1))
-        if len(found) > limit:
+        # Fewer dead ends than worlds: rules that need more search than this are not for listing.
+        solutions = Search(problem, nodes=4 * limit).worlds([-1] * len(problem.variables), limit)
+        if solutions is None:
             raise TooManySolutionsError(
                 f"these rules have more than {limit:,} solutions: too many to enumerate; compile them to a "
                 "circuit (pip install 'groundcheck[circuits]'), or take a smaller task"
             )
-        if not found:
+        if not len(solutions):
             raise ValueError("these rules have no solution: there is nothing to believe in")
-        solutions = np.stack(found)
-        hot = (solutions[:, :, None] == np.arange(problem.symbols)).reshape(len(found), -1)
+        hot = (solutions[:, :, None] == np.arange(problem.symbols)).reshape(len(solutions), -1)
         self.register_buffer("solutions", torch.from_numpy(solutions), persistent=False)
         self.register_buffer("table", torch.from_numpy(hot).to(torch.get_default_dtype()), persistent=False)
 
@@ -90,21 +91,18 @@ class Enumeration(nn.Module):
 
 
 def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
-    """The worlds of a problem's rules: as a table where there are few, compiled where there are many.
+    """The worlds of a problem's rules, as "enumeration", as "circuit", or ("auto") as what fits.
 
     A table of 300 worlds is several times faster than a circuit of 50 layers, so "auto" takes the table up to
-    100,000 worlds. Raises `TooManySolutionsError` where there are more and circuits are not installed,
-    and `ValueError` where the rules are unknown or have no solution.
+    10,000 worlds, and up to 100,000 where circuits are not installed. Raises `TooManySolutionsError` where
+    neither will do, `MissingExtraError` where a circuit is asked for and not installed, and `ValueError`
+    where the rules are unknown or have no solution.
     """
     if reasoning not in ("auto", "enumeration", "circuit"):
         raise ValueError(f"reasoning={reasoning!r}: it is auto, enumeration or circuit")
-    if reasoning == "enumeration":
-        return Enumeration(problem)
     from .circuits import Circuit, installed  # noqa: PLC0415  # circuits answers the questions stated here
 
-    if reasoning == "circuit":
-        return Circuit(problem)
-    if not installed():
+    if reasoning == "enumeration" or (reasoning == "auto" and not installed()):
         return Enumeration(problem)
     circuit = Circuit(problem)
-    return Enumeration(problem) if circuit.count() <= LIMIT else circuit
+    return Enumeration(problem) if reasoning == "auto" and circuit.count() <= LIMIT // 10 else circuit

@@ -1,22 +1,17 @@
 """The report of a suite as data: what is printed, written as JSON and gated on."""
 
-import importlib.metadata
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-import torch
-
 from ..checks.finding import Finding
 from ..metrics import Scores
 from ..trial import Outcome, Role
 from ..verdict import Judgement
+from .files import write_json
 
 SCHEMA = 1  # raised whenever a reader of older reports would misread a newer one
 
@@ -131,38 +126,3 @@ def _task_report(record: dict[str, Any]) -> TaskReport:
 
 
 STATUS_ORDER: Sequence[str] = ("pass", "fail", "inconclusive", "skip", "error")
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Writes a record; NaN, which JSON has not, becomes null."""
-    path.write_text(json.dumps(_plain(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    """JSON's own types: tuples as lists, paths as text, NaN and infinities as null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
-
-
-def environment() -> dict[str, Any]:
-    """What else decides a figure: versions and the processor."""
-    names = ("groundcheck", "torch", "numpy", "scipy", "numba", "python-sat")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "versions": {name: _version(name) for name in names},
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -6,7 +6,10 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
+from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.parity import Parity
 from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.solvers import circuits
 from groundcheck.solvers.exact import Exact
@@ -210,6 +213,24 @@ def test_a_missing_extra_says_which(monkeypatch):
         Exact(latin(2), "circuit")
 
 
-def test_many_worlds_are_left_to_a_circuit_where_there_is_one(monkeypatch):
+@pytest.mark.skipif(not circuits.installed(), reason="the extra [circuits] (PySDD, klay) is not installed")
+@pytest.mark.parametrize(
+    ("task", "worlds"),
+    [(Addition(digits=2), 10**4), (Addition(digits=5), 10**10), (Parity(length=20), 2**20)],
+)
+def test_circuits_count_what_no_list_could_hold(task, worlds):
+    assert circuits.Circuit(task.problem).count() == worlds
+
+
+@pytest.mark.skipif(not circuits.installed(), reason="the extra [circuits] (PySDD, klay) is not installed")
+def test_few_worlds_are_listed_and_many_compiled(monkeypatch):
+    assert isinstance(worlds_of(latin(3)), Enumeration)
+    assert isinstance(worlds_of(Parity(length=20).problem), circuits.Circuit)
+    monkeypatch.setattr(circuits, "NODES", 500)
+    with pytest.raises(TooManySolutionsError, match="do not compile to a circuit of 500 nodes"):
+        worlds_of(Addition().problem)
+
+
+def test_worlds_are_listed_where_circuits_are_missing(monkeypatch):
     monkeypatch.setattr(circuits, "installed", lambda: False)
     assert isinstance(worlds_of(latin(3)), Enumeration)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import make_problem
 from groundcheck.solvers.attention import RecurrentTransformer, Transformer

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from groundcheck.datasets.problem import make_problem
 from groundcheck.solvers.semantic import SemanticLoss
 
@@ -40,5 +41,5 @@ def test_the_rules_alone_teach_perception():
 
 @pytest.mark.parametrize("option", ["weight", "entropy"])
 def test_negative_weights_are_refused(option):
-    with pytest.raises(ValueError, match=f"{option}=-1"):
-        SemanticLoss(DIFFER, **{option: -1})
+    with pytest.raises(ValueError, match=f"{option}=-1.0"):
+        SemanticLoss(DIFFER, **{option: -1.0})

@@ -1,0 +1,278 @@
+"""How fast puzzles are made, proved unique, stored, and turned into batches; ratios within one run.
+
+    python benchmarks/generators.py             all but the last: a few minutes, one thread
+    python benchmarks/generators.py million     1,000,000 9×9 puzzles to disk and back
+
+Competing ways are measured in turns, and medians are compared, so that a noisy machine slows all alike.
+Needs the extra `benchmark` (py-sudoku).
+"""
+
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import sudoku as py_sudoku
+import torch
+from pysat.solvers import Solver as SatSolver
+
+from groundcheck.datasets.batch import assemble
+from groundcheck.datasets.certify import certify
+from groundcheck.datasets.grid_search import solve_grids
+from groundcheck.datasets.grids import lines_of
+from groundcheck.datasets.images import load_images
+from groundcheck.datasets.problem import Problem
+from groundcheck.datasets.storage import generate_set, load_set
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.perception import LeNet
+
+SAT = "glucose3"  # the fastest of python-sat's on these puzzles, by a little
+LINES = lines_of(9, (3, 3))
+SEVENTEEN = [  # from Gordon Royle's list of 17-clue puzzles
+    "000000010400000000020000000000050407008000300001090000300400200050100000000806000",
+    "000000012000035000000600070700000300000400800100000000000120000080000040050000600",
+    "000000012003600000000007000410020000000500300700000600280000040000300500000000000",
+    "000000012008030000000000040120500000000004700060000000507000300000620000000100000",
+    "000000012040050000000009000070600400000100000000000050000087500601000300200000000",
+]
+
+
+def pairwise(problem: Problem) -> list[list[int]]:
+    """The rules with "exactly one symbol per cell" pairwise: faster for python-sat than with auxiliaries."""
+    assert problem.rules is not None
+    clauses = [c for c in problem.rules.clauses if max(map(abs, c)) <= problem.indicators]
+    for cell in range(81):
+        clauses.append([problem.literal(cell, symbol) for symbol in range(9)])
+        clauses += [
+            [-problem.literal(cell, one), -problem.literal(cell, other)]
+            for one, other in itertools.combinations(range(9), 2)
+        ]
+    return clauses
+
+
+PROBLEM = Sudoku(size=9).problem
+RULES = pairwise(PROBLEM)
+
+
+def rates(ways: dict[str, Callable[[], int]], turns: int = 5) -> dict[str, float]:
+    """Median of results per second of each way, measured in turns; a way returns how many it made."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for way in ways.values():
+        way()  # compiled, cached and warm
+    for _ in range(turns):
+        for name, way in ways.items():
+            begun = time.perf_counter()
+            made = way()
+            times[name].append(made / (time.perf_counter() - begun))
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def table(title: str, found: dict[str, float], base: str) -> None:
+    """Prints rates and how many times faster the base is."""
+    print(f"\n{title}")
+    for name, rate in found.items():
+        print(f"  {name:<44} {rate:>12,.1f} /s   {found[base] / rate:>8.1f}×")
+
+
+def unique_by(solver: SatSolver, clues: np.ndarray, switch: int) -> bool:
+    """Solves, and proves that no other solution differs, with one more clause behind a switch."""
+    held = PROBLEM.assumptions(clues.tolist())
+    if not solver.solve(assumptions=held):
+        return False
+    solution = [literal for literal in (solver.get_model() or [])[:729] if literal > 0]
+    solver.add_clause([-switch, *(-literal for literal in solution)])
+    unique = not solver.solve(assumptions=[*held, switch])
+    solver.add_clause([-switch])
+    return unique
+
+
+def solving(givens: int) -> None:
+    """Solve and prove unique: the compiled search, python-sat incrementally, python-sat afresh."""
+    puzzles = Sudoku(size=9, givens=givens).generate("test", 4000, 0)
+    clues = np.where(puzzles.given, puzzles.solution, -1).astype(np.int8)
+    incremental = SatSolver(name=SAT, bootstrap_with=RULES)
+    switches = itertools.count(PROBLEM.indicators + 1)
+
+    def compiled() -> int:
+        solutions, found = np.empty_like(clues), np.empty(len(clues), dtype=np.int64)
+        solve_grids(clues, LINES, 9, 2, solutions, found)
+        assert (found == 1).all()
+        assert np.array_equal(solutions, puzzles.solution)
+        return len(clues)
+
+    def once_for_all() -> int:
+        assert all(unique_by(incremental, row, next(switches)) for row in clues[:400])
+        return 400
+
+    def afresh() -> int:
+        for row in clues[:20]:
+            with SatSolver(name=SAT, bootstrap_with=RULES) as solver:
+                assert unique_by(solver, row, PROBLEM.indicators + 1)
+        return 20
+
+    ways = {"compiled search": compiled, "python-sat, one solver, assumptions": once_for_all}
+    ways["python-sat, a fresh solver per puzzle"] = afresh
+    found = rates(ways)
+    table(f"9×9 solved and proved unique, {givens} givens", found, "compiled search")
+    slow, fresh = list(found.values())[1:]
+    print(f"  one solver against fresh ones: {slow / fresh:.1f}×")
+
+
+def generating() -> None:
+    """Unique puzzles with 36 givens: ours, by python-sat, and those of py-sudoku's that are unique."""
+    task = Sudoku(size=9, givens=36)
+    rng = np.random.default_rng(0)
+    incremental = SatSolver(name=SAT, bootstrap_with=RULES)
+    seeds = itertools.count()
+    share: list[float] = []
+
+    def compiled() -> int:
+        return len(task.generate("train", 2000, next(seeds)))
+
+    def by_sat() -> int:
+        for _ in range(5):
+            first = [PROBLEM.literal(cell, int(symbol)) for cell, symbol in enumerate(rng.permutation(9))]
+            incremental.set_phases((rng.choice((-1, 1), 729) * np.arange(1, 730)).tolist())
+            assert incremental.solve(assumptions=first)
+            solution = PROBLEM.decode(incremental.get_model() or [])
+            puzzle, left = solution.copy(), 81
+            for cell in rng.permutation(81):
+                puzzle[cell] = -1
+                held = PROBLEM.assumptions(puzzle.tolist())
+                other = incremental.solve(assumptions=[*held, -PROBLEM.literal(cell, int(solution[cell]))])
+                if other:
+                    puzzle[cell] = solution[cell]
+                else:
+                    left -= 1
+                if left == 36:
+                    break
+            assert left == 36
+        return 5
+
+    def by_py_sudoku() -> int:
+        boards = [
+            py_sudoku.Sudoku(3, seed=int(rng.integers(2**31))).difficulty(45 / 81).board for _ in range(25)
+        ]
+        clues = np.array([[(cell or 0) - 1 for row in board for cell in row] for board in boards], np.int8)
+        assert ((clues >= 0).sum(axis=1) == 36).all()
+        found = np.empty(len(clues), dtype=np.int64)
+        solve_grids(clues, LINES, 9, 2, np.empty_like(clues), found)
+        share.append(float((found == 1).mean()))
+        return int((found == 1).sum())
+
+    ways = {"compiled": compiled, "python-sat, one solver, assumptions": by_sat, "py-sudoku": by_py_sudoku}
+    found = rates(ways, turns=7)
+    table("unique 9×9 puzzles with 36 givens generated", found, "compiled")
+    print(f"  of py-sudoku's puzzles {statistics.mean(share):.0%} are unique ({25 * len(share)} puzzles)")
+
+
+def seventeen() -> None:
+    """The hardest kind: five puzzles of the list of 17-clue puzzles."""
+    clues = np.array([[int(digit) - 1 for digit in line] for line in SEVENTEEN], dtype=np.int8)
+    found = np.empty(len(clues), dtype=np.int64)
+
+    def compiled() -> int:
+        solve_grids(clues, LINES, 9, 2, np.empty_like(clues), found)
+        return len(clues)
+
+    rate = rates({"compiled": compiled})["compiled"]
+    assert (found == 1).all()
+    print(f"\n17-clue puzzles solved and proved unique   {rate:,.0f} /s")
+
+
+def certifying() -> None:
+    """What `certify` takes per puzzle."""
+    task = Sudoku(size=9)
+    puzzles = task.generate("test", 500, 0)
+
+    def proved() -> int:
+        assert certify(task, puzzles).holds
+        return len(puzzles)
+
+    print(f"\n9×9 puzzles certified by python-sat   {rates({'': proved}, turns=3)['']:,.0f} /s")
+
+
+def batches(name: str) -> None:
+    """Assembling a batch of 64 visual 9×9 boards against its way through the perception and back."""
+    task = Sudoku(size=9)
+    bank = load_images(name).train
+    examples, _ = assemble(task, task.generate("train", 1000, 0), bank)
+    network = LeNet(9)
+    rows = [torch.randperm(1000, generator=torch.Generator().manual_seed(i))[:64] for i in range(8)]
+    assembled, perceived, images, givens = [], [], [], []
+    for turn, chosen in enumerate(rows):
+        begun = time.perf_counter()
+        batch = examples.batch(chosen)
+        middle = time.perf_counter()
+        network(batch.images).logsumexp(-1).sum().backward()
+        done = time.perf_counter()
+        if turn:  # the first is warm-up
+            assembled.append(middle - begun)
+            perceived.append(done - middle)
+            images.append(len(batch.images))
+            givens.append(int(batch.given.sum()))
+    ready, read = statistics.median(assembled), statistics.median(perceived)
+    print(
+        f"\nbatch of 64 visual 9×9 boards ({name}): assembled in {ready * 1e3:.1f} ms, perception forward "
+        f"and backward {read * 1e3:.0f} ms: {ready / read:.1%}; {statistics.mean(images):.0f} distinct "
+        f"images perceived for {statistics.mean(givens):.0f} givens"
+    )
+
+
+def memory() -> None:
+    """Bytes that 10,000 9×9 boards take beside the image bank."""
+    task = Sudoku(size=9)
+    puzzles = task.generate("train", 10_000, 0)
+    examples, sealed = assemble(task, puzzles, load_images("digits").train)
+    arrays = sum(array.nbytes for array in (puzzles.solution, puzzles.given, puzzles.picture))
+    held = (examples.image, examples.symbols, examples.given, examples.answer, sealed.solution)
+    tensors = sum(tensor.nbytes for tensor in held)
+    print(
+        f"\n10,000 9×9 boards: {arrays / 1e6:.1f} MB as puzzles, {tensors / 1e6:.1f} MB as examples with "
+        f"their sealed solutions, {(arrays + tensors) / 1e6:.1f} MB together"
+    )
+
+
+def million() -> None:
+    """A million 9×9 puzzles to disk, by two processes, and back."""
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        path = generate_set(Sudoku(size=9), "train", 1_000_000, 0, Path(folder) / "million", workers=2)
+        made = time.perf_counter()
+        loaded = load_set(path)
+        checked = time.perf_counter()
+        load_set(path, check=False)
+        opened = time.perf_counter()
+        size = sum(file.stat().st_size for file in path.iterdir())
+        rng = np.random.default_rng(0)
+        some = loaded.puzzles[np.sort(rng.choice(1_000_000, 2000, replace=False))]
+        assert certify(loaded.task, some).holds
+        print(
+            f"1,000,000 9×9 puzzles by 2 processes in {made - begun:.0f} s "
+            f"({1e6 / (made - begun):,.0f} /s), {size / 1e6:.0f} MB; read with all hashes checked in "
+            f"{checked - made:.1f} s, without in {opened - checked:.3f} s; "
+            "2,000 of them certified by python-sat"
+        )
+
+
+def main() -> None:
+    """All measurements, or the million."""
+    torch.set_num_threads(1)
+    if sys.argv[1:] == ["million"]:
+        million()
+        return
+    for givens in (36, 26):
+        solving(givens)
+    generating()
+    seventeen()
+    certifying()
+    batches(sys.argv[1] if len(sys.argv) > 1 else "digits")
+    memory()
+
+
+if __name__ == "__main__":
+    main()

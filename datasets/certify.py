@@ -1,0 +1,53 @@
+"""Proofs, by a SAT solver, that puzzles have exactly one completion."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from pysat.solvers import Solver as SatSolver
+
+from .task import Puzzles, Task
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was proved of a set of puzzles: rows that break the rules, and rows with other completions."""
+
+    puzzles: int
+    broken: tuple[int, ...]
+    ambiguous: tuple[int, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Every puzzle has exactly the completion that is stored with it."""
+        return self.puzzles > 0 and not self.broken and not self.ambiguous
+
+
+def certify(task: Task, puzzles: Puzzles, progress: Callable[[int], None] | None = None) -> Certificate:
+    """Proves of each puzzle that its solution keeps the rules and that no other completion does.
+
+    Only the CNF of the rules is used, nothing of the code that makes puzzles: one SAT solver, the givens as
+    assumptions, and a clause that some query differs from the solution, which must be unsatisfiable.
+    `progress` is called with the number of puzzles done.
+    """
+    problem = task.problem
+    if problem.rules is None:
+        raise ValueError(f"{task.name} has no rules to prove anything by")
+    broken: list[int] = []
+    ambiguous: list[int] = []
+    differs = max(problem.rules.nv or 0, problem.indicators)  # above: one switch per puzzle
+    with SatSolver(name="minisat22", bootstrap_with=problem.rules) as solver:
+        for row in range(len(puzzles)):
+            solution, given = puzzles.solution[row], puzzles.given[row]
+            held = problem.assumptions(np.where(given, solution, -1).tolist())
+            whole = problem.assumptions(solution.tolist())
+            differs += 1
+            solver.add_clause([-differs, *(-literal for literal in set(whole) - set(held))])
+            if not solver.solve(assumptions=whole):
+                broken.append(row)
+            if solver.solve(assumptions=[*held, differs]):
+                ambiguous.append(row)
+            solver.add_clause([-differs])  # the clause is satisfied for good
+            if progress is not None:
+                progress(row + 1)
+    return Certificate(len(puzzles), tuple(broken), tuple(ambiguous))

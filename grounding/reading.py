@@ -1,0 +1,58 @@
+"""Reading a report, or rebuilding it from a run that did not live to write one."""
+
+from pathlib import Path
+from typing import Any
+
+from ..datasets.catalogue import TASKS
+from ..datasets.task import Task
+from .building import SolverSpec
+from .report.record import Report
+from .run_directory import key_of, read_findings, read_run, read_trials
+from .suite import Suite, TaskRun
+from .training import Training
+
+
+def read_report(path: Path) -> Report:
+    """The report in a JSON file, or of a run folder.
+
+    A run that was killed has no report yet: it is rebuilt from the trials that ended, marked interrupted.
+    Raises `ValueError` for what is neither, is damaged, or is of a newer schema; `OSError`.
+    """
+    if not path.is_dir():
+        return Report.read(path)
+    finished = path / "report.json"
+    return Report.read(finished) if finished.exists() else rebuild(path)
+
+
+def rebuild(path: Path) -> Report:
+    """The report on what a run folder has so far."""
+    described = read_run(path)
+    asked = described["settings"]
+    runs = [_task_run(task) for task in asked["tasks"]]
+    suite = Suite(
+        spec=SolverSpec(asked["solver"], asked["options"]),
+        rules_given=asked["rules"] == "given",
+        runs=runs,
+        seeds=asked["seeds"],
+        images=asked["images"],
+        data_root=None,
+        device=asked["device"],
+    )
+    for number, finding in read_findings(path):
+        runs[number].findings.append(finding)
+    outcomes = read_trials(path)
+    for seed in range(suite.seeds):
+        for run, trial in suite.trials_of(seed):
+            if outcome := outcomes.get(key_of(trial)):
+                run.outcomes.append(outcome)
+    return suite.whole(asked["images_digest"], described["environment"], interrupted=True)
+
+
+def _task_run(asked: dict[str, Any]) -> TaskRun:
+    task: Task = TASKS.load(asked["task"])(**{k: _frozen(v) for k, v in asked["settings"].items()})
+    return TaskRun(task, Training(**asked["training"]))
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists as the tuples they were: settings of a task are hashable."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

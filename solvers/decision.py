@@ -1,0 +1,119 @@
+"""Solvers that answer with one world, the most likely."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from ..datasets.problem import Problem
+from .exact import log_leaves
+from .search import Search
+from .solver import Answer, Beliefs, Given, Solver
+from .worlds import OUT, Enumeration, TooManySolutionsError
+
+LISTED = 2000  # worlds that are kept as a table; a product with it is faster than any search
+REMEMBERED = 50_000  # answers whose worlds are kept: those of a training set are asked for in every epoch
+
+Weights = Float[Tensor, "batch variables symbols"]
+Assignment = Int[Tensor, "batch variables"]  # symbols; −1 in a row for which no world was found
+
+
+class Deciding(Solver):
+    """Base of the solvers that are given the rules and answer with the most likely world.
+
+    `forward` is argmax_w ∏_v beliefs[v, w(v)] over the worlds w, as certainties: givens are corrected where
+    the rules demand it. It takes no gradient; how perception learns is each method's own. Up to 2,000
+    worlds are kept as a table; where there are more (9×9 Sudoku), they are searched by incremental SAT, at
+    most `nodes` propagations per row, and the best world found by then is the answer.
+    """
+
+    rules: ClassVar = "given"
+
+    def __init__(self, problem: Problem, nodes: int = 2000) -> None:
+        super().__init__(problem)
+        self.search = Search(problem, nodes)
+        self.table: Enumeration | None
+        try:
+            self.table = Enumeration(problem, LISTED)
+        except TooManySolutionsError:
+            self.table = None
+        self._remembered: dict[bytes, Int[np.ndarray, "worlds variables"] | None] = {}
+
+    def weights(self, beliefs: Beliefs, given: Given) -> Weights:
+        """Log of the beliefs at the givens (at least log TINY), 0 at the queries; nats."""
+        return log_leaves(beliefs, given).view_as(beliefs)
+
+    @torch.no_grad()
+    def heaviest(self, weights: Weights, fixed: Answer | None = None) -> Assignment:
+        """The world of greatest Σ_v weights[v, w(v)] in every row, among those that agree with `fixed`."""
+        if self.table is not None:
+            leaves = weights.flatten(1)
+            if fixed is None:
+                return self.table.most_likely(leaves)
+            leaves = leaves.masked_fill(self._against(fixed), OUT)
+            found = self.table.most_likely(leaves)
+            agrees = ((found == fixed) | (fixed < 0)).all(-1, keepdim=True)
+            return found.masked_fill(~agrees, -1)
+        rows = weights.double().cpu().numpy()
+        open_ = np.full(rows.shape[:2], -1)
+        constraints = open_ if fixed is None else fixed.cpu().numpy()
+        found = np.full_like(open_, -1)
+        for row, (own, constraint) in enumerate(zip(rows, constraints, strict=True)):
+            known = None if fixed is None else self._worlds(constraint)
+            if known is None:
+                world = self.search.heaviest(own, constraint.tolist())
+            elif len(known):
+                world = known[own[np.arange(own.shape[0]), known].sum(1).argmax()]
+            else:
+                world = None
+            if world is not None:
+                found[row] = world
+        return torch.from_numpy(found).to(weights.device)
+
+    @torch.no_grad()
+    def agreeing(
+        self, answer: Answer
+    ) -> tuple[Int[Tensor, "batch worlds variables"], Bool[Tensor, "batch worlds"]]:
+        """All worlds that agree with each answer, and which of the rows of the padded table they fill.
+
+        A row with no such world, or with too many to list, has none.
+        """
+        each = [self._worlds(row) for row in answer.cpu().numpy()]
+        lists = [
+            worlds if worlds is not None else np.zeros((0, answer.shape[1]), np.int64) for worlds in each
+        ]
+        most = max(1, *(len(worlds) for worlds in lists))
+        padded = np.zeros((len(lists), most, answer.shape[1]), dtype=np.int64)
+        filled = np.zeros((len(lists), most), dtype=bool)
+        for row, worlds in enumerate(lists):
+            padded[row, : len(worlds)], filled[row, : len(worlds)] = worlds, True
+        return torch.from_numpy(padded).to(answer.device), torch.from_numpy(filled).to(answer.device)
+
+    def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
+        """The most likely world, as certainties."""
+        return self.certain(self.heaviest(self.weights(beliefs, given)), beliefs)
+
+    def certain(self, assignment: Assignment, like: Beliefs) -> Beliefs:
+        """An assignment as beliefs of 0 and 1; NaN where there is none."""
+        hot = functional.one_hot(assignment.clamp_min(0), self.problem.symbols).to(like.dtype)
+        return hot.masked_fill((assignment < 0).unsqueeze(-1), torch.nan)
+
+    def _against(self, fixed: Answer) -> Bool[Tensor, "batch cells"]:
+        other = torch.arange(self.problem.symbols, device=fixed.device) != fixed.unsqueeze(-1)
+        return ((fixed >= 0).unsqueeze(-1) & other).flatten(1)
+
+    def _worlds(self, fixed: Int[np.ndarray, " variables"]) -> Int[np.ndarray, "worlds variables"] | None:
+        key = fixed.tobytes()
+        if key not in self._remembered:
+            if self.table is not None:
+                worlds = self.table.solutions.cpu().numpy()
+                found = worlds[((worlds == fixed) | (fixed < 0)).all(1)]
+            else:
+                found = self.search.worlds(fixed.tolist(), LISTED)
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = found
+        return self._remembered[key]

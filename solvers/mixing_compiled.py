@@ -1,0 +1,292 @@
+"""The compiled paths of the mixing method: memory and threads around the kernels.
+
+Threads are Python's, over kernels that let go of the interpreter lock, as many as torch is set to use:
+numba starts no threads of its own, so that no two OpenMP runtimes spin against each other.
+"""
+
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from . import mixing_blocks, mixing_lanes
+from .simd import REGISTER_BYTES, REGISTERS
+from .sweeps import Bits, Clauses, Known, Start, Sweeps
+
+# Work that one thread does faster than several are started, in multiply-adds.
+SINGLE = 10_000_000
+# Samples per thread whose vectors are gathered for one matrix product of the gradient.
+CHUNK = 8
+
+
+class Workspace(threading.local):
+    """Buffers of one thread, kept from call to call; aligned, as torch's memory is."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """A buffer of this shape, its content undefined; valid until the next one of this name."""
+        size, kept = math.prod(shape), self._kept.get((name, dtype))
+        if kept is None or len(kept) < size:
+            kept = self._kept[name, dtype] = torch.empty(size, dtype=dtype)
+        return kept[:size].view(shape)
+
+
+WORKSPACE = Workspace()
+
+
+def parallel(work: Callable[[int, int, int], None], count: int, cost: int) -> None:
+    """Calls work(thread, first, last) for equal shares of range(count); one call where that is quicker."""
+    threads = min(torch.get_num_threads(), count) if cost > SINGLE else 1
+    if threads <= 1:
+        work(0, 0, count)
+        return
+    edges = [count * i // threads for i in range(threads + 1)]
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work, i, edges[i], edges[i + 1]) for i in range(1, threads)]
+        work(0, edges[0], edges[1])
+        for other in others:
+            other.result()
+
+
+def _signs(start: Start) -> Float[np.ndarray, " n"]:
+    return np.where(start[:, 1].numpy() < 0, -1, 1).astype(start.numpy().dtype)
+
+
+def _over(relaxation: float) -> float | None:
+    """Plain and over-relaxed steps are compiled apart: `None` is another type to numba than a number."""
+    return relaxation or None
+
+
+@dataclass
+class LanesSolved:
+    """What the derivative needs; arrays as `mixing_lanes` describes them, first by group of samples."""
+
+    gram: Float[Tensor, "n n"]
+    signs: Float[np.ndarray, " n"]
+    rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
+    vectors: Float[Tensor, "groups rows k lanes"]
+    norms: Float[Tensor, "groups rows lanes"]
+    fixed: Float[Tensor, "groups n 2 lanes"]
+    sweeps: Int[np.ndarray, " batch"]
+    converged: Bool[np.ndarray, " batch"]
+
+
+class Lanes:
+    """Small layers: as many samples at once as a register has lanes."""
+
+    @staticmethod
+    def solve(
+        clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Sweeps
+    ) -> tuple[Bits, LanesSolved]:
+        """See `mixing_torch.solve`."""
+        (samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
+        lanes = REGISTER_BYTES // dtype.itemsize
+        groups = -(-samples // lanes)
+        free = np.ones(n, np.bool_)
+        free[0], free[1 : 1 + inputs] = False, ~known.numpy().all(0)
+        rows = np.flatnonzero(free)
+        solved = LanesSolved(
+            gram=clauses @ clauses.T,
+            signs=_signs(start),
+            rows=rows,
+            vectors=torch.empty(groups, len(rows), k, lanes, dtype=dtype),
+            norms=torch.empty(groups, len(rows), lanes, dtype=dtype),
+            fixed=torch.empty(groups, n, 2, lanes, dtype=dtype),
+            sweeps=np.zeros(samples, np.int64),
+            converged=np.zeros(samples, np.bool_),
+        )
+        completed = torch.empty_like(bits, memory_format=torch.contiguous_format)
+        arguments = (
+            solved.gram.numpy(), start.numpy(), solved.signs, bits.contiguous().numpy(),
+            known.contiguous().numpy(), rows,
+        )  # fmt: skip
+        results = (
+            completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(),
+            solved.sweeps, solved.converged,
+        )  # fmt: skip
+        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
+
+        def work(_: int, first: int, last: int) -> None:
+            mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results)
+
+        parallel(work, groups, samples * len(rows) ** 2 * k * 10)
+        return completed, solved
+
+    @staticmethod
+    def differentiate(
+        clauses: Clauses, known: Known, solved: LanesSolved, slope: Bits, sweeps: Sweeps
+    ) -> tuple[Float[Tensor, "n n"], Bits]:
+        """See `mixing_torch.differentiate`."""
+        groups, rows, k, lanes = solved.vectors.shape
+        to_bits = torch.zeros_like(slope)
+        threads = torch.get_num_threads()
+        products = torch.zeros(threads, *solved.gram.shape, dtype=clauses.dtype)
+        arguments = (
+            solved.gram.numpy(), solved.signs, known.contiguous().numpy(), solved.rows, slope.numpy(),
+            solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(), solved.sweeps, solved.converged,
+        )  # fmt: skip
+        schedule = (
+            sweeps.limit,
+            -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance,
+            sweeps.prox,
+            _over(sweeps.backward_relaxation),
+        )
+
+        def work(thread: int, first: int, last: int) -> None:
+            adjoint = WORKSPACE.take("adjoint", (rows, k, lanes), clauses.dtype)
+            mixing_lanes.differentiate(
+                (0,) * k, *arguments, first, last, *schedule,
+                adjoint.numpy(), products[thread].numpy(), to_bits.numpy(),
+            )  # fmt: skip
+
+        parallel(work, groups, len(slope) * rows**2 * k * 10)
+        return products.sum(0) if threads > 1 else products[0], to_bits
+
+
+@dataclass
+class BlocksSolved:
+    """What the derivative needs; the free variables of a sample come first in its vectors, in order."""
+
+    gram: Float[Tensor, "n n"]
+    signs: Float[np.ndarray, " n"]
+    fixed: Float[Tensor, "batch n 2"]  # the first two components of what is known, else 0
+    sound: Bool[np.ndarray, " batch"]
+    vectors: Float[Tensor, "batch free padded"]
+    norms: Float[Tensor, "batch free"]
+    sweeps: Int[np.ndarray, " batch"]
+    converged: Bool[np.ndarray, " batch"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """How a kernel's block fits the registers: registers per vector, and rows per block."""
+
+    registers: int
+    rows: int
+    padded: int  # numbers in a padded vector
+
+    @classmethod
+    def fitting(cls, k: int, dtype: torch.dtype) -> "Tile":
+        """Sums take up to three quarters of the registers, and blocks have at most 12 rows."""
+        lanes = REGISTER_BYTES // dtype.itemsize
+        registers = -(-k // lanes)
+        return cls(registers, max(1, min(12, REGISTERS * 3 // 4 // registers)), registers * lanes)
+
+    @property
+    def tags(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Both sizes, as tuples of that length."""
+        return (0,) * self.registers, (0,) * self.rows
+
+    def workspace(self, free: int, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
+        """Packed Gram matrix, constant pulls, and the block's pulls and steps."""
+        return tuple(
+            WORKSPACE.take(name, shape, dtype).numpy()
+            for name, shape in (
+                ("packed", (-(-free // self.rows) * self.rows * free,)),
+                ("constant", (free, self.padded)),
+                ("pulls", (self.rows, self.padded)),
+                ("steps", (self.rows, self.padded)),
+            )
+        )
+
+
+class Blocks:
+    """Large layers: one sample at a time, its Gram matrix in blocks of rows."""
+
+    @staticmethod
+    def solve(
+        clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Sweeps
+    ) -> tuple[Bits, BlocksSolved]:
+        """See `mixing_torch.solve`."""
+        (samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
+        tile = Tile.fitting(k, dtype)
+        free = n - 1 - int(known.sum(1).min()) if samples else 0
+        signs = _signs(start)
+        angle = torch.where(known, bits, 0) * math.pi
+        sound = angle.isfinite().all(1)
+        here = known & sound[:, None]
+        fixed = torch.zeros(samples, n, 2, dtype=dtype)
+        fixed[:, 0, 0] = sound.to(dtype)
+        fixed[:, 1 : 1 + inputs, 0] = torch.where(here, -angle.cos(), 0)
+        fixed[:, 1 : 1 + inputs, 1] = torch.where(
+            here, angle.sin() * torch.from_numpy(signs[1 : 1 + inputs]), 0
+        )
+        gram = clauses @ clauses.T
+        solved = BlocksSolved(
+            gram=gram,
+            signs=signs,
+            fixed=fixed,
+            sound=sound.numpy(),
+            vectors=torch.empty(samples, free, tile.padded, dtype=dtype),
+            norms=torch.empty(samples, free, dtype=dtype),
+            sweeps=np.zeros(samples, np.int64),
+            converged=np.zeros(samples, np.bool_),
+        )
+        completed = torch.where(known, bits, math.nan)
+        arguments = (
+            gram.numpy(), start.numpy(), known.contiguous().numpy(), solved.sound,
+            torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
+        )  # fmt: skip
+        results = (
+            completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged,
+        )  # fmt: skip
+        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
+
+        def work(_: int, first: int, last: int) -> None:
+            mixing_blocks.solve(
+                *tile.tags, *arguments, first, last, *schedule, *tile.workspace(free, dtype), *results
+            )
+
+        parallel(work, samples, samples * free**2 * k * 10)
+        return completed, solved
+
+    @staticmethod
+    def differentiate(
+        clauses: Clauses, known: Known, solved: BlocksSolved, slope: Bits, sweeps: Sweeps
+    ) -> tuple[Float[Tensor, "n n"], Bits]:
+        """See `mixing_torch.differentiate`."""
+        (samples, inputs), n, dtype = slope.shape, len(clauses), clauses.dtype
+        free, padded = solved.vectors.shape[1:]
+        tile = Tile.fitting(padded, dtype)
+        products, to_bits = torch.zeros(n, n, dtype=dtype), torch.zeros_like(slope)
+        arguments = solved.gram.numpy(), known.contiguous().numpy(), solved.sound, slope.numpy()
+        schedule = (
+            sweeps.limit,
+            -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance,
+            sweeps.prox,
+            _over(sweeps.backward_relaxation),
+        )
+        results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
+        signs = torch.from_numpy(solved.signs[1 : 1 + inputs])
+        chunk = CHUNK * torch.get_num_threads()
+        for begin in range(0, samples, chunk):
+            size = min(chunk, samples - begin)
+            left = WORKSPACE.take("left", (n, size, padded), dtype)
+            right = WORKSPACE.take("right", (n, size, padded), dtype).zero_()
+            fixed = solved.fixed[begin : begin + size].transpose(0, 1)
+            right[..., :2] = fixed
+            gathered = left.numpy(), right.numpy()
+
+            def work(_: int, first: int, last: int, begin: int = begin, gathered: Any = gathered) -> None:
+                adjoint = WORKSPACE.take("adjoint", (free, padded), dtype).numpy()
+                mixing_blocks.differentiate(
+                    *tile.tags, *arguments, begin, begin + first, begin + last, *schedule,
+                    *tile.workspace(free, dtype), adjoint, *results, *gathered,
+                )  # fmt: skip
+
+            parallel(work, size, size * free**2 * padded * 10)
+            products.addmm_(left.flatten(1), right.flatten(1).T)
+            pull = (solved.gram[1 : 1 + inputs] @ left[..., :2].flatten(1)).view(inputs, size, 2)
+            turn = fixed[1 : 1 + inputs, :, 1] * pull[..., 0] - fixed[1 : 1 + inputs, :, 0] * pull[..., 1]
+            rows = slice(begin, begin + size)
+            to_bits[rows] = torch.where(known[rows], slope[rows] + math.pi * signs * turn.T, 0)
+        return products, to_bits

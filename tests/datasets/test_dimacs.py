@@ -1,0 +1,69 @@
+"""CNF files are read as they are, or refused with line and reason."""
+
+import pytest
+
+from groundcheck.datasets.dimacs import DimacsError, parse_dimacs
+from groundcheck.datasets.logic import Logic
+
+GOOD = "c a comment\np cnf 4 3\n1 -2 0\n2 3\n-4 0 4 0\n"
+
+
+def test_clauses_may_run_over_lines() -> None:
+    assert parse_dimacs(GOOD, "f") == (4, [[1, -2], [2, 3, -4], [4]])
+
+
+def test_a_percent_sign_ends_the_file_as_in_satlib() -> None:
+    assert parse_dimacs("p cnf 2 1\n 1 2 0\n%\n0\n\n", "f") == (2, [[1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "line 1: the file ends without a header"),
+        ("c only a comment\n", "line 1: the file ends without a header"),
+        ("1 2 0\n", "line 1: a clause before the header"),
+        ("p cnf 2\n1 0\n", "line 1: the header is 'p cnf VARIABLES CLAUSES', not 'p cnf 2'"),
+        ("p wcnf 2 1\n1 0\n", "line 1: the header is"),
+        ("p cnf two 1\n1 0\n", "line 1: the header is"),
+        ("p cnf 0 0\n", "line 1: the header is"),
+        ("p cnf 2 1\np cnf 2 1\n1 0\n", "line 2: a second header"),
+        ("p cnf 2 1\n1 x 0\n", "line 2: 'x' is no literal"),
+        ("p cnf 2 1\n1 1.5 0\n", "line 2: '1.5' is no literal"),
+        ("p cnf 2 1\n1 --2 0\n", "line 2: '--2' is no literal"),
+        ("p cnf 2 1\nc\n1 3 0\n", "line 3: literal 3, but the header announces 2 variables"),
+        ("p cnf 2 2\n1 0\n0\n", "line 3: an empty clause"),
+        ("p cnf 2 2\n1 0\n2\n-1\n", "line 3: this clause has no 0 at its end"),
+        ("p cnf 2 3\n1 0\n2 0\n", "line 3: the file ends after 2 clauses; its header announces 3"),
+        ("p cnf 2 1\n1 0\n2 0\n", "line 3: the file ends after 2 clauses; its header announces 1"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_line_and_reason(text, reason) -> None:
+    with pytest.raises(DimacsError) as refused:
+        parse_dimacs(text, "rules.cnf")
+    assert str(refused.value).startswith(f"rules.cnf, {reason}")
+
+
+def test_a_file_becomes_a_task(tmp_path) -> None:
+    path = tmp_path / "rules.cnf"
+    path.write_text(GOOD)
+    task = Logic(file=str(path))
+    assert task.problem.variables == ("x1", "x2", "x3", "x4", "satisfied")
+    rows = task.generate("train", 100, 0).solution
+    true = {tuple(row) for row in rows[rows[:, -1] == 1][:, :4].tolist()}
+    assert true == {(a, b, c, 1) for a in (0, 1) for b in (0, 1) for c in (0, 1) if (a or not b) and (b or c)}
+
+
+def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path) -> None:
+    path = tmp_path / "rules.cnf"
+    path.write_bytes(b"p cnf 1 1\n1 \xff 0\n")
+    with pytest.raises(DimacsError, match="not a text file"):
+        Logic(file=str(path))
+    with pytest.raises(FileNotFoundError):
+        Logic(file=str(tmp_path / "missing.cnf"))
+
+
+def test_a_file_that_nothing_satisfies_is_refused(tmp_path) -> None:
+    path = tmp_path / "rules.cnf"
+    path.write_text("p cnf 1 2\n1 0\n-1 0\n")
+    with pytest.raises(ValueError, match="nothing satisfies"):
+        Logic(file=str(path))
