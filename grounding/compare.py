@@ -39,15 +39,15 @@ class Compared:
 FIGURES = (("task", "task accuracy"), ("raw", "raw grounding"), ("aligned", "aligned grounding"))
 
 
-def estimate(values: Sequence[float]) -> Estimate | None:
-    """The mean of values that vary from seed to seed."""
+def estimate(values: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0)) -> Estimate | None:
+    """The mean of values that vary from seed to seed; the interval ends at the bounds of the values."""
     if not values:
         return None
     mean, count = fmean(values), len(values)
     if count < 2:
         return Estimate(mean, None, count)
     reach = float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) * stdev(values) / math.sqrt(count)
-    return Estimate(mean, (mean - reach, mean + reach), count)
+    return Estimate(mean, (max(mean - reach, bounds[0]), min(mean + reach, bounds[1])), count)
 
 
 def compare(reports: Sequence[Report]) -> list[Compared]:
@@ -122,7 +122,8 @@ def _rows(tasks: Sequence[TaskReport]) -> list[Compared]:
             continue
         for number, values in enumerate(by_seed):
             common = sorted(values.keys() & by_seed[0].keys())
-            difference = estimate([values[s] - by_seed[0][s] for s in common]) if number else None
+            paired = [values[seed] - by_seed[0][seed] for seed in common]
+            difference = estimate(paired, (-1.0, 1.0)) if number else None
             rows.append(Compared(tasks[0].task, figure, number, estimate(list(values.values())), difference))
     return rows
 

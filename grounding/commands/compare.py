@@ -34,16 +34,15 @@ def compare(
         rows = pair(read)
         names = dict(FIGURES)
         table = Table(title="difference: to the first report, paired by seed", title_justify="left")
-        for heading in ("task", "figure", "solver", "report"):
+        for heading in ("task", "figure", "report"):
             table.add_column(heading, overflow="fold")
-        for heading in ("mean, 95 % interval", "seeds", "difference, 95 % interval", "common seeds"):
-            table.add_column(heading, justify="right")
+        for heading in ("mean (95 %)", "seeds", "difference (95 %)", "common"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             table.add_row(
                 escape(row.task),
                 names[row.figure],
-                escape(read[row.report].solver),
-                escape(str(reports[row.report])),
+                f"{row.report + 1}: {escape(read[row.report].solver)}",
                 _figure(row.estimate, ".3f"),
                 str(row.estimate.seeds if row.estimate else 0),
                 _figure(row.difference, "+.3f"),

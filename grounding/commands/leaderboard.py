@@ -28,5 +28,5 @@ def leaderboard(
         write_text(output, render_leaderboard(found, output.resolve().parent))
         console, progress = consoles()
         for line in passed_over:
-            progress.print(f"passed over: {line}", highlight=False, markup=False)
-        console.print(f"{output}: {len(found)} reports", highlight=False, markup=False)
+            progress.print(f"passed over: {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{output}: {len(found)} reports", highlight=False, markup=False, soft_wrap=True)
