@@ -125,8 +125,8 @@ REMEDIES: dict[Verdict, str] = {
 
 
 REASONS_ON_SYMBOLS = (
-    "Perception tells the symbols apart and the solver reasons on true symbols, but the two name the symbols "
-    "differently (raw grounding is lower): train longer, with a slower perception, or from another start."
+    "The solver reasons on true symbols and perception tells them apart: where raw grounding is below aligned, "
+    "the two name the symbols differently; train longer, with a slower perception, or from another start."
 )
 
 
