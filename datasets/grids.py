@@ -106,7 +106,9 @@ class GridTask(Task):
             raise ValueError(f"difficulty={self.difficulty!r}: it is {', '.join(DIFFICULTIES)}")
         if self.size == 4 and self.difficulty == "search":
             raise ValueError('difficulty="search": singles solve every 4×4 puzzle; take a larger size')
-        object.__setattr__(self, "givens", self._limits)  # however it was written, equal tasks are equal
+        limits = self._limits
+        if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
+            object.__setattr__(self, "givens", limits)
 
     @cached_property
     def _limits(self) -> tuple[int, int]:
