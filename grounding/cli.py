@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .commands.report import report
-from .commands.shell import DataRoot, consoles, told, writable
+from .commands.sets import certify, generate
+from .commands.shell import DataRoot, Set, consoles, told, writable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,12 +29,6 @@ Images = Annotated[str, typer.Option(help="Image set: digits, mnist, fashion, or
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch missing images.")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="A setting of the task, solver or training; repeatable."
-    ),
 ]
 Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there as well.")]
@@ -173,6 +168,8 @@ def show(
 
 
 app.command()(report)
+app.command()(generate)
+app.command()(certify)
 
 
 @app.command("list")
