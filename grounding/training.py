@@ -32,6 +32,8 @@ class Training:
 
     `puzzles` of the training split are passed through `epochs` times in batches of `batch`. Adam's
     learning rates are apart for perception and solver; None leaves the solver's to what it recommends.
+    `pretraining` is what perception learns before: "clusters" of the training puzzles' images, found without
+    labels (`clustering`), "none", or None for what the solver asks for.
     """
 
     puzzles: int = 600
@@ -40,6 +42,7 @@ class Training:
     perception_rate: float = 1e-3
     solver_rate: float | None = None
     interface: Interface = "softmax"
+    pretraining: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("puzzles", "epochs", "batch"):
@@ -51,6 +54,8 @@ class Training:
                 raise ValueError(f"{name}={rate}: a learning rate is a positive number")
         if self.interface not in ("softmax", "sigmoid"):
             raise ValueError(f"interface={self.interface!r}: it is softmax or sigmoid")
+        if self.pretraining not in (None, "none", "clusters"):
+            raise ValueError(f"pretraining={self.pretraining!r}: it is none or clusters")
 
     @property
     def settings(self) -> dict[str, Any]:

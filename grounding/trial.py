@@ -16,6 +16,7 @@ from ..datasets.batch import Batch, Examples, Sealed, assemble
 from ..datasets.images import Bank, ImageSet, load_images
 from ..datasets.task import Split, Task, textual
 from .building import SolverBrokenError, SolverSpec
+from .clustering import discover_symbols
 from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
 from .perception import Network
 from .samples import calibrate, sample_boards
@@ -191,6 +192,9 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
         network = build_network(task, spec, trial.training, trial.seed).to(trial.device)
+        asked = trial.training.pretraining or getattr(network.solver, "pretraining", "none")
+        if asked == "clusters" and task.seen == "images" and trial.role in ("grounding", "baseline"):
+            _pretrain(network, training.examples, len(task.classes), trial.seed)
 
         def measure(progress: Progress) -> None:
             after_epoch(_point(network, validation, progress))
@@ -204,6 +208,13 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
             after_epoch=measure,
         )
         return evaluate(network, hold(task, "test", trial.test_puzzles, trial.seed, images), validation)
+
+
+def _pretrain(network: Network, examples: Examples, symbols: int, seed: int) -> None:
+    """Perception learns the clusters of the images that the training puzzles show."""
+    shown = torch.unique(examples.image)
+    images = examples.gallery.gather(shown[shown >= 0])
+    discover_symbols(network.perception, images, symbols, torch.Generator().manual_seed(seed))
 
 
 def supervised(network: Network, batch: Batch) -> Float[Tensor, " images"]:

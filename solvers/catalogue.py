@@ -11,6 +11,7 @@ SOLVERS = Catalogue(
         "satnet": "groundcheck.solvers.satnet:SATNet",
         "recurrent-transformer": "groundcheck.solvers.attention:RecurrentTransformer",
         "rrn": "groundcheck.solvers.rrn:RRN",
+        "grounded-satnet": "groundcheck.solvers.grounded_satnet:GroundedSATNet",
         "exact": "groundcheck.solvers.exact:Exact",
         "conditional": "groundcheck.solvers.abductive:Conditional",
         "semantic-loss": "groundcheck.solvers.semantic:SemanticLoss",

@@ -115,7 +115,7 @@ def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, sweeps: Sweeps) -> V
     drive[:, inputs] = push.unsqueeze(-1) * _tangent(vectors[:, inputs])
     stiffness = solved.norms[rows] + sweeps.prox
     omega, enough = sweeps.backward_relaxation, slope.new_zeros(len(rows))
-    planned = (solved.sweeps - solved.converged.long())[rows]
+    planned = (solved.sweeps - solved.converged.long())[rows].clamp_min(1)
     limit = sweeps.limit if sweeps.backward_tolerance is not None else max(planned.tolist(), default=0)
     blocks = _blocks(solved.fixed)
     for sweep in range(limit if len(rows) else 0):

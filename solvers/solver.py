@@ -35,6 +35,7 @@ class Solver(nn.Module):
     # Options with which its approximations vanish, for checks that hold its gradient against its loss.
     precise: ClassVar[Mapping[str, Any]] = {}
     source: ClassVar[str] = ""  # the paper
+    pretraining: ClassVar[Literal["none", "clusters"]] = "none"  # perception learns this first
     learning_rate: ClassVar[float] = 1e-3  # Adam's, for the solver's parameters, unless the user sets one
 
     def __init__(self, problem: Problem) -> None:

@@ -1,0 +1,93 @@
+"""SATNet behind a dictionary that is read off statistics, for perception that starts from clusters."""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from ..datasets.problem import Problem
+from .satnet import SATNet
+from .solver import Answer, Beliefs, Given, hide_queries
+
+SMOOTHING = 0.1  # added to every count, so that what never occurred together costs much and not everything
+
+
+class GroundedSATNet(SATNet):
+    """Clustering first, then SATNet on the clusters under the right names, then all of it end to end.
+
+    Perception starts from clusters of the images (`pretraining`): it tells symbols apart, but numbers them
+    as it pleases. The numbering is found from how often symbols of the answer stand at two variables at
+    once. J[u, t', v, t] counts the answers alone, N[u, c, v, t] beliefs about a given u against the answer
+    at v; the dictionary is the one-to-one P that maximises Σ N[u, c, v, t] log J[u, P(c), v, t], a linear
+    assignment. No rule and no label of a given enters, and the loss under it does not depend on how
+    clusters were numbered. It is settled after `settling` training batches. A proofreader, one linear layer
+    with a sigmoid (10·I, bias −5, learned), then lets the givens correct each other before SATNet.
+
+    What differs from the paper: clusters come from information maximisation instead of InfoGAN, and the
+    permutation from counts instead of a loss that tries to match SATNet's own output. A separate
+    distillation is not needed: perception itself is what was clustered. Where answers never stand at a
+    given's variable (mapping) the counts say nothing, and P stays the identity.
+
+    Cost: SATNet's, and (variables · symbols)² multiplications per row while it settles.
+    `m`, `aux`: as SATNet. Source: Topan, Rolnick, Si 2021, NeurIPS, arXiv:2106.11072.
+    """
+
+    source: ClassVar[str] = "Topan, Rolnick, Si 2021, arXiv:2106.11072"
+    pretraining: ClassVar[Literal["none", "clusters"]] = "clusters"
+
+    together: Float[Tensor, "cells cells"]
+    seen_with: Float[Tensor, "cells cells"]
+    dictionary: Int[Tensor, " symbols"]
+    batches: Int[Tensor, ""]
+
+    def __init__(self, problem: Problem, *, settling: int = 40, **options: Any) -> None:
+        super().__init__(problem, **options)
+        if settling < 0:
+            raise ValueError(f"settling={settling}: a number of batches, 0 or more")
+        self.settling = settling
+        cells = len(problem.variables) * problem.symbols
+        self.register_buffer("together", torch.zeros(cells, cells))
+        self.register_buffer("seen_with", torch.zeros(cells, cells))
+        self.register_buffer("dictionary", torch.arange(problem.symbols))
+        self.register_buffer("batches", torch.tensor(0))
+        self.proofreader = nn.Linear(cells, cells)
+        with torch.no_grad():
+            self.proofreader.weight.copy_(10 * torch.eye(cells))
+            self.proofreader.bias.fill_(-5)
+
+    def _translated(self, beliefs: Beliefs, given: Given) -> Beliefs:
+        """The givens under their true names, proofread."""
+        # a copy: the dictionary is renewed before this pass is differentiated
+        named = torch.zeros_like(beliefs).index_copy(-1, self.dictionary.clone(), hide_queries(beliefs, given))
+        proofread = self.proofreader(named.flatten(1).to(self.proofreader.weight)).sigmoid().view_as(beliefs)
+        return (proofread * self.legal).to(beliefs.dtype)
+
+    def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
+        """SATNet's completion of the translated givens; the givens themselves as they came."""
+        completion = super().forward(self._translated(beliefs, given), given)
+        return torch.where(given.unsqueeze(-1), beliefs, completion)
+
+    def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
+        """SATNet's; in training, the counts of this batch go into the dictionary of the next."""
+        loss = super().loss(beliefs, given, answer)
+        if self.training and int(self.batches) < self.settling:
+            self._count(beliefs.detach(), given, answer)
+        return loss
+
+    @torch.no_grad()
+    def _count(self, beliefs: Beliefs, given: Given, answer: Answer) -> None:
+        symbols = torch.arange(self.problem.symbols, device=answer.device)
+        answered = (answer.unsqueeze(-1) == symbols).to(self.together).flatten(1)
+        seen = hide_queries(beliefs, given).to(self.together).flatten(1)
+        self.together += answered.T @ answered
+        self.seen_with += seen.T @ answered
+        self.batches += 1
+        shape = (len(self.problem.variables), self.problem.symbols, -1)
+        known = self.together + SMOOTHING
+        rate = (known / known.sum(1, keepdim=True)).log().view(shape)
+        gain = torch.einsum("uca,uta->ct", self.seen_with.view(shape), rate)
+        _, named = linear_sum_assignment(gain.cpu().numpy(), maximize=True)
+        if gain.std() > 0:
+            self.dictionary.copy_(torch.from_numpy(named).to(self.dictionary))
