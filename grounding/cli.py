@@ -11,7 +11,8 @@ from .commands.compare import compare
 from .commands.gate import gate
 from .commands.leaderboard import leaderboard
 from .commands.report import report
-from .commands.shell import DataRoot, consoles, told, writable
+from .commands.sets import certify, generate
+from .commands.shell import DataRoot, Set, consoles, told, writable
 
 if TYPE_CHECKING:
     from ..datasets.task import Task
@@ -28,12 +29,6 @@ Images = Annotated[str, typer.Option(help="Image set: digits, mnist, fashion, or
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch missing images.")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="A setting of the task, solver or training; repeatable."
-    ),
 ]
 Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there as well.")]
@@ -187,6 +182,8 @@ app.command()(gate)
 app.command()(report)
 app.command()(compare)
 app.command()(leaderboard)
+app.command()(generate)
+app.command()(certify)
 
 
 @app.command("list")

@@ -16,6 +16,13 @@ DataRoot = Annotated[
     typer.Option(envvar="GROUNDCHECK_DATA", help="Folder that holds MNIST/raw and the like."),
 ]
 
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="A setting of the task, solver or training; repeatable."
+    ),
+]
+
 
 @contextmanager
 def told() -> Generator[None]:

@@ -238,11 +238,7 @@ def test_file_holds_solvers_profiles_thresholds_and_expected_failures(tmp_path: 
         ('require = "SHORTCUT"', 'require = "FINE"', "line 15: .*'FINE' is no verdict"),
         ('"known"', "1", r"line 19: solvers\.mine\.expected-failures\.verdict/mapping: text is expected"),
         ('profile = "nightly"', 'profile = "daily"', r"line 3: gate\.profile: there is no profile 'daily'"),
-        (
-            "[solvers.mine]",
-            "[solvers]\nmine = 3\n[other]",
-            "line 14: other: unknown key|line 13: solvers.mine",
-        ),
+        ('require = "SHORTCUT"', "[[solvers.other]]", r"line 15: solvers\.other: a table is expected"),
         ("[gate]", "[gate", "is no TOML: .*line 2"),
     ],
 )
