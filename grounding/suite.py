@@ -70,6 +70,7 @@ def check(
     listener: Listener | None = None,
     run: str | Path | None = None,
     resume: bool = False,
+    train: bool = True,
 ) -> Report:
     """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
 
@@ -79,6 +80,7 @@ def check(
     the task, solver or training that knows their name. `workers` is the number of processes (by default
     one per core; 0: none, everything here); it changes nothing but the time. `run` is a folder that keeps
     every trial as it ends; with `resume` a run that was broken off there runs what is missing.
+    Without `train` only the checks run that need no training end to end, and no verdict comes of it.
 
     Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
     images. On Ctrl-C it returns what was found so far, with `interrupted` set.
@@ -108,7 +110,7 @@ def check(
                     task_run.findings.append(finding)
                     record.note(number, finding)
                     listener.finding(finding)
-            while wave := suite.wave():
+            while train and (wave := suite.wave()):
                 run_wave(wave, workers, record, listener)
         except KeyboardInterrupt:
             interrupted = True
