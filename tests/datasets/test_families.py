@@ -348,3 +348,18 @@ def test_a_permuted_sudoku_hides_the_grid() -> None:
     assert permuted.verify(solution).all()
     assert not plain.verify(solution).any()
     assert permuted.layout.places[0] != (0, 0) or permuted.layout.places[1] != (0, 1)
+
+
+@pytest.mark.parametrize(("task", "count"), [(EvenOdd(), 36), (Half(), 3)], ids=str)
+def test_training_sums_leave_as_many_readings_of_the_digits_as_documented(task, count) -> None:
+    """Brute force over all maps of the digits; the digits of evenodd fall into two halves."""
+    pairs = task.generate("train", 500, 0).solution[:, :2].astype(int)
+    found = 1
+    for half in (range(0, 10, 2), range(1, 10, 2)) if task.digits == 10 else (range(5),):
+        digits = sorted(half)
+        maps = np.array(list(itertools.product(range(task.digits), repeat=5)))
+        for first, second in {tuple(pair) for pair in pairs.tolist() if pair[0] in half}:
+            read = maps[:, digits.index(first)] + maps[:, digits.index(second)]
+            maps = maps[read == first + second]
+        found *= len(maps)
+    assert found == count
