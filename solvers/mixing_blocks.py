@@ -74,33 +74,37 @@ def relax(
     omega: Any,
 ) -> None:
     """One step of one variable: towards −g/|g|, 1 + ω times as far (None: exactly there)."""
-    zero, one = unit.constant(0.0), unit.constant(1.0)
-    row = unit.builder.add(first, r)
+    single, row = unit.single, unit.builder.add(first, r)
+    zero, one = single.constant(0.0), single.constant(1.0)
     pull = corrected(unit, size, tile, gram, first, base, target, steps, r)
     old = unit.load_row(vectors, row, size)
-    norm = unit.everywhere(unit.dot(pull, pull)).sqrt()
-    moves = norm > unit.load_spread(floor, row)
-    unit.store_first(norms, row, moves.where(norm, zero))
-    inverse = moves.where(one / norm, zero)
-    best = [moves.where(-(p * inverse), v) for p, v in zip(pull, old, strict=True)]
+    norm = unit.sum(unit.dot(pull, pull)).sqrt()
+    moves = norm > single.load(floor, row)
+    norm = moves.where(norm, zero)
+    single.store(norms, row, norm)
+    inverse = moves.where(-one / norm, zero)
+    scale, still = unit.spread(inverse.value), unit.spread(moves.where(zero, one).value)
+    best = [p.times_plus(scale, v * still) for p, v in zip(pull, old, strict=True)]
     towards = [b - v for b, v in zip(best, old, strict=True)]
-    half = unit.everywhere(unit.dot(towards, towards)) * unit.constant(0.5)
+    half = unit.sum(unit.dot(towards, towards)) * single.constant(0.5)
     if omega is None:
         new, share = best, half
     else:
-        over = unit.spread(omega)
+        over = single.spread(omega)
         growth = over * (one + over)
-        length = (growth + growth).times_plus(half, one).sqrt()
+        growth += growth
+        length = growth.times_plus(half, one).sqrt()
         grown = over.times_plus(half, one)
-        share = half * (one - over * over * (unit.constant(2.0) - half) / (length * (grown + length)))
+        share = half * (one - over * over * (single.constant(2.0) - half) / (length * (grown + length)))
         # The step need not wait for h: 1 + g·v/|g| loses its last digits, but the length forgives that.
-        rough = unit.everywhere(unit.dot(pull, old)).times_plus(inverse, one)
-        shrink = one / (growth + growth).times_plus(moves.where(rough, zero), one).sqrt()
-        new = [(one + over).times_plus(t, v) * shrink for t, v in zip(towards, old, strict=True)]
+        rough = one - unit.sum(unit.dot(pull, old)) * inverse
+        shrink = unit.spread((one / growth.times_plus(moves.where(rough, zero), one).sqrt()).value)
+        far = unit.spread((one + over).value)
+        new = [far.times_plus(t, v) * shrink for t, v in zip(towards, old, strict=True)]
     unit.store_row(vectors, row, new)
     unit.store_row(steps, r, [b - v for b, v in zip(new, old, strict=True)])
-    (sofar,) = unit.load_row(decrease, row.type(0), 1)
-    unit.store_row(decrease, row.type(0), [(norm + norm).times_plus(share, sofar)])
+    begin = row.type(0)
+    single.store(decrease, begin, (norm + norm).times_plus(share, single.load(decrease, begin)))
 
 
 @emitted
@@ -121,20 +125,20 @@ def relax_adjoint(
     omega: Any,
 ) -> None:
     """One step of one variable of the adjoint system; base holds what drives it."""
-    zero, one = unit.constant(0.0), unit.constant(1.0)
-    row = unit.builder.add(first, r)
+    single, row = unit.single, unit.builder.add(first, r)
+    zero, one = single.constant(0.0), single.constant(1.0)
     pull = corrected(unit, size, tile, gram, first, base, target, steps, r)
     vector, old = unit.load_row(vectors, row, size), unit.load_row(adjoint, row, size)
-    stiff = unit.load_spread(stiffness, row)
-    far = one if omega is None else one + unit.spread(omega)
-    scale = (stiff > zero).where(far / stiff, zero)
-    along = unit.everywhere(unit.dot(pull, vector))
-    rest = [stiff.times_plus(u, p) for u, p in zip(old, pull, strict=True)]
+    stiff = single.load(stiffness, row)
+    far = one if omega is None else one + single.spread(omega)
+    scale = unit.spread((stiff > zero).where(far / stiff, zero).value)
+    along, hard = unit.spread(unit.sum(unit.dot(pull, vector)).value), unit.spread(stiff.value)
+    rest = [hard.times_plus(u, p) for u, p in zip(old, pull, strict=True)]
     step = [(along * v - x) * scale for v, x in zip(vector, rest, strict=True)]
     unit.store_row(adjoint, row, [u + d for u, d in zip(old, step, strict=True)])
     unit.store_row(steps, r, step)
     (sofar,) = unit.load_row(change, row.type(0), 1)
-    unit.store_row(change, row.type(0), [stiff.times_plus(unit.dot(step, step), sofar)])
+    unit.store_row(change, row.type(0), [hard.times_plus(unit.dot(step, step), sofar)])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -211,13 +215,13 @@ def solve(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def lean(slope, column, own, norm, prox, constant):
+def lean(slope, column, own, norm, prox, kink, constant):
     """What drives the adjoint of one free variable; returns how stiff it is. See `mixing_torch`."""
     push = rest = 0.0
     if norm > 0 and column < len(slope):
         for q in range(1, len(own)):
             rest += own[q] * own[q]
-        if rest > 0:
+        if rest > kink * kink:
             rest = math.sqrt(rest)
             push = slope[column] / math.pi
     constant[0] = push * rest
@@ -228,7 +232,7 @@ def lean(slope, column, own, norm, prox, constant):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def differentiate(
-    size, tile, gram, known, sound, slope, begin, first, last, limit, tolerance, prox, omega,
+    size, tile, gram, known, sound, slope, begin, first, last, limit, tolerance, prox, omega, kink,
     vectors, norms, sweeps, converged, left, right,
     rows, packed, constant, target, steps, stiffness, register, adjoint,
 ):  # fmt: skip
@@ -248,7 +252,7 @@ def differentiate(
         own = vectors[sample]
         for place in range(count):
             stiffness[place] = lean(
-                slope[sample], rows[place] - 1, own[place], norms[sample, place], prox, constant[place]
+                slope[sample], rows[place] - 1, own[place], norms[sample, place], prox, kink, constant[place]
             )
             for q in range(padded):
                 adjoint[place, q] = 0

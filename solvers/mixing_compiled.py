@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from . import mixing_blocks, mixing_lanes
+from .mixing_torch import KINK
 from .simd import REGISTER_BYTES, REGISTERS
 from .sweeps import Bits, Clauses, Known, Start, Sweeps
 
@@ -63,6 +64,13 @@ def parallel(work: Callable[[int, int, int], None], count: int, cost: int) -> No
 
 def _signs(start: Start) -> Float[np.ndarray, " n"]:
     return np.where(start[:, 1].numpy() < 0, -1, 1).astype(start.numpy().dtype)
+
+
+def _backward(sweeps: Sweeps, dtype: torch.dtype) -> tuple[Any, ...]:
+    """The schedule of `differentiate`: a negative tolerance stands for none."""
+    tolerance = -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance
+    kink = KINK * torch.finfo(dtype).eps
+    return sweeps.limit, tolerance, sweeps.prox, _over(sweeps.backward_relaxation), kink
 
 
 def _over(relaxation: float) -> float | None:
@@ -142,12 +150,7 @@ class Lanes:
             solved.gram.numpy(), solved.signs, known.contiguous().numpy(), solved.rows, slope.numpy(),
             solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(), solved.sweeps, solved.converged,
         )  # fmt: skip
-        schedule = (
-            sweeps.limit,
-            -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance,
-            sweeps.prox,
-            _over(sweeps.backward_relaxation),
-        )
+        schedule = _backward(sweeps, clauses.dtype)
 
         def work(thread: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
@@ -280,12 +283,7 @@ class Blocks:
         tile = Tile.fitting(padded, dtype)
         products, to_bits = torch.zeros(n, n, dtype=dtype), torch.zeros_like(slope)
         arguments = solved.gram.numpy(), known.contiguous().numpy(), solved.sound, slope.numpy()
-        schedule = (
-            sweeps.limit,
-            -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance,
-            sweeps.prox,
-            _over(sweeps.backward_relaxation),
-        )
+        schedule = _backward(sweeps, clauses.dtype)
         results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
         signs = torch.from_numpy(solved.signs[1 : 1 + inputs])
         chunk = CHUNK * torch.get_num_threads()

@@ -11,11 +11,12 @@ visited. `size` is a tuple of k numbers: its length is known when a kernel is co
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
 from numba import njit
 
-from .simd import Unit, emitted
+from .simd import REGISTERS, Unit, emitted
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
 COSINE = tuple((-1) ** i * math.pi ** (2 * i) / math.factorial(2 * i) for i in range(12))
@@ -48,17 +49,22 @@ def combine(
 
 
 def pulls(unit: Unit, size: int, gram: Any, vectors: Any, row: Any, count: Any) -> list[Any]:
-    """Σ_j gram[row, j] vectors[j], one register per component."""
+    """Σ_j gram[row, j] vectors[j], one register per component, as many at a time as fit the registers."""
     first = unit.builder.mul(row, count)
+    passes = -(-size // (REGISTERS // 2))
+    edges = [size * i // passes for i in range(passes + 1)]
 
-    def term(j: Any, sums: list[Any]) -> list[Any]:
-        weight = unit.load_spread(gram, unit.builder.add(first, j))
-        return [
-            weight.times_plus(vector, total)
-            for vector, total in zip(unit.load_row(vectors, j, size), sums, strict=True)
-        ]
+    def part(begin: int, end: int) -> list[Any]:
+        def term(j: Any, sums: list[Any]) -> list[Any]:
+            weight = unit.load_spread(gram, unit.builder.add(first, j))
+            at = [unit.offset(j, size * unit.lanes, q * unit.lanes) for q in range(begin, end)]
+            return [
+                weight.times_plus(unit.load(vectors, a), total) for a, total in zip(at, sums, strict=True)
+            ]
 
-    return unit.accumulate(count, [unit.constant(0.0)] * size, term)
+        return unit.accumulate(count, [unit.constant(0.0)] * (end - begin), term)
+
+    return [total for begin, end in pairwise(edges) for total in part(begin, end)]
 
 
 @emitted
@@ -282,7 +288,7 @@ def solve(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def lean(slope, offset, column, own, lengths, prox, active, stiffness, drive):
+def lean(slope, offset, column, own, lengths, prox, kink, active, stiffness, drive):
     """What drives the adjoint of one visited row, and how stiff it is; see `mixing_torch`."""
     k, lanes = own.shape
     for i in range(lanes):
@@ -294,7 +300,7 @@ def lean(slope, offset, column, own, lengths, prox, active, stiffness, drive):
                 rest = own[0, i] * 0
                 for q in range(1, k):
                     rest += own[q, i] * own[q, i]
-                if rest > 0:
+                if rest > kink * kink:
                     rest = math.sqrt(rest)
                     push = slope[offset + i, column] / math.pi
                     drive[0, i] = push * rest
@@ -304,7 +310,7 @@ def lean(slope, offset, column, own, lengths, prox, active, stiffness, drive):
 @njit(cache=True, nogil=True, error_model="numpy")
 def differentiate(
     size, gram, signs, known, rows, slope, vectors, norms, fixed, sweeps, converged, first, last,
-    limit, tolerance, prox, omega, products, to_bits,
+    limit, tolerance, prox, omega, kink, products, to_bits,
     packed, across, among, towards, adjoint, drive, stiffness, pull, registers,
 ):  # fmt: skip
     """Adjoint of groups first … last−1; adds Σ U Vᵀ to `products`. See `mixing_torch.differentiate`.
@@ -328,7 +334,7 @@ def differentiate(
             active[i] = 0
         for place in range(visited):
             lean(
-                slope, offset, rows[place] - 1, own[place], norms[group, place], prox, active,
+                slope, offset, rows[place] - 1, own[place], norms[group, place], prox, kink, active,
                 stiffness[place], drive[place],
             )  # fmt: skip
             for q in range(k):

@@ -64,7 +64,7 @@ class SATNet(Solver):
         relaxation: float = 0.7,
         backward_relaxation: float = 0.5,
         generator: torch.Generator | None = None,
-        path: Path | None = None,
+        path: str | None = None,
     ) -> None:
         super().__init__(problem)
         sweeps = Sweeps(max_sweeps, tolerance, backward_tolerance, prox, relaxation, backward_relaxation)

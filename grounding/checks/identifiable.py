@@ -104,38 +104,66 @@ class _Search:
             self.problem.domains[v] != self.symbols for v in np.flatnonzero(shown)
         ):
             return False
-        clauses = {frozenset(clause) for clause in self.rules.clauses}
+        joint = self._joint_clauses()
         swap = [1, 0, *range(2, self.symbols)]
         cycle = [*range(1, self.symbols), 0]
-        return all(self._keeps(clauses, np.flatnonzero(shown), renaming) for renaming in (swap, cycle))
+        return joint is not None and all(self._keeps(joint, renaming) for renaming in (swap, cycle))
 
-    def _keeps(
-        self, clauses: set[frozenset[int]], shown: Int[np.ndarray, " shown"], renaming: list[int]
-    ) -> bool:
+    def _joint_clauses(self) -> set[frozenset[int]] | None:
+        """The rules without those about one variable alone, which say that it takes one of its symbols.
+
+        How that is encoded need not be symmetric. None where they forbid a symbol.
+        """
+        clauses = {frozenset(clause) for clause in self.rules.clauses}
+        variable = np.repeat(np.arange(len(self.problem.domains)), self.problem.domains)
+        own = {
+            clause: {int(variable[abs(x) - 1]) for x in clause if not self._auxiliary(x)}
+            for clause in clauses
+        }
+        touched: dict[int, set[int]] = {}  # the variables that an auxiliary is joined to
+        changed = True
+        while changed:
+            changed = False
+            for clause in clauses:
+                auxiliaries = [abs(x) for x in clause if self._auxiliary(x)]
+                reach = set().union(own[clause], *(touched.get(x, set()) for x in auxiliaries))
+                for x in auxiliaries:
+                    changed |= touched.setdefault(x, set()) != reach
+                    touched[x] = touched[x] | reach
+        alone = {
+            clause
+            for clause in clauses
+            if len(set().union(own[clause], *(touched[abs(x)] for x in clause if self._auxiliary(x)))) == 1
+        }
+        with SatSolver(name="cadical153", bootstrap_with=[list(clause) for clause in alone]) as solver:
+            literals = range(1, self.problem.indicators + 1)
+            if not all(solver.solve(assumptions=[literal]) for literal in literals):
+                return None
+        return clauses - alone
+
+    def _auxiliary(self, literal: int) -> bool:
+        return abs(literal) > self.problem.indicators
+
+    def _keeps(self, clauses: set[frozenset[int]], renaming: list[int]) -> bool:
         """Whether the clauses are mapped to themselves; auxiliary variables go where their clauses go."""
-        image = {0: 0}
-        for v in shown.tolist():
+        image: dict[int, int] = {}
+        for v in np.flatnonzero(self.shown.any(axis=0)).tolist():
             for symbol, other in enumerate(renaming):
-                image[self.problem.literal(v, symbol)] = self.problem.literal(v, other)
-        of: dict[int, set[frozenset[int]]] = {}
+                one, two = self.problem.literal(v, symbol), self.problem.literal(v, other)
+                image[one], image[-one] = two, -two
+        homes: dict[int, set[frozenset[int]]] = {}  # of each auxiliary, its clauses: what they say of others
         for clause in clauses:
-            for literal in clause:
-                if abs(literal) > self.problem.indicators:
-                    of.setdefault(abs(literal), set()).add(clause)
-
-        def moved(clause: frozenset[int], alone: int = 0) -> frozenset[int]:
-            """A clause under the renaming; for auxiliaries other than `alone` only their number counts."""
-            known = {x if abs(x) != alone else 0 for x in clause if abs(x) not in of or abs(x) == alone}
-            return frozenset(math.copysign(1, x) * image.get(abs(x), abs(x)) for x in known)
-
-        def left(clause: frozenset[int], alone: int) -> frozenset[int]:
-            return frozenset(x if abs(x) != alone else 0 for x in clause if abs(x) not in of or abs(x) == alone)
-
-        homes = {frozenset(left(c, aux) for c in own): aux for aux, own in of.items()}
-        for aux, own in of.items():
-            image[aux] = homes.get(frozenset(moved(c, aux) for c in own), 0)
-        signed = {sign * x: sign * y for x, y in image.items() for sign in (1, -1)}
-        return {frozenset(signed.get(x, x) for x in clause) for clause in clauses} == clauses
+            known = frozenset(x for x in clause if not self._auxiliary(x))
+            for x in clause - known:
+                homes.setdefault(x, set()).add(known)
+        by_home = {(frozenset(homes[x]), frozenset(homes.get(-x, ()))): x for x in homes}
+        for x in homes:
+            moved = tuple(
+                frozenset(frozenset(image.get(y, y) for y in known) for known in homes.get(side, ()))
+                for side in (x, -x)
+            )
+            image[x] = by_home.get(moved, 0)
+        return {frozenset(image.get(x, x) for x in clause) for clause in clauses} == clauses
 
     def count(self, most: int) -> Identifiability:
         """The refinement loop."""
@@ -163,9 +191,7 @@ class _Search:
                 solver.add_clause([-self.variable(true, read) for true, read in enumerate(relabelling)])
         if self.symmetric and not examples and found > 1:
             examples.append((1, 0, *range(2, self.symbols)))
-        return Identifiability(
-            found, classes < most, possible, tuple(examples), self.total, refinements
-        )
+        return Identifiability(found, classes < most, possible, tuple(examples), self.total, refinements)
 
     def one_of(self, true: int) -> Iterator[list[int]]:
         """Clauses: each true symbol is read as exactly one."""

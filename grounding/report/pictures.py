@@ -20,8 +20,8 @@ from .record import TaskReport
 class Cell:
     """One variable of a board; `picture` is a data URI of the image it shows, if any."""
 
-    row: float  # in cells from the top
-    column: float
+    row: int | float  # in cells from the top
+    column: int | float
     name: str
     given: bool
     picture: str | None
@@ -53,8 +53,8 @@ class Cell:
 class Drawing:
     """A board laid out: its size in cells, and its cells in reading order."""
 
-    rows: float
-    columns: float
+    rows: int | float
+    columns: int | float
     cells: list[Cell]
 
     @property
