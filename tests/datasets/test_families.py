@@ -207,6 +207,14 @@ def test_the_rules_have_as_many_solutions_as_is_known(task, count) -> None:
     assert sum(1 for _ in task.problem.solutions()) == count
 
 
+def test_sudoku_of_sixteen_symbols_is_certified_too() -> None:
+    task = Sudoku(size=16)
+    puzzles = task.generate("train", 5, 0)
+    assert task.verify(puzzles.solution).all()
+    assert certify(task, puzzles).holds
+    assert max(task.classes) == 15
+
+
 def test_blocks_make_up_the_whole() -> None:
     task = Sudoku()
     size = 2 * BLOCK + 10
