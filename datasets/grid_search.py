@@ -93,8 +93,8 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
     `lines[cell]` names the row, column and block of a cell, numbered on. `signs` is empty, or holds for each
     cell up to four (neighbour, −1 below it or +1 above it), neighbour −1 for none. After `patience`
     branchings the search gives up and returns −1 completions. `state` randomises the order in which symbols
-    are tried; an empty one tries them in order. The cell `without` (−1 for none) must not take `forbidden`. The first
-    completion is written to `solution`; `grid` is as before on return.
+    are tried; an empty one tries them in order. The cell `without` (−1 for none) must not take `forbidden`.
+    The first completion is written to `solution`; `grid` is as before on return.
     """
     full = (1 << size) - 1
     todo, choices, masks = work[0], work[1], work[2]
