@@ -12,10 +12,11 @@ import time
 
 import numpy as np
 import torch
-from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.solvers.catalogue import SOLVERS
 from pysat.examples.rc2 import RC2
 from pysat.formula import WCNF
+
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.solvers.catalogue import SOLVERS
 
 SEARCHING = ("conditional", "abductive", "perturbed", "blackbox", "imle")
 CONFIDENT = 4.0  # logit on top of unit noise: the true symbol of nine is the most likely in about 95 of 100
