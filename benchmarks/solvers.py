@@ -72,7 +72,8 @@ def compare_with_maxsat(task: Sudoku, logits: torch.Tensor, given: np.ndarray, b
         total[1] += weights[i][rows, theirs[i]].sum()
     print(
         f"most likely world without the answer, {boards} boards: branch and bound {middle - started:.2f} s "
-        f"({len(proven)} proven), RC2 {ended - middle:.2f} s; log-likelihoods {total[0]:.3f} and {total[1]:.3f}"
+        f"({len(proven)} proven), RC2 {ended - middle:.2f} s; log-likelihoods {total[0]:.3f} "
+        f"and {total[1]:.3f}"
     )
 
 

@@ -94,7 +94,7 @@ def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer
     groups: list[dict[str, Any]] = [
         {
             "params": list(network.perception.parameters()),
-            "lr": training.perception_rate or getattr(network.solver, "perception_rate", 1e-3),
+            "lr": perception_rate,
         },
         {"params": [p for p in network.solver.parameters() if p.requires_grad], "lr": rate},
     ]
