@@ -18,6 +18,20 @@ class Certificate:
     ambiguous: tuple[int, ...]
 
     @property
+    def summary(self) -> str:
+        """One sentence: what holds, or the first puzzles of which it does not."""
+        if self.holds:
+            return f"all {self.puzzles:,} puzzles have exactly one completion, the one stored with them"
+        if not self.puzzles:
+            return "there are no puzzles to certify"
+        faults = [
+            f"{len(rows):,} {what} (first: {', '.join(map(str, rows[:5]))})"
+            for rows, what in ((self.broken, "break the rules"), (self.ambiguous, "have another completion"))
+            if rows
+        ]
+        return f"of {self.puzzles:,} puzzles {' and '.join(faults)}"
+
+    @property
     def holds(self) -> bool:
         """Every puzzle has exactly the completion that is stored with it."""
         return self.puzzles > 0 and not self.broken and not self.ambiguous

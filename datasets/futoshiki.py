@@ -45,7 +45,9 @@ class Futoshiki(Task):
             raise ValueError(f"size={self.size}: futoshiki comes in sizes 3 to 9")
         if not 0 <= self.marks <= 1:
             raise ValueError(f"marks={self.marks}: a share of the pairs of neighbours, from 0 to 1")
-        object.__setattr__(self, "givens", self._limits)  # however it was written, equal tasks are equal
+        limits = self._limits
+        if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
+            object.__setattr__(self, "givens", limits)
 
     @cached_property
     def _limits(self) -> tuple[int, int]:

@@ -54,13 +54,15 @@ def are_permutations(
     return inside.all(axis=(1, 2))
 
 
-def as_range(text: str | int | Sequence[int], name: str, fewest: int, most: int) -> tuple[int, int]:
+def as_range(
+    text: str | int | tuple[int, ...] | list[int], name: str, fewest: int, most: int
+) -> tuple[int, int]:
     """A range of givens from "MIN:MAX", a number, or a pair. Raises `ValueError` outside of its limits."""
     advice = f"say MIN:MAX with {fewest} ≤ MIN ≤ MAX ≤ {most}"
-    parts = text.split(":") if isinstance(text, str) else (text,) if isinstance(text, int) else text
+    parts = text.split(":") if isinstance(text, str) else text if isinstance(text, tuple | list) else (text,)
     try:
         ends = [int(part) for part in parts]
-    except ValueError:
+    except (TypeError, ValueError):
         raise ValueError(f"{name}={text!r} is no range: {advice}") from None
     if len(ends) not in (1, 2) or not fewest <= ends[0] <= ends[-1] <= most:
         raise ValueError(f"{name}={text!r}: {advice}")
@@ -99,16 +101,23 @@ class GridTask(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_size()
         if self.difficulty not in DIFFICULTIES:
             raise ValueError(f"difficulty={self.difficulty!r}: it is {', '.join(DIFFICULTIES)}")
         if self.size == 4 and self.difficulty == "search":
             raise ValueError('difficulty="search": singles solve every 4×4 puzzle; take a larger size')
-        object.__setattr__(self, "givens", self._limits)  # however it was written, equal tasks are equal
+        limits = self._limits
+        if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
+            object.__setattr__(self, "givens", limits)
 
     @cached_property
     def _limits(self) -> tuple[int, int]:
         wanted = self.usual_givens if self.givens is None else self.givens
         return as_range(wanted, "givens", self.floor, self.size**2 - 1)
+
+    @abstractmethod
+    def check_size(self) -> None:
+        """Raises `ValueError` where the family does not come in this size."""
 
     @property
     @abstractmethod

@@ -20,10 +20,10 @@ class Latin(GridTask):
 
     size: int = 5
 
-    def __post_init__(self) -> None:
+    def check_size(self) -> None:
+        """Sizes 3 to 12."""
         if not 3 <= self.size <= 12:
             raise ValueError(f"size={self.size}: Latin squares come in sizes 3 to 12")
-        super().__post_init__()
 
     @property
     def usual_givens(self) -> tuple[int, int]:

@@ -36,8 +36,8 @@ class Logic(Task):
     source: ClassVar[str] = "Bortolotti et al. 2024 (rsbench), arXiv:2406.10368"
 
     file: str | None = None
-    variables: int = 12
-    clauses: int = 24
+    variables: int = 16
+    clauses: int = 32
     width: int = 3
     formula: int = 0
 

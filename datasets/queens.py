@@ -38,7 +38,9 @@ class Queens(Task):
         super().__post_init__()
         if not 7 <= self.size <= 16:
             raise ValueError(f"size={self.size}: boards have 7 to 16 queens")
-        object.__setattr__(self, "givens", self._limits)  # however it was written, equal tasks are equal
+        limits = self._limits
+        if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
+            object.__setattr__(self, "givens", limits)
 
     @cached_property
     def _limits(self) -> tuple[int, int]:

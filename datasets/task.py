@@ -15,6 +15,15 @@ from .problem import Problem
 Split = Literal["train", "validation", "test", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
 BLOCK = 4096  # puzzles drawn from one stream
+_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
+
+
+def as_split(name: str) -> Split:
+    """The split of this name. Raises `ValueError` for a name that none has."""
+    for split in SPLITS:
+        if split == name:
+            return split
+    raise ValueError(f"split {name!r}: it is {', '.join(SPLITS)}")
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,11 @@ class Task(ABC):
     supervision: str = "masked"  # or "leaky"
 
     def __post_init__(self) -> None:
+        for option in fields(self):
+            value, usual = getattr(self, option.name), option.default
+            for kind, words in _KINDS.items():
+                if type(usual) is kind and not isinstance(value, (int, float) if kind is float else kind):
+                    raise ValueError(f"{option.name}={value!r}: it is {words}")
         for option, fits in (("seen", ("images", "symbols")), ("supervision", ("masked", "leaky"))):
             if getattr(self, option) not in fits:
                 raise ValueError(f"{option}={getattr(self, option)!r}: it is {' or '.join(fits)}")

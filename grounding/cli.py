@@ -2,12 +2,14 @@
 
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .commands.report import report
+from .commands.sets import certify, generate
+from .commands.shell import DataRoot, Set, consoles, told, writable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,19 +26,9 @@ app = typer.Typer(
 )
 
 Images = Annotated[str, typer.Option(help="Image set: digits, mnist, fashion, or several joined by +.")]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(envvar="GROUNDCHECK_DATA", help="Folder that holds MNIST/raw and the like."),
-]
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch missing images.")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="A setting of the task, solver or training; repeatable."
-    ),
 ]
 Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there as well.")]
@@ -65,16 +57,17 @@ def check(
     json: Json = None,
 ) -> None:
     """Train a solver end to end on several seeds and tell whether it grounds its symbols."""
-    with _told():
-        output = _writable(json)
+    with told():
+        output = writable(json)
         if resume and run is None:
             raise ValueError("--resume continues a run: name its folder with --run FOLDER")
+        from .report.html import write_page  # noqa: PLC0415
         from .report.table import print_report  # noqa: PLC0415
         from .settings import parse_settings  # noqa: PLC0415
         from .suite import DEFAULT_TASKS, check  # noqa: PLC0415
 
-        console, progress = _consoles()
-        report = check(
+        console, progress = consoles()
+        found = check(
             solver,
             tasks=task or DEFAULT_TASKS,
             images=images,
@@ -90,9 +83,11 @@ def check(
             resume=resume,
         )
         if output:
-            report.write(output)
-        print_report(report, console)
-    raise typer.Exit(report.exit_code)
+            found.write(output)
+        if run:
+            write_page(run / "report.html", found, data_root)
+        print_report(found, console)
+    raise typer.Exit(found.exit_code)
 
 
 @app.command()
@@ -109,8 +104,8 @@ def run(
     json: Json = None,
 ) -> None:
     """Train a solver once, and show its learning curve and what it scores."""
-    with _told():
-        output = _writable(json)
+    with told():
+        output = writable(json)
         from ..datasets.images import load_images  # noqa: PLC0415
         from .budget import budget_for  # noqa: PLC0415
         from .building import SolverSpec  # noqa: PLC0415
@@ -125,7 +120,7 @@ def run(
         )
         spec.load()
         load_images(images, data_root, download=download, device=device)
-        console, progress = _consoles()
+        console, progress = consoles()
         trial = Trial(
             task=chosen,
             solver=spec,
@@ -158,9 +153,9 @@ def show(
     download: Download = False,
 ) -> None:
     """Draw a sample of a task as a PNG: its images, its givens and its solution."""
-    with _told():
+    with told():
         path = output or Path(f"{task}.png")
-        _writable(path)
+        writable(path)
         from ..datasets.drawing import draw  # noqa: PLC0415
         from ..datasets.images import load_images  # noqa: PLC0415
         from .settings import apply_task_settings, parse_settings  # noqa: PLC0415
@@ -169,64 +164,27 @@ def show(
         bank = load_images(images, data_root, download=download).test
         figure = draw(chosen, chosen.generate("test", count, seed), bank)
         figure.savefig(path, dpi=200)
-        _consoles()[0].print(f"{path}: {count} of {chosen.name}, seed {seed}", highlight=False)
+        consoles()[0].print(f"{path}: {count} of {chosen.name}, seed {seed}", highlight=False)
+
+
+app.command()(report)
+app.command()(generate)
+app.command()(certify)
 
 
 @app.command("list")
 def list_() -> None:
     """List tasks, solvers and image sets, each with one line and its source."""
-    with _told():
+    with told():
         from .report.listing import print_listing  # noqa: PLC0415
 
-        print_listing(_consoles()[0])
-
-
-@contextmanager
-def _told() -> Generator[None]:
-    """Tells what a user got wrong in one sentence, with the exit code for it."""
-    from ..datasets.catalogue import DataUnavailableError  # noqa: PLC0415
-
-    try:
-        yield
-    except DataUnavailableError as error:
-        _fail(str(error), 4)
-    except (ValueError, OSError) as error:
-        _fail(str(error), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
-
-
-def _fail(message: str, code: int) -> None:
-    typer.echo(f"groundcheck: {message}", err=True)
-    raise typer.Exit(code)
-
-
-def _writable(path: Path | None) -> Path | None:
-    """The path, after making sure that it can be written, so that nothing is computed in vain."""
-    if path is None:
-        return None
-    existed = path.exists()
-    try:
-        with path.open("a"):
-            pass
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
-    if not existed:
-        path.unlink()
-    return path
+        print_listing(consoles()[0])
 
 
 def _task(name: str) -> "Task":
     from ..datasets.catalogue import TASKS  # noqa: PLC0415
 
     return TASKS.load(name)()
-
-
-def _consoles() -> "tuple[Console, Console]":
-    """Where results go, and where progress goes."""
-    from rich.console import Console  # noqa: PLC0415
-
-    return Console(), Console(stderr=True)
 
 
 def _listener(console: "Console") -> "Listener":

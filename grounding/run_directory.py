@@ -161,7 +161,7 @@ def read_findings(path: Path) -> list[tuple[int, Finding]]:
     findings: list[tuple[int, Finding]] = []
     for line in _lines(path / "findings.jsonl", mend=False):
         task = line.pop("task")
-        findings.append((task, Finding(**line)))
+        findings.append((task, Finding.from_dict(line)))
     return findings
 
 

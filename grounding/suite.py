@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..datasets.catalogue import TASKS
@@ -144,6 +145,11 @@ def inspect(run: TaskRun, spec: SolverSpec, images: ImageSet) -> Iterator[Findin
         yield check_labels(spec, run.task, images, run.training)
 
 
+def _mean_task(outcomes: Sequence[Outcome]) -> float | None:
+    scored = [outcome.scores.task for outcome in outcomes if outcome.scores is not None]
+    return fmean(scored) if scored else None
+
+
 @dataclass
 class Suite:
     """Which trials come next, and what they amount to."""
@@ -229,6 +235,7 @@ class Suite:
                 rules_given=self.rules_given,
                 leak=leak and leak.reason,
                 broken=unbuilt and unbuilt.reason,
+                on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
             ),
             findings=run.findings,
             outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLES.index(o.role))),

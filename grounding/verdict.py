@@ -72,12 +72,13 @@ def judge(
     rules_given: bool,
     leak: str | None = None,
     broken: str | None = None,
+    on_symbols: float | None = None,
 ) -> Judgement:
     """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order;
     ceilings are missing where a task is seen as symbols.
 
     `leak` is the sentence of a leak that was found, which beats everything else; `broken` that of a solver
-    that could not even be built.
+    that could not even be built. `on_symbols` is its task accuracy on true symbols, for the reason.
     """
     seeds: list[Verdict] = [
         seed_verdict(outcome, ceiling and bars(ceiling), rules_given=rules_given)
@@ -103,8 +104,10 @@ def judge(
         failed=failures.total(),
         seeds=count,
         interval=wilson_interval(grounded, count),
-        reason=leak or broken or _reason(verdict, seeds, outcomes, ceilings),
-        remedy=REMEDIES[verdict],
+        reason=leak or broken or _reason(verdict, seeds, outcomes, ceilings, on_symbols),
+        remedy=REASONS_ON_SYMBOLS
+        if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH
+        else REMEDIES[verdict],
     )
 
 
@@ -121,8 +124,18 @@ REMEDIES: dict[Verdict, str] = {
 }
 
 
+REASONS_ON_SYMBOLS = (
+    "The solver reasons on true symbols and perception tells them apart: where raw grounding is below aligned, "
+    "the two name the symbols differently; train longer, with a slower perception, or from another start."
+)
+
+
 def _reason(
-    verdict: Verdict, seeds: Sequence[Verdict], outcomes: Sequence[Outcome], ceilings: Sequence[Outcome]
+    verdict: Verdict,
+    seeds: Sequence[Verdict],
+    outcomes: Sequence[Outcome],
+    ceilings: Sequence[Outcome],
+    on_symbols: float | None,
 ) -> str:
     if verdict == "ERROR":
         broken = next(o for o in outcomes if o.error)
@@ -140,7 +153,8 @@ def _reason(
     ceiling = fmean(s.aligned or 0 for s in best)
     reads = f"reads {raw:.2f} of the images right, {aligned:.2f} after relabelling (ceiling {ceiling:.2f})"
     unsolved = fmean(s.unsolved for s in scores)
-    suffix = f"; {unsolved:.0%} of the puzzles were left unsolved" if unsolved else ""
+    suffix = "" if on_symbols is None else f"; on true symbols it answers {on_symbols:.2f}"
+    suffix += f"; {unsolved:.0%} of the puzzles were left unsolved" if unsolved else ""
     if verdict == "INCONCLUSIVE":
         suffix += f"; {len(seeds)} seeds do not decide"
     return f"{answers}, {reads}{suffix}"

@@ -105,17 +105,18 @@ class MixingLayer(nn.Module):
         aux: int = 0,
         sweeps: Sweeps | None = None,
         generator: torch.Generator | None = None,
-        path: Path | None = None,
+        path: str | None = None,
     ) -> None:
         super().__init__()
         if m < 1:
             raise ValueError(f"m={m}: the clause matrix needs a rank of at least 1")
         if aux < 0:
             raise ValueError(f"aux={aux}: the number of auxiliary bits is 0 or more")
-        if path is not None and path not in get_args(Path):
+        wanted: Path | None = next((known for known in get_args(Path) if known == path), None)
+        if wanted != path:
             raise ValueError(f"path={path!r}: it is one of {', '.join(get_args(Path))}, or None to choose")
         self.sweeps = sweeps or Sweeps()
-        self.wanted = path
+        self.wanted = wanted
         n = 1 + bits + aux
         self.clauses = nn.Parameter(math.sqrt(0.5 / (n + m)) * torch.randn(n, m, generator=generator))
         start = torch.randn(n, dimension(n), generator=generator)

@@ -14,7 +14,6 @@ lengths are known when a kernel is compiled.
 import math
 from typing import Any
 
-import numpy as np
 from numba import njit
 
 from .simd import Unit, emitted
@@ -75,33 +74,37 @@ def relax(
     omega: Any,
 ) -> None:
     """One step of one variable: towards −g/|g|, 1 + ω times as far (None: exactly there)."""
-    zero, one = unit.constant(0.0), unit.constant(1.0)
-    row = unit.builder.add(first, r)
+    single, row = unit.single, unit.builder.add(first, r)
+    zero, one = single.constant(0.0), single.constant(1.0)
     pull = corrected(unit, size, tile, gram, first, base, target, steps, r)
     old = unit.load_row(vectors, row, size)
-    norm = unit.everywhere(unit.dot(pull, pull)).sqrt()
-    moves = norm > unit.load_spread(floor, row)
-    unit.store_first(norms, row, moves.where(norm, zero))
-    inverse = moves.where(one / norm, zero)
-    best = [moves.where(-(p * inverse), v) for p, v in zip(pull, old, strict=True)]
+    norm = unit.sum(unit.dot(pull, pull)).sqrt()
+    moves = norm > single.load(floor, row)
+    norm = moves.where(norm, zero)
+    single.store(norms, row, norm)
+    inverse = moves.where(-one / norm, zero)
+    scale, still = unit.spread(inverse.value), unit.spread(moves.where(zero, one).value)
+    best = [p.times_plus(scale, v * still) for p, v in zip(pull, old, strict=True)]
     towards = [b - v for b, v in zip(best, old, strict=True)]
-    half = unit.everywhere(unit.dot(towards, towards)) * unit.constant(0.5)
+    half = unit.sum(unit.dot(towards, towards)) * single.constant(0.5)
     if omega is None:
         new, share = best, half
     else:
-        over = unit.spread(omega)
+        over = single.spread(omega)
         growth = over * (one + over)
-        length = (growth + growth).times_plus(half, one).sqrt()
+        growth += growth
+        length = growth.times_plus(half, one).sqrt()
         grown = over.times_plus(half, one)
-        share = half * (one - over * over * (unit.constant(2.0) - half) / (length * (grown + length)))
+        share = half * (one - over * over * (single.constant(2.0) - half) / (length * (grown + length)))
         # The step need not wait for h: 1 + g·v/|g| loses its last digits, but the length forgives that.
-        rough = unit.everywhere(unit.dot(pull, old)).times_plus(inverse, one)
-        shrink = one / (growth + growth).times_plus(moves.where(rough, zero), one).sqrt()
-        new = [(one + over).times_plus(t, v) * shrink for t, v in zip(towards, old, strict=True)]
+        rough = one - unit.sum(unit.dot(pull, old)) * inverse
+        shrink = unit.spread((one / growth.times_plus(moves.where(rough, zero), one).sqrt()).value)
+        far = unit.spread((one + over).value)
+        new = [far.times_plus(t, v) * shrink for t, v in zip(towards, old, strict=True)]
     unit.store_row(vectors, row, new)
     unit.store_row(steps, r, [b - v for b, v in zip(new, old, strict=True)])
-    (sofar,) = unit.load_row(decrease, row.type(0), 1)
-    unit.store_row(decrease, row.type(0), [(norm + norm).times_plus(share, sofar)])
+    begin = row.type(0)
+    single.store(decrease, begin, (norm + norm).times_plus(share, single.load(decrease, begin)))
 
 
 @emitted
@@ -122,39 +125,23 @@ def relax_adjoint(
     omega: Any,
 ) -> None:
     """One step of one variable of the adjoint system; base holds what drives it."""
-    zero, one = unit.constant(0.0), unit.constant(1.0)
-    row = unit.builder.add(first, r)
+    single, row = unit.single, unit.builder.add(first, r)
+    zero, one = single.constant(0.0), single.constant(1.0)
     pull = corrected(unit, size, tile, gram, first, base, target, steps, r)
     vector, old = unit.load_row(vectors, row, size), unit.load_row(adjoint, row, size)
-    stiff = unit.load_spread(stiffness, row)
-    far = one if omega is None else one + unit.spread(omega)
-    scale = (stiff > zero).where(far / stiff, zero)
-    along = unit.everywhere(unit.dot(pull, vector))
-    rest = [stiff.times_plus(u, p) for u, p in zip(old, pull, strict=True)]
+    stiff = single.load(stiffness, row)
+    far = one if omega is None else one + single.spread(omega)
+    scale = unit.spread((stiff > zero).where(far / stiff, zero).value)
+    along, hard = unit.spread(unit.sum(unit.dot(pull, vector)).value), unit.spread(stiff.value)
+    rest = [hard.times_plus(u, p) for u, p in zip(old, pull, strict=True)]
     step = [(along * v - x) * scale for v, x in zip(vector, rest, strict=True)]
     unit.store_row(adjoint, row, [u + d for u, d in zip(old, step, strict=True)])
     unit.store_row(steps, r, step)
     (sofar,) = unit.load_row(change, row.type(0), 1)
-    unit.store_row(change, row.type(0), [stiff.times_plus(unit.dot(step, step), sofar)])
+    unit.store_row(change, row.type(0), [hard.times_plus(unit.dot(step, step), sofar)])
 
 
-@njit(cache=True, nogil=True)
-def pack(gram, rows, count, packed):
-    """The Gram matrix of some variables, zero on its diagonal: packed[block, j, r] = gram[rows[j], row r]."""
-    blocks, _, tile = packed.shape
-    for block in range(blocks):
-        for r in range(tile):
-            i = block * tile + r
-            if i < count:
-                source = gram[rows[i]]
-                for j in range(count):
-                    packed[block, j, r] = source[rows[j]]
-                packed[block, i, r] = 0
-            else:
-                packed[block, :count, r] = 0
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def free_rows(known, variables, rows):
     """Writes which variables of one sample are free, and returns how many; variable 0 is the truth."""
     count = 0
@@ -165,116 +152,132 @@ def free_rows(known, variables, rows):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def pack(gram, rows, count, tile, packed):
+    """The Gram matrix of some variables, zero on its diagonal: gram[rows[j], row r] of each block, flat."""
+    for block in range((count + tile - 1) // tile):
+        first = block * tile
+        start = first * count
+        for r in range(tile):
+            if first + r < count:
+                source = gram[rows[first + r]]
+                for j in range(count):
+                    packed[start + j * tile + r] = source[rows[j]]
+                packed[start + (first + r) * tile + r] = 0
+            else:
+                for j in range(count):
+                    packed[start + j * tile + r] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def solve(
-    size, tile, gram, start, known, sound, base, first, last, limit, tolerance, omega,
-    packed, constant, target, steps, completed, vectors, norms, sweeps, converged,
+    size, tile, gram, start, known, sound, base, first, last, limit, tolerance, omega, epsilon,
+    completed, vectors, norms, sweeps, converged, rows, packed, constant, target, steps, floor, register,
 ):  # fmt: skip
     """Solves the samples first … last−1; see `mixing_torch.solve`. `base`: the pulls of what is known."""
-    (variables, k), inputs = start.shape, known.shape[1]
-    rows = np.empty(variables, np.int64)
-    floor = np.empty(variables, gram.dtype)
-    decrease = np.empty(vectors.shape[2], gram.dtype)
+    (variables, k), inputs, padded = start.shape, known.shape[1], vectors.shape[2]
     for sample in range(first, last):
         if not sound[sample]:
             continue
         count = free_rows(known[sample], variables, rows)
-        blocks = (count + len(tile) - 1) // len(tile)
-        own_gram = packed[: blocks * count * len(tile)].reshape(blocks, count, len(tile))
-        pack(gram, rows, count, own_gram)
+        pack(gram, rows, count, len(tile), packed)
         own, lengths = vectors[sample], norms[sample]
         for place in range(count):
             row = rows[place]
-            floor[place] = gram[row, row] * np.finfo(gram.dtype).eps
-            constant[place] = 0
-            constant[place, 0], constant[place, 1] = base[sample, row, 0], base[sample, row, 1]
-            own[place] = 0
-            own[place, :k] = start[row]
+            floor[place] = gram[row, row] * epsilon
+            for q in range(padded):
+                constant[place, q] = base[sample, row, q] if q < 2 else 0
+                own[place, q] = start[row, q] if q < k else 0
         enough = 0.0
         for sweep in range(limit if count else 0):
-            decrease[:] = 0
-            for block in range(blocks):
-                top = block * len(tile)
-                block_pulls(size, tile, own_gram[block], own, target, count)
+            for lane in range(len(register)):
+                register[lane] = 0
+            for top in range(0, count, len(tile)):
+                block = packed[top * count :]
+                block_pulls(size, tile, block, own, target, count)
                 for r in range(min(len(tile), count - top)):
                     relax(
-                        size, tile, own_gram[block], top, constant, target, steps, floor, own, lengths,
-                        decrease, r, omega,
+                        size, tile, block, top, constant, target, steps, floor, own, lengths, register, r, omega,
                     )  # fmt: skip
             sweeps[sample] = sweep + 1
             if sweep == 0:
-                enough = tolerance * decrease[0]
-            if not (decrease[0] >= enough if sweep else decrease[0] > 0):
+                enough = tolerance * register[0]
+            if not register[0] > 0 or (sweep > 0 and register[0] < enough):
                 converged[sample] = True
                 break
         for place in range(count):
             if rows[place] <= inputs:
                 rest = 0.0
                 for q in range(1, k):
-                    rest += own[place, q] ** 2
-                angle = math.atan2(math.sqrt(rest), -own[place, 0]) / math.pi
-                completed[sample, rows[place] - 1] = angle
+                    rest += own[place, q] * own[place, q]
+                angle = math.atan2(math.sqrt(rest), -own[place, 0])
+                completed[sample, rows[place] - 1] = angle / math.pi
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def lean(slope, column, own, norm, prox, kink, constant):
+    """What drives the adjoint of one free variable; returns how stiff it is. See `mixing_torch`."""
+    push = rest = 0.0
+    if norm > 0 and column < len(slope):
+        for q in range(1, len(own)):
+            rest += own[q] * own[q]
+        if rest > kink * kink:
+            rest = math.sqrt(rest)
+            push = slope[column] / math.pi
+    constant[0] = push * rest
+    for q in range(1, len(own)):
+        constant[q] = -push * own[0] / rest * own[q] if push else 0
+    return norm + prox if norm > 0 else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def differentiate(
-    size, tile, gram, known, sound, slope, begin, first, last, limit, tolerance, prox, omega,
-    packed, constant, target, steps, adjoint, vectors, norms, sweeps, converged, left, right,
+    size, tile, gram, known, sound, slope, begin, first, last, limit, tolerance, prox, omega, kink,
+    vectors, norms, sweeps, converged, left, right,
+    rows, packed, constant, target, steps, stiffness, register, adjoint,
 ):  # fmt: skip
     """Adjoint of the samples first … last−1, into left[:, sample − begin]; their vectors into right.
 
     A negative tolerance takes each sample's number of sweeps from the forward pass.
     """
-    variables, inputs = len(gram), known.shape[1]
-    rows = np.empty(variables, np.int64)
-    stiffness = np.empty(variables, gram.dtype)
-    lanes = vectors.shape[2] // len(size)
-    change = np.empty(lanes, gram.dtype)
+    variables, padded = len(gram), vectors.shape[2]
     for sample in range(first, last):
-        left[:, sample - begin] = 0
+        for i in range(variables):
+            for q in range(padded):
+                left[i, sample - begin, q] = 0
         if not sound[sample]:
             continue
         count = free_rows(known[sample], variables, rows)
-        blocks = (count + len(tile) - 1) // len(tile)
-        own_gram = packed[: blocks * count * len(tile)].reshape(blocks, count, len(tile))
-        pack(gram, rows, count, own_gram)
+        pack(gram, rows, count, len(tile), packed)
         own = vectors[sample]
         for place in range(count):
-            norm = norms[sample, place]
-            stiffness[place] = norm + prox if norm > 0 else 0
-            constant[place] = 0
-            adjoint[place] = 0
-            if norm > 0 and rows[place] <= inputs:
-                rest = 0.0
-                for q in range(1, vectors.shape[2]):
-                    rest += own[place, q] ** 2
-                if rest > 0:
-                    rest = math.sqrt(rest)
-                    push = slope[sample, rows[place] - 1] / math.pi
-                    lean = -push * own[place, 0] / rest
-                    for q in range(1, vectors.shape[2]):
-                        constant[place, q] = lean * own[place, q]
-                    constant[place, 0] = push * rest
+            stiffness[place] = lean(
+                slope[sample], rows[place] - 1, own[place], norms[sample, place], prox, kink, constant[place]
+            )
+            for q in range(padded):
+                adjoint[place, q] = 0
         enough = 0.0
         for sweep in range(limit if count else 0):
-            if tolerance < 0 and sweep >= sweeps[sample] - converged[sample]:
+            if tolerance < 0 and sweep >= max(1, sweeps[sample] - converged[sample]):
                 break
-            change[:] = 0
-            for block in range(blocks):
-                top = block * len(tile)
-                block_pulls(size, tile, own_gram[block], adjoint, target, count)
+            for lane in range(len(register)):
+                register[lane] = 0
+            for top in range(0, count, len(tile)):
+                block = packed[top * count :]
+                block_pulls(size, tile, block, adjoint, target, count)
                 for r in range(min(len(tile), count - top)):
                     relax_adjoint(
-                        size, tile, own_gram[block], top, constant, target, steps, stiffness, own, adjoint,
-                        change, r, omega,
+                        size, tile, block, top, constant, target, steps, stiffness, own, adjoint, register,
+                        r, omega,
                     )  # fmt: skip
-            total = 0.0
-            for lane in range(lanes):
-                total += change[lane]
+            change = 0.0
+            for lane in range(len(register)):
+                change += register[lane]
             if sweep == 0:
-                enough = tolerance * total
-            if not (total >= enough if sweep else total > 0):
+                enough = tolerance * change
+            if not change > 0 or (sweep > 0 and change < enough):
                 break
         for place in range(count):
-            left[rows[place], sample - begin] = adjoint[place]
-            right[rows[place], sample - begin] = own[place]
+            for q in range(padded):
+                left[rows[place], sample - begin, q] = adjoint[place, q]
+                right[rows[place], sample - begin, q] = own[place, q]

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from . import mixing_blocks, mixing_lanes
+from .mixing_torch import KINK
 from .simd import REGISTER_BYTES, REGISTERS
 from .sweeps import Bits, Clauses, Known, Start, Sweeps
 
@@ -31,6 +32,10 @@ class Workspace(threading.local):
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
+
+    def arrays(self, dtype: torch.dtype, **shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """Several buffers, by name, for a kernel."""
+        return tuple(self.take(name, shape, dtype).numpy() for name, shape in shapes.items())
 
     def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """A buffer of this shape, its content undefined; valid until the next one of this name."""
@@ -59,6 +64,13 @@ def parallel(work: Callable[[int, int, int], None], count: int, cost: int) -> No
 
 def _signs(start: Start) -> Float[np.ndarray, " n"]:
     return np.where(start[:, 1].numpy() < 0, -1, 1).astype(start.numpy().dtype)
+
+
+def _backward(sweeps: Sweeps, dtype: torch.dtype) -> tuple[Any, ...]:
+    """The schedule of `differentiate`: a negative tolerance stands for none."""
+    tolerance = -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance
+    kink = KINK * torch.finfo(dtype).eps
+    return sweeps.limit, tolerance, sweeps.prox, _over(sweeps.backward_relaxation), kink
 
 
 def _over(relaxation: float) -> float | None:
@@ -113,10 +125,14 @@ class Lanes:
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(),
             solved.sweeps, solved.converged,
         )  # fmt: skip
-        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
+        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation), torch.finfo(dtype).eps
 
         def work(_: int, first: int, last: int) -> None:
-            mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results)
+            scratch = WORKSPACE.arrays(
+                dtype, packed=(len(rows), len(rows)), floor=(len(rows),), base=(len(rows), 2, lanes),
+                free=(len(rows), lanes), registers=(6, lanes),
+            )  # fmt: skip
+            mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch)
 
         parallel(work, groups, samples * len(rows) ** 2 * k * 10)
         return completed, solved
@@ -126,7 +142,7 @@ class Lanes:
         clauses: Clauses, known: Known, solved: LanesSolved, slope: Bits, sweeps: Sweeps
     ) -> tuple[Float[Tensor, "n n"], Bits]:
         """See `mixing_torch.differentiate`."""
-        groups, rows, k, lanes = solved.vectors.shape
+        (groups, rows, k, lanes), n = solved.vectors.shape, len(clauses)
         to_bits = torch.zeros_like(slope)
         threads = torch.get_num_threads()
         products = torch.zeros(threads, *solved.gram.shape, dtype=clauses.dtype)
@@ -134,19 +150,26 @@ class Lanes:
             solved.gram.numpy(), solved.signs, known.contiguous().numpy(), solved.rows, slope.numpy(),
             solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(), solved.sweeps, solved.converged,
         )  # fmt: skip
-        schedule = (
-            sweeps.limit,
-            -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance,
-            sweeps.prox,
-            _over(sweeps.backward_relaxation),
-        )
+        schedule = _backward(sweeps, clauses.dtype)
 
         def work(thread: int, first: int, last: int) -> None:
-            adjoint = WORKSPACE.take("adjoint", (rows, k, lanes), clauses.dtype)
-            mixing_lanes.differentiate(
-                (0,) * k, *arguments, first, last, *schedule,
-                adjoint.numpy(), products[thread].numpy(), to_bits.numpy(),
+            scratch = WORKSPACE.arrays(
+                clauses.dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
+                towards=(rows, n, lanes), adjoint=(rows, k, lanes), drive=(rows, 2, lanes),
+                stiffness=(rows, lanes), pull=(2, lanes), registers=(3, lanes),
             )  # fmt: skip
+            scratch[2].fill(0)
+            scratch[3].fill(0)
+            mixing_lanes.differentiate(
+                (0,) * k,
+                *arguments,
+                first,
+                last,
+                *schedule,
+                products[thread].numpy(),
+                to_bits.numpy(),
+                *scratch,
+            )
 
         parallel(work, groups, len(slope) * rows**2 * k * 10)
         return products.sum(0) if threads > 1 else products[0], to_bits
@@ -186,17 +209,19 @@ class Tile:
         """Both sizes, as tuples of that length."""
         return (0,) * self.registers, (0,) * self.rows
 
-    def workspace(self, free: int, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
-        """Packed Gram matrix, constant pulls, and the block's pulls and steps."""
-        return tuple(
-            WORKSPACE.take(name, shape, dtype).numpy()
-            for name, shape in (
-                ("packed", (-(-free // self.rows) * self.rows * free,)),
-                ("constant", (free, self.padded)),
-                ("pulls", (self.rows, self.padded)),
-                ("steps", (self.rows, self.padded)),
-            )
-        )
+    def workspace(self, n: int, free: int, dtype: torch.dtype, scalars: str) -> tuple[np.ndarray, ...]:
+        """Which variables are free, the packed Gram matrix, constant pulls, a block's pulls and steps …"""
+        rows = WORKSPACE.take("rows", (n,), torch.int64).numpy()
+        blocks = -(-free // self.rows)
+        shapes = {
+            "packed": (blocks * self.rows * free,),
+            "constant": (free, self.padded),
+            "pulls": (self.rows, self.padded),
+            "steps": (self.rows, self.padded),
+            scalars: (free,),
+            "register": (self.padded // self.registers,),
+        }
+        return rows, *WORKSPACE.arrays(dtype, **shapes)
 
 
 class Blocks:
@@ -239,12 +264,11 @@ class Blocks:
         results = (
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged,
         )  # fmt: skip
-        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
+        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation), torch.finfo(dtype).eps
 
         def work(_: int, first: int, last: int) -> None:
-            mixing_blocks.solve(
-                *tile.tags, *arguments, first, last, *schedule, *tile.workspace(free, dtype), *results
-            )
+            scratch = tile.workspace(n, free, dtype, "floor")
+            mixing_blocks.solve(*tile.tags, *arguments, first, last, *schedule, *results, *scratch)
 
         parallel(work, samples, samples * free**2 * k * 10)
         return completed, solved
@@ -259,12 +283,7 @@ class Blocks:
         tile = Tile.fitting(padded, dtype)
         products, to_bits = torch.zeros(n, n, dtype=dtype), torch.zeros_like(slope)
         arguments = solved.gram.numpy(), known.contiguous().numpy(), solved.sound, slope.numpy()
-        schedule = (
-            sweeps.limit,
-            -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance,
-            sweeps.prox,
-            _over(sweeps.backward_relaxation),
-        )
+        schedule = _backward(sweeps, clauses.dtype)
         results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
         signs = torch.from_numpy(solved.signs[1 : 1 + inputs])
         chunk = CHUNK * torch.get_num_threads()
@@ -277,10 +296,11 @@ class Blocks:
             gathered = left.numpy(), right.numpy()
 
             def work(_: int, first: int, last: int, begin: int = begin, gathered: Any = gathered) -> None:
+                scratch = tile.workspace(n, free, dtype, "stiffness")
                 adjoint = WORKSPACE.take("adjoint", (free, padded), dtype).numpy()
                 mixing_blocks.differentiate(
-                    *tile.tags, *arguments, begin, begin + first, begin + last, *schedule,
-                    *tile.workspace(free, dtype), adjoint, *results, *gathered,
+                    *tile.tags, *arguments, begin, begin + first, begin + last, *schedule, *results, *gathered,
+                    *scratch, adjoint,
                 )  # fmt: skip
 
             parallel(work, size, size * free**2 * padded * 10)

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, PLR0912, PLR0915 -- numba infers types; kernels take what they touch
+# ruff: noqa: ANN001, ANN201, PLR0912, PLR0917 -- numba infers types; kernels take what they touch
 # pyright: basic
 """The mixing method for small layers: a vector register holds one number of as many samples.
 
@@ -11,12 +11,12 @@ visited. `size` is a tuple of k numbers: its length is known when a kernel is co
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from numba import njit
 
-from .simd import Unit, emitted
+from .simd import REGISTERS, Unit, emitted
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
 COSINE = tuple((-1) ** i * math.pi ** (2 * i) / math.factorial(2 * i) for i in range(12))
@@ -49,17 +49,22 @@ def combine(
 
 
 def pulls(unit: Unit, size: int, gram: Any, vectors: Any, row: Any, count: Any) -> list[Any]:
-    """Σ_j gram[row, j] vectors[j], one register per component."""
+    """Σ_j gram[row, j] vectors[j], one register per component, as many at a time as fit the registers."""
     first = unit.builder.mul(row, count)
+    passes = -(-size // (REGISTERS // 2))
+    edges = [size * i // passes for i in range(passes + 1)]
 
-    def term(j: Any, sums: list[Any]) -> list[Any]:
-        weight = unit.load_spread(gram, unit.builder.add(first, j))
-        return [
-            weight.times_plus(vector, total)
-            for vector, total in zip(unit.load_row(vectors, j, size), sums, strict=True)
-        ]
+    def part(begin: int, end: int) -> list[Any]:
+        def term(j: Any, sums: list[Any]) -> list[Any]:
+            weight = unit.load_spread(gram, unit.builder.add(first, j))
+            at = [unit.offset(j, size * unit.lanes, q * unit.lanes) for q in range(begin, end)]
+            return [
+                weight.times_plus(unit.load(vectors, a), total) for a, total in zip(at, sums, strict=True)
+            ]
 
-    return unit.accumulate(count, [unit.constant(0.0)] * size, term)
+        return unit.accumulate(count, [unit.constant(0.0)] * (end - begin), term)
+
+    return [total for begin, end in pairwise(edges) for total in part(begin, end)]
 
 
 @emitted
@@ -185,68 +190,80 @@ def outer(
         unit.store_row(target, j, [sofar + unit.dot(held, other)])
 
 
-@njit(cache=True, nogil=True)
-def pack(gram, rows, floor):
-    """The Gram matrix of the visited rows, zero on its diagonal; and below which |g| is only rounding."""
-    packed = np.empty((len(rows), len(rows)), gram.dtype)
+@njit(cache=True, nogil=True, error_model="numpy")
+def pack(gram, rows, packed):
+    """The Gram matrix of the visited rows; their own squares stay in its diagonal."""
     for i in range(len(rows)):
         for j in range(len(rows)):
             packed[i, j] = gram[rows[i], rows[j]]
-        floor[i] = packed[i, i] * np.finfo(gram.dtype).eps
-        packed[i, i] = 0
-    return packed
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def prepare(gram, signs, bits, known, rows, offset, sound, free, completed, fixed, base, lane, mask):
+    """Embeds what is known of the samples from `offset` on, and sums its pulls on the visited rows."""
+    (samples, inputs), variables, lanes = bits.shape, len(gram), len(sound)
+    here = min(lanes, samples - offset)
+    for i in range(lanes):
+        sound[i] = 1 if i < here else 0
+    for i in range(here):
+        for j in range(inputs):
+            if known[offset + i, j]:
+                completed[offset + i, j] = bits[offset + i, j]
+                if not math.isfinite(bits[offset + i, j]):
+                    sound[i] = 0
+            else:
+                completed[offset + i, j] = math.nan
+    for row in range(variables):
+        for i in range(lanes):
+            # The truth is known, and 1; the auxiliary bits, after the inputs, are never known.
+            mask[i] = sound[i] if row == 0 else 0
+            lane[i] = 1
+            if 0 < row <= inputs and i < here and sound[i] and known[offset + i, row - 1]:
+                mask[i] = 1
+                lane[i] = bits[offset + i, row - 1]
+        embed(lane, signs, mask, fixed, row)
+    for place in range(len(rows)):
+        combine((0, 0), gram, rows[place] * variables, fixed, 2 * lanes, base, place, variables)
+        for i in range(lanes):
+            free[place, i] = sound[i]
+            if rows[place] <= inputs and i < here and known[offset + i, rows[place] - 1]:
+                free[place, i] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def solve(
-    size, gram, start, signs, bits, known, rows, first, last, limit, tolerance, omega,
-    completed, vectors, norms, fixed, sweeps, converged,
+    size, gram, start, signs, bits, known, rows, first, last, limit, tolerance, omega, epsilon,
+    completed, vectors, norms, fixed, sweeps, converged, packed, floor, base, free, registers,
 ):  # fmt: skip
     """Solves the groups first … last−1; see `mixing_torch.solve`."""
-    (samples, inputs), lanes, dtype = bits.shape, vectors.shape[-1], gram.dtype
-    variables, visited = len(gram), len(rows)
-    floor = np.empty(visited, dtype)
-    packed = pack(gram, rows, floor)
-    base = np.empty((visited, 2, lanes), dtype)
-    free = np.empty((visited, lanes), dtype)
-    sound, active, decrease, enough, lane = (
-        np.empty(lanes, dtype), np.empty(lanes, dtype), np.empty(lanes, dtype),
-        np.empty(lanes, dtype), np.empty(lanes, dtype),
-    )  # fmt: skip
+    (samples, inputs), lanes, visited, k = bits.shape, registers.shape[1], len(rows), start.shape[1]
+    sound, active, decrease = registers[0], registers[1], registers[2]
+    enough, lane, mask = registers[3], registers[4], registers[5]
+    pack(gram, rows, packed)
+    for place in range(visited):
+        floor[place] = packed[place, place] * epsilon
+        packed[place, place] = 0
     for group in range(first, last):
-        here = min(lanes, samples - group * lanes)
+        offset = group * lanes
+        here = min(lanes, samples - offset)
         own, lengths = vectors[group], norms[group]
-        sound[:] = 0
-        for i in range(here):
-            sample, whole = group * lanes + i, True
-            for j in range(inputs):
-                if known[sample, j]:
-                    whole &= math.isfinite(bits[sample, j])
-                    completed[sample, j] = bits[sample, j]
-                else:
-                    completed[sample, j] = math.nan
-            sound[i] = whole
-        active[:] = sound
-        fixed[group] = 0
-        fixed[group, 0, 0] = sound
-        for j in range(inputs):
-            decrease[:], lane[:] = 0, 0
-            for i in range(here):
-                if known[group * lanes + i, j] and sound[i]:
-                    decrease[i], lane[i] = bits[group * lanes + i, j], 1
-            embed(decrease, signs, lane, fixed[group], 1 + j)
+        prepare(
+            gram, signs, bits, known, rows, offset, sound, free, completed, fixed[group], base, lane, mask
+        )
         for place in range(visited):
-            row = rows[place]
-            combine((0, 0), gram, row * variables, fixed[group], 2 * lanes, base, place, variables)
             for i in range(lanes):
-                known_here = row <= inputs and i < here and known[group * lanes + i, row - 1]
-                free[place, i] = 0 if known_here else sound[i]
-                norms[group, place, i] = 0
-            for q in range(start.shape[1]):
+                lengths[place, i] = 0
+            for q in range(k):
                 for i in range(lanes):
-                    vectors[group, place, q, i] = start[row, q] * free[place, i]
+                    own[place, q, i] = start[rows[place], q] * free[place, i]
+        for i in range(lanes):
+            active[i] = sound[i]
+        going = visited
         for sweep in range(limit):
-            decrease[:] = 0
+            if not going:
+                break
+            for i in range(lanes):
+                decrease[i] = 0
             for place in range(visited):
                 relax(
                     size, packed, base, floor, free, active, own, lengths, decrease, place, visited, omega,
@@ -254,69 +271,81 @@ def solve(
             going = 0
             for i in range(here):
                 if active[i]:
-                    sweeps[group * lanes + i] = sweep + 1
+                    sweeps[offset + i] = sweep + 1
                     if sweep == 0:
                         enough[i] = tolerance * decrease[i]
-                    if not (decrease[i] >= enough[i] if sweep else decrease[i] > 0):
+                    if decrease[i] > 0 and (sweep == 0 or decrease[i] >= enough[i]):
+                        going += 1
+                    else:
                         active[i] = 0
-                        converged[group * lanes + i] = True
-                    going += active[i] > 0
-            if not going:
-                break
+                        converged[offset + i] = True
         for place in range(visited):
             if rows[place] <= inputs:
-                read(size, vectors[group], place, lane)
+                read(size, own, place, lane)
                 for i in range(here):
                     if free[place, i]:
-                        completed[group * lanes + i, rows[place] - 1] = lane[i]
+                        completed[offset + i, rows[place] - 1] = lane[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def lean(slope, offset, column, own, lengths, prox, kink, active, stiffness, drive):
+    """What drives the adjoint of one visited row, and how stiff it is; see `mixing_torch`."""
+    k, lanes = own.shape
+    for i in range(lanes):
+        stiffness[i], drive[0, i], drive[1, i] = 0, 0, 0
+        if lengths[i] > 0:
+            active[i] = 1
+            stiffness[i] = lengths[i] + prox
+            if column < slope.shape[1]:
+                rest = own[0, i] * 0
+                for q in range(1, k):
+                    rest += own[q, i] * own[q, i]
+                if rest > kink * kink:
+                    rest = math.sqrt(rest)
+                    push = slope[offset + i, column] / math.pi
+                    drive[0, i] = push * rest
+                    drive[1, i] = -push * own[0, i] / rest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def differentiate(
     size, gram, signs, known, rows, slope, vectors, norms, fixed, sweeps, converged, first, last,
-    limit, tolerance, prox, omega, adjoint, products, to_bits,
+    limit, tolerance, prox, omega, kink, products, to_bits,
+    packed, across, among, towards, adjoint, drive, stiffness, pull, registers,
 ):  # fmt: skip
-    """Adjoint of groups first … last−1; adds Σ U Vᵀ to `products`. See `mixing_torch.solve_adjoint`.
+    """Adjoint of groups first … last−1; adds Σ U Vᵀ to `products`. See `mixing_torch.differentiate`.
 
-    A negative tolerance takes each sample's number of sweeps from the forward pass.
+    A negative tolerance takes each sample's number of sweeps from the forward pass. `among` and `towards`
+    hold the products lane by lane, and come as zeros.
     """
-    (samples, inputs), lanes, dtype = slope.shape, vectors.shape[-1], gram.dtype
-    variables, visited, k = len(gram), len(rows), vectors.shape[2]
-    packed = pack(gram, rows, np.empty(visited, dtype))
-    across = np.empty((variables, visited), dtype)
-    for j in range(variables):
-        for place in range(visited):
+    (samples, inputs), lanes, k = slope.shape, registers.shape[1], vectors.shape[2]
+    variables, visited = len(gram), len(rows)
+    active, change, enough = registers[0], registers[1], registers[2]
+    pack(gram, rows, packed)
+    for place in range(visited):
+        packed[place, place] = 0
+        for j in range(variables):
             across[j, place] = gram[j, rows[place]]
-    among = np.zeros((visited, visited, lanes), dtype)
-    towards = np.zeros((visited, variables, lanes), dtype)
-    drive = np.empty((visited, 2, lanes), dtype)
-    stiffness = np.empty((visited, lanes), dtype)
-    pull = np.empty((1, 2, lanes), dtype)
-    active, change, enough = np.empty(lanes, dtype), np.empty(lanes, dtype), np.empty(lanes, dtype)
     for group in range(first, last):
-        here = min(lanes, samples - group * lanes)
-        own = vectors[group]
-        adjoint[:] = 0
-        active[:] = 0
+        offset = group * lanes
+        here = min(lanes, samples - offset)
+        own, held = vectors[group], fixed[group]
+        for i in range(lanes):
+            active[i] = 0
         for place in range(visited):
-            column = rows[place] - 1
-            for i in range(lanes):
-                norm, rest = norms[group, place, i], 0.0
-                moves = norm > 0
-                stiffness[place, i] = norm + prox if moves else 0
-                drive[place, 0, i], drive[place, 1, i] = 0, 0
-                if moves:
-                    active[i] = 1
-                    if column < inputs:
-                        for q in range(1, k):
-                            rest += vectors[group, place, q, i] ** 2
-                        if rest > 0:
-                            rest = math.sqrt(rest)
-                            push = slope[group * lanes + i, column] / math.pi
-                            drive[place, 0, i] = push * rest
-                            drive[place, 1, i] = -push * vectors[group, place, 0, i] / rest
+            lean(
+                slope, offset, rows[place] - 1, own[place], norms[group, place], prox, kink, active,
+                stiffness[place], drive[place],
+            )  # fmt: skip
+            for q in range(k):
+                for i in range(lanes):
+                    adjoint[place, q, i] = 0
+        going = visited
         for sweep in range(limit):
-            change[:] = 0
+            if not going:
+                break
+            for i in range(lanes):
+                change[i] = 0
             for place in range(visited):
                 relax_adjoint(
                     size, packed, own, drive, stiffness, active, adjoint, change, place, visited, omega,
@@ -327,25 +356,22 @@ def differentiate(
                     if sweep == 0:
                         enough[i] = tolerance * change[i]
                     if tolerance < 0:
-                        sample = group * lanes + i
-                        active[i] = sweep + 1 < sweeps[sample] - converged[sample]
-                    elif not (change[i] >= enough[i] if sweep else change[i] > 0):
+                        more = sweep + 1 < sweeps[offset + i] - converged[offset + i]
+                    else:
+                        more = change[i] > 0 and (sweep == 0 or change[i] >= enough[i])
+                    if more:
+                        going += 1
+                    else:
                         active[i] = 0
-                    going += active[i] > 0
-            if not going:
-                break
         for place in range(visited):
-            outer(size, adjoint, place * k * lanes, vectors[group], k * lanes, among[place], visited)
-            outer((0, 0), adjoint, place * k * lanes, fixed[group], 2 * lanes, towards[place], variables)
+            outer(size, adjoint, place * k * lanes, own, k * lanes, among[place], visited)
+            outer((0, 0), adjoint, place * k * lanes, held, 2 * lanes, towards[place], variables)
         for j in range(inputs):
             combine((0, 0), across, (1 + j) * visited, adjoint, k * lanes, pull, 0, visited)
             for i in range(here):
-                sample = group * lanes + i
-                if known[sample, j]:
-                    turn = (
-                        fixed[group, 1 + j, 1, i] * pull[0, 0, i] - fixed[group, 1 + j, 0, i] * pull[0, 1, i]
-                    )
-                    to_bits[sample, j] = slope[sample, j] + math.pi * signs[1 + j] * turn
+                if known[offset + i, j]:
+                    turn = held[1 + j, 1, i] * pull[0, i] - held[1 + j, 0, i] * pull[1, i]
+                    to_bits[offset + i, j] = slope[offset + i, j] + math.pi * signs[1 + j] * turn
     for place in range(visited):
         for j in range(variables):
             for i in range(lanes):

@@ -13,6 +13,8 @@ Vectors = Float[Tensor, "batch n k"]
 Numbers = Float[Tensor, "batch n"]
 Fixed = Bool[Tensor, "batch n"]
 
+# So many roundings from v = ±truth, where z has a kink, the direction in which z grows is rounding only.
+KINK = 8
 # Rows of a block: long enough for its matrix product, short enough for the corrections.
 BLOCK = 16
 
@@ -102,7 +104,7 @@ def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, sweeps: Sweeps) -> V
 
     Solves (|g_i| + prox) u_i = −(I − v_i v_iᵀ) Σ_j (s_i·s_j) u_j − (slope_i/π) t_i, where t_i is the unit
     tangent at v_i towards the truth: dz/dv = t/π has length 1/π even at saturated outputs, where the
-    textbook form 1/(π sin πz) blows up; at v = ±truth itself z has a kink, and t = 0.
+    textbook form 1/(π sin πz) blows up; at v = ±truth z has a kink, and t = 0.
     """
     gram, _ = _gram(clauses)
     moves = ~solved.fixed & (solved.norms > 0)
@@ -115,7 +117,7 @@ def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, sweeps: Sweeps) -> V
     drive[:, inputs] = push.unsqueeze(-1) * _tangent(vectors[:, inputs])
     stiffness = solved.norms[rows] + sweeps.prox
     omega, enough = sweeps.backward_relaxation, slope.new_zeros(len(rows))
-    planned = (solved.sweeps - solved.converged.long())[rows]
+    planned = (solved.sweeps - solved.converged.long())[rows].clamp_min(1)
     limit = sweeps.limit if sweeps.backward_tolerance is not None else max(planned.tolist(), default=0)
     blocks = _blocks(solved.fixed)
     for sweep in range(limit if len(rows) else 0):
@@ -214,7 +216,8 @@ def _step(
 
 
 def _tangent(vectors: Vectors) -> Vectors:
-    """Unit tangent at v towards the truth e: (e − v_0 v)/|e − v_0 v|; 0 where v = ±e."""
+    """Unit tangent at v towards the truth e: (e − v_0 v)/|e − v_0 v|; 0 where v = ±e up to rounding."""
     rest = vectors[..., 1:].norm(dim=-1, keepdim=True)
-    away = -vectors[..., :1] * vectors / torch.where(rest > 0, rest, 1)
-    return torch.cat([rest, torch.where(rest > 0, away[..., 1:], 0)], dim=-1)
+    apart = rest > KINK * torch.finfo(rest.dtype).eps
+    away = -vectors[..., :1] * vectors / torch.where(apart, rest, 1)
+    return torch.where(apart, torch.cat([rest, away[..., 1:]], dim=-1), 0)

@@ -1,6 +1,7 @@
 """SATNet: a MAXSAT relaxation that learns its rules."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -42,6 +43,9 @@ class SATNet(Solver):
     """
 
     rules: ClassVar[Literal["learned", "given"]] = "learned"
+    precise: ClassVar[Mapping[str, Any]] = {
+        "m": 12, "aux": 2, "max_sweeps": 300, "tolerance": 1e-8, "backward_tolerance": 1e-8, "prox": 0.0
+    }  # fmt: skip
     source: ClassVar[str] = "Wang et al. 2019, arXiv:1905.12149"
     learning_rate: ClassVar[float] = 2e-3
 
@@ -60,7 +64,7 @@ class SATNet(Solver):
         relaxation: float = 0.7,
         backward_relaxation: float = 0.5,
         generator: torch.Generator | None = None,
-        path: Path | None = None,
+        path: str | None = None,
     ) -> None:
         super().__init__(problem)
         sweeps = Sweeps(max_sweeps, tolerance, backward_tolerance, prox, relaxation, backward_relaxation)

@@ -7,7 +7,7 @@ later. Loops over registers are unrolled by Python, loops over memory become loo
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from inspect import Parameter, Signature, signature
 from typing import Any
 
@@ -63,16 +63,21 @@ class Register:
 
 
 class Unit:
-    """Builds vector instructions on floats of one type, `lanes` at a time."""
+    """Builds instructions on floats of one type, `lanes` at a time: a register's worth, or one."""
 
-    def __init__(self, builder: ir.IRBuilder, scalar: ir.Type) -> None:
+    def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, *, single: bool = False) -> None:
         self.builder = builder
         self.scalar = scalar
         bits = {"float": 32, "double": 64}[str(scalar)]
         self.bytes = bits // 8
-        self.lanes = REGISTER_BYTES // self.bytes
-        self.type = ir.VectorType(scalar, self.lanes)
-        self.suffix = f"v{self.lanes}f{bits}"
+        self.lanes = 1 if single else REGISTER_BYTES // self.bytes
+        self.type = scalar if single else ir.VectorType(scalar, self.lanes)
+        self.suffix = f"f{bits}" if single else f"v{self.lanes}f{bits}"
+
+    @cached_property
+    def single(self) -> "Unit":
+        """The unit of single floats: its square root and division take half the time of a register's."""
+        return Unit(self.builder, self.scalar, single=True)
 
     def wrap(self, value: Any) -> Register:
         """A register of an LLVM value."""
@@ -87,12 +92,14 @@ class Unit:
     def constant(self, number: float) -> Register:
         """The same number in every lane."""
         number = float(np.float32(number)) if self.bytes == 4 else number  # LLVM refuses to round
-        return self.wrap(ir.Constant(self.type, [number] * self.lanes))
+        return self.wrap(ir.Constant(self.type, number if self.lanes == 1 else [number] * self.lanes))
 
     def spread(self, scalar: Any) -> Register:
         """A scalar LLVM value in every lane, rounded to this unit's type."""
         if scalar.type != self.scalar:
             scalar = self.builder.fptrunc(scalar, self.scalar)
+        if self.lanes == 1:
+            return self.wrap(scalar)
         first = ir.Constant(ir.IntType(32), 0)
         single = self.builder.insert_element(ir.Constant(self.type, ir.Undefined), scalar, first)
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
@@ -127,20 +134,20 @@ class Unit:
                 chains[place % 3] = a.times_plus(b, chains[place % 3])
         return self.total(chains)
 
-    def everywhere(self, register: Register) -> Register:
-        """The sum of a register's lanes, in every lane: by halves, each added to its mirror image."""
-        value, index = register.value, ir.IntType(32)
-        distance = self.lanes // 2
-        while distance:
-            order = ir.Constant(ir.VectorType(index, self.lanes), [i ^ distance for i in range(self.lanes)])
-            value = self.builder.fadd(value, self.builder.shuffle_vector(value, value, order))
-            distance //= 2
-        return self.wrap(value)
-
-    def store_first(self, data: Any, offset: Any, register: Register) -> None:
-        """Writes the first lane."""
-        value = self.builder.extract_element(register.value, ir.Constant(ir.IntType(32), 0))
-        self.builder.store(value, self.builder.gep(data, [offset]), align=self.bytes)
+    def sum(self, register: Register) -> Register:
+        """The sum of a register's lanes, as a single float: by halves."""
+        value, width, index = register.value, self.lanes, ir.IntType(32)
+        while width > 1:
+            width //= 2
+            kind = ir.VectorType(index, width)
+            halves = [
+                self.builder.shuffle_vector(
+                    value, value, ir.Constant(kind, list(range(first, first + width)))
+                )
+                for first in (0, width)
+            ]
+            value = self.builder.fadd(*halves)
+        return self.single.wrap(self.builder.extract_element(value, ir.Constant(index, 0)))
 
     def polynomial(self, variable: Register, coefficients: Sequence[float]) -> Register:
         """Σ coefficients[i] · variable**i, by Horner's rule."""

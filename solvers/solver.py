@@ -1,6 +1,7 @@
 """The contract of a differentiable symbolic solver."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -30,6 +31,9 @@ class Solver(nn.Module):
     rules: ClassVar[Literal["learned", "given"]] = "learned"
     exact: ClassVar[bool] = False  # claims that forward is the exact posterior marginal under the rules
     deterministic: ClassVar[bool] = True  # claims that forward draws no random numbers
+    surrogate: ClassVar[bool] = False  # says that its gradient is not meant to be that of its loss
+    # Options with which its approximations vanish, for checks that hold its gradient against its loss.
+    precise: ClassVar[Mapping[str, Any]] = {}
     source: ClassVar[str] = ""  # the paper
     pretraining: ClassVar[Literal["none", "clusters"]] = "none"  # perception learns this first
     perception_rate: ClassVar[float] = 1e-3  # Adam's, for perception, unless the user sets one

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .contract import contract
+from .form import contract
 from .registry import Result, SkipCheckError, failed, passed
 from .subject import Subject, complete, distance, row_losses
 

@@ -1,25 +1,23 @@
 """The contract of a solver: what it declares of itself is true."""
 
 import itertools
-from functools import lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ...datasets.problem import Problem, make_problem
-from .contract import contract
+from .form import contract
+from .random_problem import random_beliefs, random_problem
 from .registry import Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, complete, distance
 from .symmetry import Symmetry, find_symmetries
 
 EXACT = 1e-5  # of a probability, in float64 where the solver has it, else float32
 SHAPES = ((2, 2, 2, 2), (3, 3, 3), (3, 2, 4))  # domains of the random problems
-PATTERNS = 6  # rows per random problem, each with other givens
 SYMMETRIES = 4
 SEEDS = 5  # untrained solvers that are asked
-UNTRAINED_PUZZLES = 200
+UNTRAINED_PUZZLES = 100
 # By how much untrained solvers may do better than chance, beyond three standard errors over their seeds.
 MARGIN = 0.1
 
@@ -42,43 +40,16 @@ def check_posterior(subject: Subject) -> Result:
     for number, domains in enumerate(SHAPES):
         problem, worlds = random_problem(domains, number)
         solver = subject.build(problem=problem).double()
-        sample = random_beliefs(problem, number)
+        sample = random_beliefs(problem, worlds, number)
         expected = enumerated_posterior(sample.beliefs, sample.given, worlds)
-        found = complete(
-            solver, Sample(sample.beliefs.to(subject.device), sample.given.to(subject.device), sample.answer)
-        )
+        there = Sample(sample.beliefs.to(subject.device), sample.given.to(subject.device), sample.answer)
+        found = complete(solver, there).cpu().double()
         legal = torch.from_numpy(problem.legal)
         at_queries = ~sample.given.unsqueeze(-1) & legal
-        share = found.cpu().double() / found.cpu().double().sum(-1, keepdim=True)
+        share = found / found.sum(-1, keepdim=True)
         worst = max(worst, distance(share[at_queries], expected[at_queries]))
     told = f"probabilities are off by up to {worst:.2g} on {len(SHAPES)} random problems"
     return passed(told, worst, EXACT) if worst <= EXACT else failed(told, worst, EXACT)
-
-
-@lru_cache(maxsize=8)
-def random_problem(domains: tuple[int, ...], seed: int) -> tuple[Problem, tuple[tuple[int, ...], ...]]:
-    """A problem that allows a random third of all assignments, and these; every other one is a clause."""
-    rng = np.random.default_rng((seed, 7))
-    everything = list(itertools.product(*map(range, domains)))
-    chosen = set(rng.choice(len(everything), size=len(everything) // 3, replace=False).tolist())
-    names = tuple(f"x{v}" for v in range(len(domains)))
-    frame = Problem(names, domains)
-    forbidden = [a for n, a in enumerate(everything) if n not in chosen]
-    clauses = [[-literal for literal in frame.assumptions(assignment)] for assignment in forbidden]
-    allowed = tuple(a for n, a in enumerate(everything) if n in chosen)
-    return make_problem(names, domains, clauses), allowed
-
-
-def random_beliefs(problem: Problem, seed: int) -> Sample:
-    """Rows of fractional beliefs in float64, each row with one to all but one variables given."""
-    rng = np.random.default_rng((seed, 8))
-    size = len(problem.variables)
-    drawn = (rng.gamma(1.0, size=(PATTERNS, size, problem.symbols)) + 0.05) * problem.legal
-    beliefs = torch.from_numpy(drawn / drawn.sum(-1, keepdims=True))
-    given = np.zeros((PATTERNS, size), dtype=bool)
-    for row in range(PATTERNS):
-        given[row, rng.choice(size, size=1 + row % (size - 1), replace=False)] = True
-    return Sample(beliefs, torch.from_numpy(given), torch.full((PATTERNS, size), -1))
 
 
 def enumerated_posterior(

@@ -25,3 +25,9 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """For a JSON record."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Finding":
+        """From a JSON record."""
+        interval = record.get("interval")
+        return cls(**{**record, "interval": None if interval is None else tuple(interval)})

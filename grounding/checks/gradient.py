@@ -1,26 +1,19 @@
 """The contract of a solver: what training gets from it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from ...datasets.sudoku import Sudoku
-from .contract import contract
+from .differences import Agreement, agreement_of_beliefs, agreement_of_parameters, bench_of
+from .form import contract
 from .registry import Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, row_losses
 
-LARGEST = 100  # beliefs of a row up to which finite differences are taken on the problem of the task itself
-# Steps of central differences, relative to beliefs of order 1. The widest suits solvers that stop at a
-# tolerance or compute in float32 inside, the narrowest those that are smooth in float64.
-STEPS = (3e-3, 1e-3, 1e-4, 1e-5, 1e-6)
-DIRECTIONS = 6  # per row, of beliefs; and per tensor, of parameters
 RELATIVE = 0.1  # largest relative error of a gradient
 RELATIVE_EXACT = 1e-4  # the same for solvers that claim to be exact
 COSINE = 0.99
+COARSE_COSINE = 0.9  # with the settings a solver is used with
 STEP_LENGTHS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # of a step along the gradient, in its own norm
 
 
@@ -88,18 +81,19 @@ def check_descends(subject: Subject) -> Result:
     """
     if subject.surrogate:
         raise SkipCheckError("the solver declares a surrogate gradient")
-    solver, sample = _double(_small(subject))
+    bench = bench_of(subject, precise=False)
+    solver, sample = bench.solver, bench.sample
     beliefs = sample.beliefs.requires_grad_()
     loss = row_losses(solver, sample).mean()
     parameters = [p for p in solver.parameters() if p.requires_grad]
-    gradients = torch.autograd.grad(loss, [beliefs, *parameters], allow_unused=True)
+    towards, *steps = torch.autograd.grad(loss, [beliefs, *parameters], materialize_grads=True)
     start = float(loss.detach())
-    downhill = _project(gradients[0], sample)
-    moves: dict[str, Callable[[float], float]] = {}
-    if downhill is not None:
-        moves["the beliefs"] = lambda length: _moved_beliefs(solver, sample, downhill, length)
-    steps = [g for g in gradients[1:] if g is not None]
-    if steps and len(steps) == len(parameters):
+    downhill = torch.where(sample.given.unsqueeze(-1), -towards, 0.0)
+    downhill = downhill / downhill.norm().clamp_min(1e-300)
+    moves: dict[str, Callable[[float], float]] = {
+        "the beliefs": lambda length: _moved_beliefs(solver, sample, downhill, length)
+    }
+    if parameters:
         moves["the parameters"] = lambda length: _moved_parameters(solver, sample, steps, length)
     best: dict[str, float] = {}
     for name, move in moves.items():
@@ -108,14 +102,6 @@ def check_descends(subject: Subject) -> Result:
             return failed(f"no step along the gradient of {name} lowers the loss", best[name], 0.0)
     told = ", ".join(f"{-change:.3g} nats by {name}" for name, change in best.items())
     return passed(f"the loss falls from {start:.4g} by {told}", max(best.values()), 0.0)
-
-
-def _project(gradient: Tensor | None, sample: Sample) -> Tensor | None:
-    """The direction downhill at the givens, of norm 1."""
-    if gradient is None:
-        return None
-    masked = torch.where(sample.given.unsqueeze(-1), -gradient, 0.0)
-    return masked / masked.norm().clamp_min(1e-300)
 
 
 @torch.no_grad()
@@ -135,35 +121,6 @@ def _moved_parameters(solver: nn.Module, sample: Sample, gradients: list[Tensor]
     for parameter, value in zip(parameters, before, strict=True):
         parameter.copy_(value)
     return loss
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Directional derivatives by backward and by finite differences, compared."""
-
-    cosine: float
-    relative: float  # ‖backward − differences‖ / ‖differences‖
-    noise: float  # by how much the differences of two neighbouring steps disagree, relative
-
-    @property
-    def told(self) -> str:
-        """For a reason."""
-        return f"cosine {self.cosine:.6f}, relative error {self.relative:.2g}"
-
-
-def compare(
-    backward: Float[np.ndarray, " samples"], differences: Callable[[float], Float[np.ndarray, " samples"]]
-) -> Agreement:
-    """Compares with the step whose differences agree best with those of its neighbour."""
-    found = [differences(step) for step in STEPS]
-    pairs = list(zip(found, found[1:], strict=False))
-    gaps = [float(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-300)) for a, b in pairs]
-    best = int(np.argmin(gaps))
-    numeric, size = pairs[best][1], float(np.linalg.norm(pairs[best][1]))
-    norms = size * float(np.linalg.norm(backward))
-    cosine = float(backward @ numeric) / norms if norms > 0 else 0.0
-    relative = float(np.linalg.norm(backward - numeric)) / size if size > 0 else np.inf
-    return Agreement(cosine, relative, gaps[best])
 
 
 @contract.check("gradient-beliefs", needs=["reach", "rows"])
@@ -186,34 +143,15 @@ def check_gradient_beliefs(subject: Subject) -> Result:
     Source: Wang et al. 2019, arXiv:1905.12149, and their public code.
     """
     _true_gradient(subject)
-    subject = _small(subject)
-    solver, sample = _double(subject)
-    beliefs = sample.beliefs.requires_grad_()
-    [gradient] = torch.autograd.grad(row_losses(solver, sample).sum(), [beliefs])
-    generator = torch.Generator().manual_seed(2)
-    legal = torch.from_numpy(subject.problem.legal).to(beliefs.device)
-    inside = (sample.given.unsqueeze(-1) & legal).double()
-    drawn = torch.randn(DIRECTIONS, *beliefs.shape, generator=generator, dtype=torch.float64)
-    directions = drawn.clamp(-2, 2).to(beliefs.device) * inside / 2
-    backward = (directions * gradient).sum((2, 3)).flatten().numpy(force=True)
-
-    @torch.no_grad()
-    def differences(step: float) -> Float[np.ndarray, " samples"]:
-        sides = [
-            torch.stack([row_losses(solver, _shifted(sample, sign * step * d)) for d in directions])
-            for sign in (1, -1)
-        ]
-        return ((sides[0] - sides[1]) / (2 * step)).flatten().double().numpy(force=True)
-
-    return _judge(subject, compare(backward, differences), "the beliefs")
+    return _judge(subject, agreement_of_beliefs(bench_of(subject), _bound(subject)), "the beliefs")
 
 
 @contract.check("gradient-parameters", needs=["reach"])
 def check_gradient_parameters(subject: Subject) -> Result:
     """The gradient of every parameter is that of finite differences, in float64.
 
-    As for the beliefs, with the same bounds, one tensor of parameters after the other; a tensor with less than
-    a thousandth of the whole gradient is left out.
+    As for the beliefs, with the same bounds, one tensor of parameters after the other, first along its own
+    gradient; a tensor with less than a thousandth of the whole gradient is left out.
 
     Failure: the reason names the worst tensor, the figure is its relative error.
 
@@ -221,40 +159,42 @@ def check_gradient_parameters(subject: Subject) -> Result:
     if it is meant to differ (straight-through, sampling), declare `surrogate = True`.
     """
     _true_gradient(subject)
-    subject = _small(subject)
-    solver, sample = _double(subject)
-    named = {name: p for name, p in solver.named_parameters() if p.requires_grad}
-    if not named:
+    bench = bench_of(subject)
+    if not any(p.requires_grad for p in bench.solver.parameters()):
         raise SkipCheckError("the solver has no parameters")
-    found = torch.autograd.grad(row_losses(solver, sample).mean(), list(named.values()), allow_unused=True)
-    gradients = {
-        n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(named.items(), found, strict=True)
-    }
-    whole = float(torch.stack([g.norm() for g in gradients.values()]).norm())
-    generator = torch.Generator().manual_seed(3)
-    worst: tuple[float, str, Agreement] | None = None
-    for name, parameter in named.items():
-        if float(gradients[name].norm()) < 1e-3 * whole:
-            continue
-        shape = (DIRECTIONS, *parameter.shape)
-        directions = torch.randn(shape, generator=generator, dtype=torch.float64).to(parameter)
-        directions /= directions.flatten(1).norm(dim=1).view(-1, *[1] * parameter.dim()).clamp_min(1e-300)
-        # Random directions hardly meet the gradient of a large tensor; the gradient itself is one of them.
-        directions[0] = gradients[name] / gradients[name].norm()
-        backward = (directions * gradients[name]).flatten(1).sum(1).numpy(force=True)
-
-        def differences(
-            step: float, parameter: Tensor = parameter, directions: Tensor = directions
-        ) -> Float[np.ndarray, " samples"]:
-            sides = [_displaced(solver, sample, parameter, sign * step, directions) for sign in (1, -1)]
-            return (sides[0] - sides[1]) / (2 * step)
-
-        agreement = compare(backward, differences)
-        if worst is None or agreement.relative > worst[0]:
-            worst = (agreement.relative, name, agreement)
-    if worst is None:
+    found = agreement_of_parameters(bench, _bound(subject))
+    if not found:
         return failed("no parameter has a gradient")
-    return _judge(subject, worst[2], worst[1])
+    name = max(found, key=lambda name: found[name].relative)
+    return _judge(subject, found[name], name)
+
+
+@contract.check("gradient-settings", needs=["gradient-beliefs", "gradient-parameters"])
+def check_gradient_settings(subject: Subject) -> Result:
+    """With the options it is used with, the gradient of an approximate solver still points the right way.
+
+    A solver that iterates, or adds to a diagonal to keep its backward pass finite, names options under which
+    its approximations vanish (`precise`), and the other gradient checks use those. This one takes the solver
+    as it is. Bound: cosine 0.9 with finite differences, for the beliefs and for every parameter.
+
+    Failure: the figure is the worst cosine. Training follows something else than the loss.
+
+    Remedy: More iterations, a tighter tolerance, less regularisation of the backward pass.
+    """
+    _true_gradient(subject)
+    if not getattr(subject.declared, "precise", {}):
+        raise SkipCheckError("the solver names no options that are more precise than its own")
+    bench = bench_of(subject, precise=False)
+    found = {"the beliefs": agreement_of_beliefs(bench, RELATIVE)}
+    found |= agreement_of_parameters(bench, RELATIVE)
+    worst = min(found, key=lambda name: found[name].cosine)
+    told = "; ".join(f"{name}: {agreement.told}" for name, agreement in found.items())
+    cosine = found[worst].cosine
+    return (
+        passed(told, cosine, COARSE_COSINE)
+        if cosine >= COARSE_COSINE
+        else failed(told, cosine, COARSE_COSINE)
+    )
 
 
 def _true_gradient(subject: Subject) -> None:
@@ -264,8 +204,12 @@ def _true_gradient(subject: Subject) -> None:
         raise SkipCheckError("the loss of a solver that draws random numbers has no finite differences")
 
 
+def _bound(subject: Subject) -> float:
+    return RELATIVE_EXACT if subject.exact else RELATIVE
+
+
 def _judge(subject: Subject, agreement: Agreement, name: str) -> Result:
-    bound = RELATIVE_EXACT if subject.exact else RELATIVE
+    bound = _bound(subject)
     if agreement.noise > bound:
         reason = (
             f"finite differences of {name} do not settle (they differ by {agreement.noise:.2g} from step to "
@@ -275,38 +219,3 @@ def _judge(subject: Subject, agreement: Agreement, name: str) -> Result:
     told = f"{name}: {agreement.told}"
     good = agreement.relative <= bound and agreement.cosine >= COSINE
     return passed(told, agreement.relative, bound) if good else failed(told, agreement.relative, bound)
-
-
-def _small(subject: Subject) -> Subject:
-    """The subject, or the same solver on 4×4 Sudoku where the problem of the task is large."""
-    cells = len(subject.problem.variables) * subject.problem.symbols
-    if cells <= LARGEST:
-        return subject
-    smaller = Subject(subject.spec, Sudoku(size=4), subject.device)
-    try:
-        smaller.solver()
-    except Exception:  # a solver for one kind of problem only is examined on that
-        return subject
-    return smaller
-
-
-def _double(subject: Subject) -> tuple[nn.Module, Sample]:
-    return subject.solver().double(), subject.few.double()
-
-
-def _shifted(sample: Sample, by: Tensor) -> Sample:
-    return Sample(sample.beliefs.detach() + by, sample.given, sample.answer)
-
-
-@torch.no_grad()
-def _displaced(
-    solver: nn.Module, sample: Sample, parameter: Tensor, step: float, directions: Tensor
-) -> Float[np.ndarray, " samples"]:
-    """The mean loss with one parameter moved along each direction in turn."""
-    losses: list[float] = []
-    before = parameter.detach().clone()
-    for direction in directions:
-        parameter.copy_(before + step * direction)
-        losses.append(float(row_losses(solver, sample).mean()))
-    parameter.copy_(before)
-    return np.array(losses)

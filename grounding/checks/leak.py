@@ -1,63 +1,135 @@
-"""Checks that no label of a given reaches training."""
+"""Checks that nothing reaches training or scoring that should not."""
 
-from dataclasses import replace
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ...datasets.batch import Examples, assemble
-from ...datasets.images import ImageSet
+from ...datasets.images import Bank, ImageSet
 from ...datasets.task import Puzzles, Task
 from ..building import SolverSpec
+from ..metrics import score
 from ..perception import Network
 from ..training import Training, train
 from ..trial import build_network
 from .finding import Finding
+from .registry import Registry, Result, failed, passed
 
 PUZZLES = 24  # trained on, in batches of 8: three steps, after which Adam has spread any difference
 BATCH = 8
 
 
-def check_labels(spec: SolverSpec, task: Task, images: ImageSet, training: Training) -> Finding:
-    """`leak/labels`: training does not move when the labels of the givens are replaced by others.
+@dataclass(frozen=True)
+class Setting:
+    """What a leak is looked for in: a solver, a task, images, and how it is trained."""
+
+    spec: SolverSpec
+    task: Task
+    images: ImageSet
+    training: Training
+
+
+leak: Registry[Setting] = Registry("leak")
+
+
+def check_leaks(spec: SolverSpec, task: Task, images: ImageSet, training: Training) -> Iterator[Finding]:
+    """Every leak check on one task that is seen as images."""
+    yield from leak.run(Setting(spec, task, images, training), task.name)
+
+
+@leak.check("labels")
+def check_labels(setting: Setting) -> Result:
+    """Training does not move when the labels of the givens are replaced by others.
 
     Two runs from the same seed, on the same images: one with the true labels of the givens in the data, one
     with wrong ones. If they differ in one bit of a loss or of a parameter, the labels reach training, and
     perception may be learning from them what it should have grounded. This is how SATNet's success on visual
-    Sudoku came about. Source: Chang et al. 2020, §4.
+    Sudoku came about.
+
+    Failure: the figure is the largest difference of a parameter after three steps. The verdict is LEAKY.
+
+    Remedy: Take the labels of the givens out of the training loss (supervision=masked).
+
+    Source: Chang et al. 2020, arXiv:2312.11522, §4.
     """
-    name = f"leak/labels/{task.name}"
-    task = task.drawn(0)
+    task = setting.task.drawn(0)
     puzzles = task.generate("train", PUZZLES, 0)
-    true, _ = assemble(task, puzzles, images.train)
-    wrong = relabelled(task, puzzles, true, images)
-    short = replace(training, puzzles=PUZZLES, epochs=1, batch=BATCH)
-    try:
-        losses, networks = zip(
-            *(_train(spec, task, examples, short) for examples in (true, wrong)), strict=True
-        )
-    except Exception as error:
-        return Finding(name, "error", f"training broke: {type(error).__name__}: {error}")
+    true, _ = assemble(task, puzzles, setting.images.train)
+    wrong = relabelled(task, puzzles, true, setting.images)
+    short = replace(setting.training, puzzles=PUZZLES, epochs=1, batch=BATCH)
+    losses, networks = zip(
+        *(_train(setting.spec, task, examples, short) for examples in (true, wrong)), strict=True
+    )
     moved = _distance(*networks)
     same_loss = losses[0] == losses[1] or bool(np.isnan(losses).all())
     if moved == 0 and same_loss:
-        return Finding(
-            name,
-            "pass",
-            "losses and parameters stay bit-identical without the labels of the givens",
-            "",
-            0.0,
-            0.0,
-        )
-    return Finding(
-        name,
-        "fail",
+        return passed("losses and parameters stay bit-identical without the labels of the givens", 0.0, 0.0)
+    told = (
         f"with other labels at the givens the loss went from {losses[0]:.4g} to {losses[1]:.4g} and "
-        f"parameters moved by up to {moved:.2g}: the training loss sees the labels of the givens",
-        "Take the labels of the givens out of the training loss (supervision=masked).",
-        moved,
-        0.0,
+        f"parameters moved by up to {moved:.2g}: the training loss sees the labels of the givens"
     )
+    return failed(told, moved, 0.0)
+
+
+@leak.check("images")
+def check_images(setting: Setting) -> Result:
+    """No picture of the test or validation part is among those that are trained on, by content.
+
+    An image set may hold the same picture twice, and one from outside may have been split by position.
+
+    Failure: the figure is the number of pictures that are in two parts.
+
+    Remedy: Split by content: keep all copies of a picture on one side.
+    """
+    train, validation, test = (
+        _digests(bank) for bank in (setting.images.train, setting.images.validation, setting.images.test)
+    )
+    shared = len(test & train) + len(test & validation) + len(validation & train)
+    told = f"{shared} pictures occur in two of training, validation and test ({len(test):,} distinct test pictures)"
+    return passed(told, float(shared), 0.0) if shared == 0 else failed(told, float(shared), 0.0)
+
+
+def _digests(bank: Bank) -> set[bytes]:
+    pictures = bank.gallery.pictures.numpy(force=True)
+    return {hashlib.sha256(picture.tobytes()).digest() for picture in pictures}
+
+
+@leak.check("echo")
+def check_echo(setting: Setting) -> Result:
+    """What a solver returns at the givens is never scored.
+
+    A solver that hands its inputs through is right at every given by construction. Here the scoring itself is
+    tried: random answers are scored twice, with the true symbols and with garbage at the givens.
+
+    Failure: the figure is by how much a score moved.
+
+    Remedy: Score the queries only.
+    """
+    task = setting.task.drawn(0)
+    puzzles = task.generate("validation", 64, 0)
+    solution = puzzles.solution.astype(np.int64)
+    rng = np.random.default_rng(0)
+    answers = rng.random((*solution.shape, task.problem.symbols))
+    answers[:32] += np.eye(task.problem.symbols)[solution[:32]]  # else all are wrong, and nothing can move
+    right = np.ones_like(puzzles.given)
+    found = [
+        score(np.where(puzzles.given[..., None], echoed, answers), puzzles.given, solution, right)
+        for echoed in (
+            np.eye(task.problem.symbols)[solution],
+            rng.random(answers.shape),
+            np.full(answers.shape, np.nan),
+        )
+    ]
+    moved = max(
+        abs(getattr(other, name) - getattr(found[0], name))
+        for other in found[1:]
+        for name in ("task", "board", "cell", "unsolved")
+    )
+    told = f"scores move by {moved:.2g} with what is returned at the givens"
+    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
 
 
 def relabelled(task: Task, puzzles: Puzzles, true: Examples, images: ImageSet) -> Examples:

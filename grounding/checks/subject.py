@@ -106,6 +106,11 @@ class Subject:
         cells = len(self.problem.variables) * self.problem.symbols
         return self.sample(min(MOST, max(FEWEST, MANY_CELLS // cells)))
 
+    @cached_property
+    def many_completed(self) -> Tensor:
+        """What a solver makes of them."""
+        return complete(self.solver(), self.many)
+
     def sample(self, rows: int, *, seed: int = 0, certain: bool = False) -> Sample:
         """Puzzles of the validation split. Beliefs at the givens are random, each at least a tenth of the
         uniform one; or, where `certain`, wholly the true symbol. At the queries they are uniform.

@@ -63,9 +63,8 @@ class Graph:
         self.clauses = clauses
         self.known = set(clauses)
         self.atoms = sorted({abs(literal) for clause in clauses for literal in clause})
-        self.of: dict[int, list[tuple[int, bool]]] = defaultdict(
-            list
-        )  # atom: its clauses, and its sign there
+        # For each atom the clauses it is in, and its sign there.
+        self.of: dict[int, list[tuple[int, bool]]] = defaultdict(list)
         for number, clause in enumerate(clauses):
             for literal in clause:
                 self.of[abs(literal)].append((number, literal > 0))
@@ -107,10 +106,9 @@ class Graph:
 
     def preserves(self, image: Mapping[int, int]) -> bool:
         """Whether the image of every clause is a clause."""
+        signed = {sign * atom: sign * target for atom, target in image.items() for sign in (1, -1)}
         return all(
-            tuple(sorted(image[abs(literal)] * (1 if literal > 0 else -1) for literal in clause))
-            in self.known
-            for clause in self.clauses
+            tuple(sorted(signed[literal] for literal in clause)) in self.known for clause in self.clauses
         )
 
 

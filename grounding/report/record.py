@@ -101,7 +101,10 @@ class Report:
     @classmethod
     def read(cls, path: Path) -> "Report":
         """From JSON. Raises `ValueError` for a report of a newer schema, or for no report at all."""
-        record: Any = json.loads(path.read_text())
+        try:
+            record: Any = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged, or no groundcheck report: {error}") from error
         if not isinstance(record, dict) or "schema" not in record:
             raise ValueError(f"{path} is no groundcheck report: it has no schema version")
         if record["schema"] > SCHEMA:
@@ -109,9 +112,12 @@ class Report:
                 f"{path} has schema {record['schema']}, and this groundcheck reads up to {SCHEMA}: "
                 "update groundcheck"
             )
-        del record["exit_code"], record["summary"]
-        record["tasks"] = [_task_report(task) for task in record["tasks"]]
-        return cls(**record)
+        try:
+            del record["exit_code"], record["summary"]
+            record["tasks"] = [_task_report(task) for task in record["tasks"]]
+            return cls(**record)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 
 def _task_report(record: dict[str, Any]) -> TaskReport:
@@ -119,7 +125,7 @@ def _task_report(record: dict[str, Any]) -> TaskReport:
     judgement["interval"] = tuple(judgement["interval"])
     parts: dict[str, Any] = {
         "judgement": Judgement(**judgement),
-        "findings": [Finding(**finding) for finding in record["findings"]],
+        "findings": [Finding.from_dict(finding) for finding in record["findings"]],
         "outcomes": [Outcome.from_dict(outcome) for outcome in record["outcomes"]],
     }
     return TaskReport(**{**record, **parts})

@@ -1,0 +1,365 @@
+"""Our SATNet layer against the public one: speed, as ratios in one run, and agreement.
+
+    python benchmarks/satnet.py [--cases 4x4 parity …] [--rounds 5]
+
+One thread. Both layers run in this process in turn, A B A B …; times are medians. "Same sweeps": the same
+start, order, k and stopping rule, so that both make the same iterates, compared in output and gradient.
+"Same accuracy": our own k and over-relaxation, with the loosest tolerances at which outputs and gradients
+are still nearer to the converged ones than the public layer's are. The public layer is built from its registry
+package if it is not installed and there is a compiler; without it, a matrix product of as many flops as our
+sweeps is the yardstick.
+"""
+
+import argparse
+import importlib
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+# This file has the name of the package that it measures against.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent.resolve()]
+
+import torch
+from groundcheck.solvers.mixing import MixingLayer
+from groundcheck.solvers.simd import REGISTER_BYTES
+from groundcheck.solvers.sweeps import Sweeps
+from torch import Tensor, nn
+
+PLAIN = Sweeps(backward_tolerance=None)  # as the public layer steps and stops
+PUBLIC_K = 32
+# The package's sources include a header that the package leaves out; by its use it declares this.
+HEADER = """#include <stdint.h>
+typedef struct mix_t {
+    int b, n, m, k;
+    int32_t *is_input, *index, *niter;
+    float *S, *dS, *z, *dz, *V, *U, *W, *Phi, *gnrm, *Snrms, *cache;
+} mix_t;
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer and a batch: `cells` of `symbols` bits; the first, or `scattered`, `givens` cells are known."""
+
+    name: str
+    cells: int
+    symbols: int
+    givens: int
+    scattered: bool
+    aux: int
+    m: int
+    batch: int
+    floor: tuple[float, float]  # ratios to reach, forward and backward
+    aim: tuple[float, float]
+    path: Any = None
+
+    @property
+    def bits(self) -> int:
+        """Inputs of the layer."""
+        return self.cells * self.symbols
+
+    @property
+    def free(self) -> int:
+        """Variables to solve for."""
+        return (self.cells - self.givens) * self.symbols + self.aux
+
+
+CASES = (
+    Case("9x9", 81, 9, 36, True, 300, 600, 40, (15, 12), (30, 28)),
+    Case("4x4", 16, 4, 7, True, 32, 100, 64, (20, 20), (50, 50)),
+    Case("mapping", 2, 10, 1, False, 20, 64, 512, (25, 25), (100, 100)),
+    Case("mapping-small", 2, 10, 1, False, 0, 12, 512, (20, 20), (50, 50)),
+    Case("mapping-small-64", 2, 10, 1, False, 0, 12, 64, (10, 8), (25, 20)),
+    Case("parity", 3, 1, 2, False, 4, 8, 100, (8, 6), (20, 15)),
+    Case("9x9-torch", 81, 9, 36, True, 300, 600, 40, (3, 3), (4, 5), "torch"),
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one call sees."""
+
+    bits: Tensor
+    known: Tensor
+    slope: Tensor
+
+
+def draw(case: Case) -> tuple[Tensor, Tensor, Batch]:
+    """Clauses, start vectors, and a batch with fractional givens."""
+    rng = torch.Generator().manual_seed(0)
+    n = 1 + case.bits + case.aux
+    clauses = torch.randn(n, case.m, generator=rng) * (0.5 / (n + case.m)) ** 0.5
+    start = torch.randn(n, PUBLIC_K, generator=rng)
+    rank = torch.arange(case.cells).expand(case.batch, -1)
+    if case.scattered:
+        rank = torch.rand(case.batch, case.cells, generator=rng).argsort(1)
+    known = (rank < case.givens).repeat_interleave(case.symbols, 1)
+    bits = torch.rand(case.batch, case.bits, generator=rng)
+    return (
+        clauses,
+        start / start.norm(dim=1, keepdim=True),
+        Batch(bits, known, torch.randn(bits.shape, generator=rng)),
+    )
+
+
+def public_package() -> Any:
+    """The public implementation, built into a temporary folder if need be; None where that fails."""
+    try:
+        return importlib.import_module("satnet")
+    except ImportError:
+        pass
+    folder = tempfile.mkdtemp(prefix="public-satnet-")
+    (Path(folder) / "satnet.h").write_text(HEADER)
+    command = ["-m", "pip", "install", "--no-build-isolation", "--no-deps", "--target", folder, "satnet"]
+    built = subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, "CPATH": folder},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        print(
+            "the public package could not be built:", (built.stdout + built.stderr).strip().splitlines()[-1]
+        )
+        return None
+    sys.path.append(folder)
+    return importlib.import_module("satnet")
+
+
+class Public(nn.Module):
+    """The public layer, told its start and order: it would draw them anew in every call."""
+
+    def __init__(self, package: Any, case: Case, clauses: Tensor, start: Tensor) -> None:
+        super().__init__()
+        # It needs m to be a multiple of 4, which holds for every case.
+        self.layer = package.SATNet(case.bits, case.m, case.aux)
+        self.clauses, self.start = self.layer.S, start
+        self.order = torch.arange(len(start) - 1, dtype=torch.int)
+        with torch.no_grad():
+            self.clauses.copy_(clauses)
+
+    def forward(self, bits: Tensor, known: Tensor) -> Tensor:
+        """The bits filled in."""
+        with (
+            patch.object(torch.Tensor, "normal_", lambda vectors: vectors.copy_(self.start)),
+            patch.object(torch, "randperm", lambda *_, **__: self.order),
+        ):
+            return self.layer(bits, known.int())
+
+
+def ours(case: Case, clauses: Tensor, sweeps: Sweeps, start: Tensor | None = None) -> MixingLayer:
+    """Our layer with these weights, and this start or its own."""
+    rng = torch.Generator().manual_seed(1)
+    layer = MixingLayer(case.bits, m=case.m, aux=case.aux, sweeps=sweeps, generator=rng, path=case.path)
+    with torch.no_grad():
+        layer.clauses.copy_(clauses)
+    if start is not None:
+        layer.start = start
+    return layer
+
+
+@dataclass
+class Outcome:
+    """One forward and backward pass."""
+
+    output: Tensor
+    to_clauses: Tensor
+    forward: float  # seconds
+    backward: float
+
+
+def run(layer: Any, batch: Batch) -> Outcome:
+    """Times one pass in each direction; the gradient reaches the clauses and the bits."""
+    bits = batch.bits.clone().requires_grad_()
+    layer.zero_grad()
+    begin = time.perf_counter()
+    output = layer(bits, batch.known)
+    between = time.perf_counter()
+    output.backward(batch.slope.to(output.dtype))
+    end = time.perf_counter()
+    return Outcome(output.detach(), layer.clauses.grad.clone(), between - begin, end - between)
+
+
+def interleaved(layers: list[Any], batch: Batch, rounds: int) -> list[tuple[float, float]]:
+    """Median seconds forward and backward of each layer, in turn; the first round warms up.
+
+    At least so many rounds, and more of quick layers, for two seconds or 50 rounds.
+    """
+    times: list[list[Outcome]] = [[] for _ in layers]
+    begin = time.perf_counter()
+    while len(times[0]) <= rounds or (len(times[0]) <= 50 and time.perf_counter() - begin < 2):
+        for layer, taken in zip(layers, times, strict=True):
+            taken.append(run(layer, batch))
+    return [
+        (statistics.median(t.forward for t in taken[1:]), statistics.median(t.backward for t in taken[1:]))
+        for taken in times
+    ]
+
+
+def relative(found: Tensor, true: Tensor) -> float:
+    """|found − true| / |true|."""
+    return float((found.double() - true.double()).norm() / true.double().norm())
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Distance to the converged layer: mean of outputs at the queries, relative of the gradient of S."""
+
+    output: float
+    gradient: float
+
+
+def converged(case: Case, clauses: Tensor, start: Tensor | None, batch: Batch) -> Outcome:
+    """The same layer in float64 until it moves no more."""
+    exact = Sweeps(
+        limit=1000, tolerance=1e-12, backward_tolerance=1e-12, relaxation=0.7, backward_relaxation=0.5
+    )
+    layer = ours(case, clauses, exact, start).double()
+    return run(layer, Batch(batch.bits.double(), batch.known, batch.slope))
+
+
+def accuracy(found: Outcome, true: Outcome, known: Tensor) -> Accuracy:
+    """Of one pass."""
+    off = (found.output - true.output).abs()[~known].mean()
+    return Accuracy(float(off), relative(found.to_clauses, true.to_clauses))
+
+
+def as_accurate(case: Case, clauses: Tensor, batch: Batch, wanted: Accuracy) -> tuple[Sweeps, Accuracy]:
+    """The loosest tolerances, on a ladder of factors of 2, that are as accurate as wanted."""
+    true = converged(case, clauses, None, batch)
+    sweeps, reached = Sweeps(), Accuracy(1, 1)
+    ladder = [0.02 * 0.5**step for step in range(20)]
+    for tolerance in ladder:
+        for backward_tolerance in ladder:
+            sweeps = Sweeps(200, tolerance, backward_tolerance, relaxation=0.7, backward_relaxation=0.5)
+            reached = accuracy(run(ours(case, clauses, sweeps), batch), true, batch.known)
+            if reached.output > wanted.output:
+                break  # the gradient cannot mend this
+            if reached.gradient <= wanted.gradient:
+                return sweeps, reached
+    return sweeps, reached
+
+
+def marked(ratio: float, floor: float, aim: float) -> str:
+    """A ratio and what it reaches."""
+    return f"{ratio:7.1f}x ({'aim' if ratio >= aim else 'floor' if ratio >= floor else 'below'})"
+
+
+def compare(case: Case, package: Any, rounds: int) -> None:
+    """Prints what a case shows."""
+    clauses, start, batch = draw(case)
+    same = ours(case, clauses, PLAIN, start)
+    scale = 1.0 if REGISTER_BYTES == 64 or case.path == "torch" else 2 / 3
+    print(f"{case.name}: {case.bits}+{case.aux} bits, m={case.m}, batch {case.batch}, path {same.path}")
+    if package is None:
+        yardstick(case, same, batch, rounds)
+        return
+    public = Public(package, case, clauses, start)
+    a, b = run(public, batch), run(same, batch)
+    (ref_f, ref_b), (our_f, our_b) = interleaved([public, same], batch, rounds)
+    print(
+        f"  same sweeps    forward {marked(ref_f / our_f, case.floor[0] * scale, case.aim[0])}"
+        f"  backward {marked(ref_b / our_b, case.floor[1] * scale, case.aim[1])}"
+        f"  public {ref_f * 1e3:.2f} + {ref_b * 1e3:.2f} ms, ours {our_f * 1e3:.2f} + {our_b * 1e3:.2f} ms;"
+        f"  largest difference of outputs {float((a.output - b.output).abs().max()):.1e},"
+        f" of the gradient of S {relative(b.to_clauses, a.to_clauses):.1e}"
+    )
+    few = Batch(batch.bits[:8], batch.known[:8], batch.slope[:8]) if case.bits > 500 else batch
+    wanted = accuracy(run(public, few), converged(case, clauses, start, few), few.known)
+    sweeps, reached = as_accurate(case, clauses, few, wanted)
+    quick = ours(case, clauses, sweeps)
+    (ref_f, ref_b), (our_f, our_b) = interleaved([public, quick], batch, rounds)
+    print(
+        f"  same accuracy  forward {marked(ref_f / our_f, case.floor[0] * scale, case.aim[0])}"
+        f"  backward {marked(ref_b / our_b, case.floor[1] * scale, case.aim[1])}"
+        f"  public {wanted.output:.1e}, {wanted.gradient:.1e} off the converged output and gradient,"
+        f" ours {reached.output:.1e}, {reached.gradient:.1e} with k={quick.start.shape[1]},"
+        f" tolerances {sweeps.tolerance:.1e}, {sweeps.backward_tolerance:.1e}",
+        flush=True,
+    )
+
+
+def yardstick(case: Case, layer: MixingLayer, batch: Batch, rounds: int) -> None:
+    """Time of a square matrix product with the flops of our sweeps, over our time."""
+    ((forward, backward),) = interleaved([layer], batch, rounds)
+    a = torch.rand(2048, 2048)
+    taken = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        a @ a
+        taken.append(time.perf_counter() - begin)
+    rate = 2 * 2048**3 / statistics.median(taken)
+    flops = 2 * case.free**2 * PUBLIC_K * case.batch * PLAIN.limit
+    print(
+        f"  no public package; a product of as many flops as {PLAIN.limit} sweeps takes {flops / rate / forward:.2f} of"
+        f" our forward time, {flops / rate / backward:.2f} of our backward time"
+    )
+
+
+def peak(which: str, case: Case) -> float:
+    """MiB that one forward and backward pass adds to the peak of a fresh process."""
+    command = [sys.executable, __file__, "--peak", which, "--cases", case.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def print_peak(which: str, case: Case) -> None:
+    """The child's side of `peak`: what is loaded and drawn before is not counted, nor is compiling."""
+    clauses, start, batch = draw(case)
+    layer = (
+        ours(case, clauses, PLAIN, start)
+        if which == "ours"
+        else Public(public_package(), case, clauses, start)
+    )
+    run(layer, Batch(batch.bits[:1], batch.known[:1], batch.slope[:1]))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run(layer, batch)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch with one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def main() -> None:
+    """Parses, measures, prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    names = [case.name for case in CASES]
+    parser.add_argument("--cases", nargs="+", choices=names, default=names)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", choices=("ours", "public"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    chosen = [case for case in CASES if case.name in options.cases]
+    with one_thread():
+        if options.peak:
+            print_peak(options.peak, chosen[0])
+            return
+        print(
+            f"registers of {REGISTER_BYTES * 8} bits, {'with' if REGISTER_BYTES == 64 else 'without'} AVX-512"
+        )
+        package = public_package()
+        for case in chosen:
+            compare(case, package, options.rounds)
+            if case.name == "9x9":
+                public = f", public {peak('public', case):.0f} MiB" if package else ""
+                print(f"  peak memory    ours {peak('ours', case):.0f} MiB{public}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Does the answer of a trained network come through its solver? Interventions on what the solver is handed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from pysat.solvers import Solver as SatSolver
+from torch import Tensor
+
+from ...datasets.problem import Problem
+from ..statistics import wilson_interval
+from .registry import Registry, Result, SkipCheckError, failed, passed
+
+PUZZLES = 100  # test puzzles that are intervened on
+FEWEST = 10  # puzzles whose answer an intervention must have made wrong, for it to say something
+HALF = 0.5  # of what the network has over chance may be left after shuffling and permuting
+MOST = 0.9  # the same after corrupting: a solver may outvote one wrong given, but not every time
+
+Answer = Callable[
+    [Float[Tensor, "puzzles variables symbols"]], Float[np.ndarray, "puzzles variables symbols"]
+]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What an intervention left: of `puzzles` whose old answer the rules no longer allow, so many kept it."""
+
+    puzzles: int
+    kept: int
+
+    @property
+    def share(self) -> float:
+        """The fraction that kept its old answer."""
+        return self.kept / self.puzzles if self.puzzles else 0.0
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """The three interventions on one trained network."""
+
+    plain: float  # fraction of puzzles answered right without any
+    chance: float  # fraction that the answer of another puzzle answers right
+    shuffle: Intervention
+    permute: Intervention
+    corrupt: Intervention
+
+
+def intervene(
+    problem: Problem,
+    beliefs: Float[Tensor, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    shown: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    relabelling: Sequence[int],
+    answer: Answer,
+) -> Interventions:
+    """Hands the solver other beliefs and counts answers that stay, where the rules say that they must not.
+
+    `answer` is the solver on these puzzles; `relabelling` is the true symbol of each predicted one. An old
+    answer must go if the rules, with what is shown after the intervention, do not allow it.
+    """
+    shuffled = np.roll(solution, 1, axis=0)
+    symbols = len(relabelling)
+    predicted = np.empty(symbols, dtype=np.int64)
+    predicted[np.asarray(relabelling)] = np.arange(symbols)
+    turned = np.asarray(relabelling)[
+        (predicted + 1) % symbols
+    ]  # true symbol after its belief moved on by one
+    rng = np.random.default_rng(0)
+    one = np.zeros_like(shown)
+    for row in np.flatnonzero(shown.any(axis=1)):
+        one[row, rng.choice(np.flatnonzero(shown[row]))] = True
+    seen = np.where(shown, solution, 0)
+    both = given & np.roll(given, 1, axis=0)
+    moved = torch.from_numpy(_moved_on(beliefs.numpy(force=True), symbols)).to(beliefs)
+    changed = {
+        "shuffle": (beliefs.roll(1, 0), np.where(both, shuffled, -1)),
+        "permute": (
+            torch.where(torch.from_numpy(shown[..., None]).to(beliefs.device), moved, beliefs),
+            np.where(shown, turned[seen], np.where(given, solution, -1)),
+        ),
+        "corrupt": (
+            torch.where(torch.from_numpy(one[..., None]).to(beliefs.device), moved, beliefs),
+            np.where(one, turned[seen], np.where(given, solution, -1)),
+        ),
+    }
+    right_before = _right(answer(beliefs), given, solution)
+    left: dict[str, Intervention] = {}
+    for name, (new, facts) in changed.items():
+        must_go = ~_allowed(problem, np.where(given, facts, solution))
+        kept = _right(answer(new), given, solution) & must_go
+        left[name] = Intervention(int(must_go.sum()), int(kept.sum()))
+    same = ((shuffled == solution) | given).all(axis=1)
+    return Interventions(float(right_before.mean()), float(same.mean()), **left)
+
+
+def _moved_on(
+    beliefs: Float[np.ndarray, "puzzles variables symbols"], symbols: int
+) -> Float[np.ndarray, "puzzles variables symbols"]:
+    """What was believed of a symbol is believed of the next, among those that images show."""
+    moved = beliefs.copy()
+    moved[..., :symbols] = np.roll(beliefs[..., :symbols], 1, axis=-1)
+    return moved
+
+
+def _right(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+) -> Bool[np.ndarray, " puzzles"]:
+    solved = ~np.isnan(completion).any(-1) | given
+    answered = np.nan_to_num(completion, nan=-1.0).argmax(-1)
+    return (((answered == solution) & solved) | given).all(axis=1)
+
+
+def _allowed(problem: Problem, facts: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
+    """Whether the rules allow what is known of each puzzle; −1 is not known."""
+    assert problem.rules is not None
+    domains = np.asarray(problem.domains)
+    with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
+        return np.array(
+            [
+                bool((row < domains).all()) and solver.solve(assumptions=problem.assumptions(row.tolist()))
+                for row in facts
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """What the bypass checks look at: the interventions on the seeds of one task."""
+
+    seeds: Sequence[Interventions] = field(default_factory=tuple)
+
+
+bypass: Registry[Grounded] = Registry("bypass")
+
+
+@bypass.check("shuffle")
+def check_shuffle(subject: Grounded) -> Result:
+    """With the beliefs of another puzzle, the trained network no longer answers this one.
+
+    Failure: the figure is the share of puzzles that kept an answer the rules no longer allow. The answer
+    does not come through the solver.
+
+    Remedy: Look for what reaches the answer beside the beliefs: state kept between calls, the order of the
+    puzzles, an answer that is nearly always the same.
+    """
+    return _judge(subject, "shuffle", HALF)
+
+
+@bypass.check("permute")
+def check_permute(subject: Grounded) -> Result:
+    """With every symbol renamed on its way into the solver, the old answers go.
+
+    Each symbol is believed to be the next one; the answers must follow as the rules say, or fall to chance.
+
+    Failure: as for bypass/shuffle. Here the network still hears of this puzzle, but not in these symbols.
+
+    Remedy: See which beliefs are used beside the most likely symbol: a code spread over small probabilities.
+    """
+    return _judge(subject, "permute", HALF)
+
+
+@bypass.check("corrupt")
+def check_corrupt(subject: Grounded) -> Result:
+    """With one given replaced by another symbol, the old answer goes.
+
+    Failure: as for bypass/shuffle; the bound is higher, since a solver may outvote one wrong given.
+
+    Remedy: Check that every given reaches the answer.
+    """
+    return _judge(subject, "corrupt", MOST)
+
+
+def _judge(subject: Grounded, name: str, left: float) -> Result:
+    if not subject.seeds:
+        raise SkipCheckError("no trained network to intervene on")
+    found: list[Intervention] = [getattr(seed, name) for seed in subject.seeds]
+    plain = float(np.mean([seed.plain for seed in subject.seeds]))
+    chance = float(np.mean([seed.chance for seed in subject.seeds]))
+    puzzles, kept = sum(f.puzzles for f in found), sum(f.kept for f in found)
+    if puzzles < FEWEST:
+        raise SkipCheckError(f"the intervention makes the answers of only {puzzles} puzzles wrong")
+    if plain <= chance + 0.1:
+        raise SkipCheckError(
+            f"the network answers {plain:.2f} of the puzzles (chance {chance:.2f}): nothing to lose"
+        )
+    share, bound = kept / puzzles, chance + left * (plain - chance)
+    told = f"of {plain:.2f} answered, {share:.2f} of {puzzles} keep an answer that is now wrong"
+    interval = wilson_interval(kept, puzzles)
+    return passed(told, share, bound, interval) if share <= bound else failed(told, share, bound, interval)

@@ -1,0 +1,28 @@
+"""`groundcheck report`: the page of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shell import DataRoot, consoles, told, writable
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or the JSON of a report.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default report.html beside it.")
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Write the report of a run as one self-contained HTML page."""
+    with told():
+        if not run.exists():
+            raise ValueError(f"{run} does not exist: name the folder of a run, or the JSON of a report")
+        path = writable(output or (run / "report.html" if run.is_dir() else run.with_suffix(".html")))
+        from ..reading import read_report  # noqa: PLC0415
+        from ..report.html import write_page  # noqa: PLC0415
+
+        assert path is not None
+        write_page(path, read_report(run), data_root)
+        consoles()[0].print(str(path), highlight=False, markup=False)

@@ -1,0 +1,69 @@
+"""How commands talk: errors in one sentence with their exit code, files tried before anything is computed."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(envvar="GROUNDCHECK_DATA", help="Folder that holds MNIST/raw and the like."),
+]
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="A setting of the task, solver or training; repeatable."
+    ),
+]
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """Tells what a user got wrong in one sentence, with the exit code for it."""
+    from ...datasets.catalogue import DataUnavailableError  # noqa: PLC0415
+
+    try:
+        yield
+    except DataUnavailableError as error:
+        fail(str(error), 4)
+    except (ValueError, OSError) as error:
+        fail(str(error), 2)
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Ends the command with a message."""
+    typer.echo(f"groundcheck: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def writable(path: Path | None) -> Path | None:
+    """The path, after making sure that it can be written, so that nothing is computed in vain."""
+    if path is None:
+        return None
+    existed = path.exists()
+    try:
+        with path.open("a"):
+            pass
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
+    if not existed:
+        path.unlink()
+    return path
+
+
+def consoles() -> "tuple[Console, Console]":
+    """Where results go, and where progress goes. Colours follow NO_COLOR, and whether there is a terminal."""
+    from rich.console import Console  # noqa: PLC0415
+
+    # A log has no width of its own: 80 columns would fold every table.
+    width = None if os.isatty(1) or "COLUMNS" in os.environ else 120
+    return Console(width=width), Console(stderr=True)

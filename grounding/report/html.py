@@ -1,0 +1,189 @@
+"""The report as one self-contained page: nothing is fetched, nothing in it is trusted."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ...datasets.catalogue import DataUnavailableError, UnknownNameError
+from ...datasets.images import ImageSet, load_images
+from ..checks.finding import Finding
+from ..metrics import relabel
+from ..trial import Outcome, Role
+from . import plots
+from .files import write_text
+from .pictures import lay_out, shades, task_of
+from .record import Report, TaskReport
+from .table import title
+
+TEMPLATES = Path(__file__).parent / "templates"
+TRACEBACKS = 20  # shown in full; the table tells of every trial
+
+
+def render_report(report: Report, images: ImageSet | None) -> str:
+    """The page of a report; `images` is the image set it was made with, None where that is not at hand."""
+    if images is not None and images.digest != report.images_digest:
+        images = None
+    return page(
+        "report.html.j2",
+        report=report,
+        tasks=[_task(report, number, task, images) for number, task in enumerate(report.tasks)],
+        pictures=images is not None,
+        trials=[(title(task), outcome) for task in report.tasks for outcome in task.outcomes],
+        broken=[o for task in report.tasks for o in task.outcomes if o.error][:TRACEBACKS],
+        environment=_environment(report),
+    )
+
+
+def write_page(path: Path, report: Report, data_root: Path | None = None) -> None:
+    """Writes the page of a report. Without the image set at hand, its boards show no pictures."""
+    try:
+        images = load_images(report.images, data_root)
+    except (DataUnavailableError, UnknownNameError):
+        images = None
+    write_text(path, render_report(report, images))
+
+
+def page(template: str, **values: Any) -> str:
+    """Fills a template. Script and style are ours; the page's own policy lets no other script run."""
+    return _templates().get_template(template).render(policy=_policy(), **values)
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters["figure"] = _figure
+    return templates
+
+
+@cache
+def _policy() -> str:
+    """Content security policy: pictures from the page itself, one script by its hash, no connections."""
+    script = (TEMPLATES / "page.js").read_bytes()
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None) -> dict[str, Any]:
+    """Everything the page shows of one task."""
+    by_role = {role: [o for o in task.outcomes if o.role == role] for role in ROLES}
+    seen = task.settings.get("seen", "images") == "images"
+    subjects = by_role["grounding" if seen else "reasoning"]
+    scored = [o for o in subjects if o.scores and o.curve]
+    calibrations = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
+    shown = _typical(subjects)
+    drawn = shown and task_of(task, shown.seed)
+    return {
+        "id": f"task-{number}",
+        "title": title(task),
+        "report": task,
+        "figures": _row(task, "grounding" if seen else "reasoning"),
+        "beside": [
+            (name, _row(task, role))
+            for role, name in BESIDE
+            if by_role[role] and (seen or role == "baseline")
+        ],
+        "plane": plots.plane(subjects, by_role["baseline"], by_role["ceiling"]) if seen and scored else None,
+        "curves": plots.curves(subjects) if scored else None,
+        "calibration": plots.reliability(calibrations) if calibrations else None,
+        "calibration_error": float(np.mean([c.error for c in calibrations])) if calibrations else None,
+        "shown": shown,
+        "confusions": _confusions(shown),
+        "boards": [lay_out(drawn, board, images) for board in shown.scores.boards]
+        if shown and shown.scores
+        else [],
+        "symbols": drawn.classes if drawn else None,
+        "families": _families(task.findings),
+        "rules": report.rules,
+    }
+
+
+ROLES: tuple[Role, ...] = ("grounding", "baseline", "ceiling", "reasoning")
+BESIDE: tuple[tuple[Role, str], ...] = (
+    ("baseline", "without logic"),
+    ("ceiling", "ceiling: same perception, with labels"),
+    ("reasoning", "same solver on true symbols"),
+)
+
+
+def _row(task: TaskReport, role: Role) -> dict[str, float | None]:
+    return {name: task.mean(role, name) for name in ("task", "board", "cell", "raw", "aligned")}
+
+
+def _typical(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """The seed of median aligned (else task) accuracy: what is shown of one trial is shown of this one."""
+    scored = [(o.scores.aligned or o.scores.task, o.seed, o) for o in outcomes if o.scores]
+    return sorted(scored, key=lambda entry: entry[:2])[(len(scored) - 1) // 2][2] if scored else None
+
+
+def _confusions(outcome: Outcome | None) -> list[tuple[str, Any]]:
+    """As read, and after the best relabelling."""
+    scores = outcome and outcome.scores
+    if not scores or scores.confusion is None or scores.relabelling is None:
+        return []
+    aligned = relabel(np.array(scores.confusion), np.array(scores.relabelling)).tolist()
+    return [("before alignment", shades(scores.confusion)), ("after alignment", shades(aligned))]
+
+
+FAMILIES = {
+    "bypass": "Interventions on the trained model",
+    "identifiable": "Identifiability",
+    "leak": "Leaks",
+    "contract": "Contract",
+}
+
+
+def _families(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
+    """Findings by family, the telling ones first."""
+    order = [*FAMILIES, *sorted({f.check.partition("/")[0] for f in findings} - FAMILIES.keys())]
+    grouped = {family: [f for f in findings if f.check.partition("/")[0] == family] for family in order}
+    return [(FAMILIES.get(family, family), found) for family, found in grouped.items() if found]
+
+
+def _environment(report: Report) -> list[tuple[str, str]]:
+    """Rows of the environment table."""
+    around: Mapping[str, Any] = report.environment
+    seeds = sorted({o.seed for task in report.tasks for o in task.outcomes})
+    rows: list[tuple[str, Any]] = [
+        ("command", around.get("command")),
+        ("revision of the project", around.get("revision")),
+        ("solver options", ", ".join(f"{k}={v}" for k, v in report.options.items()) or "none"),
+        ("image set", f"{report.images}, SHA-256 {report.images_digest}"),
+        ("seeds", _ranges(seeds)),
+        ("device", f"{report.device} ({around.get('device', 'unknown')})"),
+        ("threads per trial", around.get("threads")),
+        ("cores", around.get("cores")),
+        ("processor", around.get("capability")),
+        ("platform", around.get("platform")),
+        ("Python", around.get("python")),
+        *sorted(around.get("versions", {}).items()),
+        ("schema", report.schema),
+    ]
+    return [(name, "unknown" if value is None else str(value)) for name, value in rows]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """0, 1, 2, 5 as "0 to 2, 5"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs) or "none"

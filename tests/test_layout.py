@@ -1,0 +1,109 @@
+"""The house itself: which way imports go, and that it installs beside others."""
+
+import ast
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = ["datasets", "solvers", "grounding"]  # each may import those before it
+MODULES = [path for part in PARTS for path in sorted((ROOT / part).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of groundcheck that a file imports, relative imports resolved."""
+    package = ["groundcheck", *path.relative_to(ROOT).parent.parts]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return {name.split(".")[1] for name in found if name.startswith("groundcheck.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    own = PARTS.index(path.relative_to(ROOT).parts[0])
+    assert imported(path) <= set(PARTS[: own + 1])
+
+
+def test_the_package_itself_imports_nothing_and_datasets_is_no_trap() -> None:
+    [docstring] = ast.parse((ROOT / "__init__.py").read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    # An __init__.py here would shadow the distribution `datasets` for whoever starts Python in the checkout.
+    assert not (ROOT / "datasets" / "__init__.py").exists()
+
+
+def test_every_folder_with_code_is_packaged() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {".".join(("groundcheck", *path.relative_to(ROOT).parent.parts)) for path in MODULES}
+    assert folders | {"groundcheck"} == set(listed)
+
+
+def tracked_files() -> list[Path]:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [Path(line) for line in done.stdout.splitlines()]
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    # Without PYTHONPATH: what the tests themselves import must not be found instead of what was installed.
+    around = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=around, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_wheel_installs_beside_another_top_level_datasets(tmp_path: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("the wheel is built from tracked files, and this is no git checkout")
+    source = tmp_path / "source"
+    for path in tracked_files():
+        if (ROOT / path).exists():
+            (source / path).parent.mkdir(parents=True, exist_ok=True)
+            (source / path).write_bytes((ROOT / path).read_bytes())
+    other = tmp_path / "other"
+    (other / "datasets").mkdir(parents=True)
+    (other / "datasets" / "__init__.py").write_text("def load_dataset(name):\n    return name.upper()\n")
+    (other / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "datasets"\nversion = "1"\n[tool.setuptools]\npackages = ["datasets"]\n'
+    )
+    wheels = tmp_path / "wheels"
+    build = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels)
+    run(*build, source, cwd=tmp_path)
+    run(*build, other, cwd=tmp_path)
+    fresh = tmp_path / "fresh"
+    run(sys.executable, "-m", "venv", "--without-pip", fresh, cwd=tmp_path)
+    python = fresh / "bin" / "python"
+    run(
+        sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index",
+        *sorted(wheels.glob("*.whl")), cwd=tmp_path,
+    )  # fmt: skip
+    # The dependencies are lent by this environment; a path in a .pth file does not bring its own .pth files.
+    site = Path(
+        run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).strip()
+    )
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    script = (
+        "import datasets, groundcheck, groundcheck.datasets.problem as problem\n"
+        "import groundcheck.grounding.suite\n"
+        "print(datasets.load_dataset('both'), groundcheck.__file__, problem.__file__)\n"
+    )
+    (tmp_path / "try.py").write_text(script)
+    told = run(python, tmp_path / "try.py", cwd=tmp_path).split()
+    assert told[0] == "BOTH"
+    assert all(str(fresh) in path for path in told[1:])
+    assert "mapping" in run(fresh / "bin" / "groundcheck", "list", cwd=tmp_path)
+    installed = {path.name for path in (site / "groundcheck").iterdir()}
+    assert {"datasets", "solvers", "grounding"} <= installed
+    assert not {"tests", "docs", "benchmarks", "examples"} & installed
