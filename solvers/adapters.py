@@ -75,6 +75,7 @@ def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[Deciding
     class FromDecorator(Deciding):
         """The most likely world, differentiated by a decorator."""
 
+        surrogate: ClassVar[bool] = True
         source: ClassVar[str] = "yours"
 
         def __init__(self, problem: Problem, nodes: int = 200) -> None:
@@ -83,7 +84,7 @@ def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[Deciding
 
         def _decided(self, flat: Tensor) -> Tensor:
             weights = flat.unflatten(1, (len(self.problem.variables), self.problem.symbols))
-            return self.certain(self.heaviest(weights), weights).flatten(1)
+            return self.decided(weights).flatten(1)
 
         def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
             return self._decorated(log_leaves(beliefs, given)).view_as(beliefs)

@@ -36,7 +36,7 @@ class GroundedSATNet(SATNet):
 
     source: ClassVar[str] = "Topan, Rolnick, Si 2021, arXiv:2106.11072"
     pretraining: ClassVar[Literal["none", "clusters"]] = "clusters"
-    perception_rate: ClassVar[float] = 1e-4  # at 1e-3 an ignorant solver drives the clusters apart again
+    perception_rate: ClassVar[float] = 3e-4  # at 1e-3 an ignorant solver drives the clusters apart again
 
     together: Float[Tensor, "cells cells"]
     seen_with: Float[Tensor, "cells cells"]
