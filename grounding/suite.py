@@ -74,6 +74,7 @@ def check(
     resume: bool = False,
     isolate: bool | None = None,
     limits: Limits | None = None,
+    train: bool = True,
 ) -> Report:
     """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
 
@@ -85,6 +86,7 @@ def check(
     every trial as it ends; with `resume` a run that was broken off there runs what is missing. With
     `isolate`, checks and trials run in processes with `limits` of time and memory, so that a solver that
     hangs or ends its process costs no more than that trial; by default where the solver is not ours.
+    Without `train` only the checks run that need no training end to end, and no verdict comes of it.
 
     Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
     images. On Ctrl-C it returns what was found so far, with `interrupted` set.
@@ -120,7 +122,7 @@ def check(
                     task_run.findings.append(finding)
                     record.note(number, finding)
                     listener.finding(finding)
-            while wave := suite.wave():
+            while train and (wave := suite.wave()):
                 run_wave(wave, workers, record, listener, bounds)
         except KeyboardInterrupt:
             interrupted = True
