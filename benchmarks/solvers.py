@@ -12,10 +12,11 @@ import time
 
 import numpy as np
 import torch
-from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.solvers.catalogue import SOLVERS
 from pysat.examples.rc2 import RC2
 from pysat.formula import WCNF
+
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.solvers.catalogue import SOLVERS
 
 SEARCHING = ("conditional", "abductive", "perturbed", "blackbox", "imle")
 CONFIDENT = 4.0  # logit on top of unit noise: the true symbol of nine is the most likely in about 95 of 100
@@ -71,7 +72,8 @@ def compare_with_maxsat(task: Sudoku, logits: torch.Tensor, given: np.ndarray, b
         total[1] += weights[i][rows, theirs[i]].sum()
     print(
         f"most likely world without the answer, {boards} boards: branch and bound {middle - started:.2f} s "
-        f"({len(proven)} proven), RC2 {ended - middle:.2f} s; log-likelihoods {total[0]:.3f} and {total[1]:.3f}"
+        f"({len(proven)} proven), RC2 {ended - middle:.2f} s; log-likelihoods {total[0]:.3f} "
+        f"and {total[1]:.3f}"
     )
 
 

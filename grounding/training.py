@@ -31,7 +31,7 @@ class Training:
     """The training budget and how it is spent; nothing stops a run before its budget is spent.
 
     `puzzles` of the training split are passed through `epochs` times in batches of `batch`. Adam's
-    learning rates are apart for perception and solver; None leaves the solver's to what it recommends.
+    learning rates are apart for perception and solver; None leaves them to what the solver recommends.
     `pretraining` is what perception learns before: "clusters" of the training puzzles' images, found without
     labels (`clustering`), "none", or None for what the solver asks for.
     """
@@ -39,7 +39,7 @@ class Training:
     puzzles: int = 600
     epochs: int = 15
     batch: int = 32
-    perception_rate: float = 1e-3
+    perception_rate: float | None = None
     solver_rate: float | None = None
     interface: Interface = "softmax"
     pretraining: str | None = None
@@ -90,8 +90,12 @@ def orders(
 def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer:
     """Adam with a learning rate for perception and one for the solver."""
     rate = training.solver_rate or getattr(network.solver, "learning_rate", 1e-3)
+    perception_rate = training.perception_rate or getattr(network.solver, "perception_rate", 1e-3)
     groups: list[dict[str, Any]] = [
-        {"params": list(network.perception.parameters()), "lr": training.perception_rate},
+        {
+            "params": list(network.perception.parameters()),
+            "lr": perception_rate,
+        },
         {"params": [p for p in network.solver.parameters() if p.requires_grad], "lr": rate},
     ]
     return torch.optim.Adam([group for group in groups if group["params"]])

@@ -16,7 +16,7 @@ class _Interpolated(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Weights, solver: Deciding, strength: float) -> Weights:
-        decided = solver.certain(solver.heaviest(weights), weights)
+        decided = solver.decided(weights)
         ctx.save_for_backward(weights, decided)
         ctx.solver, ctx.strength = solver, strength
         return decided
@@ -25,7 +25,7 @@ class _Interpolated(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
         weights, decided = ctx.saved_tensors
         moved = weights - ctx.strength * upstream[0].nan_to_num()
-        improved = ctx.solver.certain(ctx.solver.heaviest(moved), weights)
+        improved = ctx.solver.decided(moved)
         return (decided - improved) / ctx.strength, None, None
 
 
@@ -42,6 +42,7 @@ class Blackbox(Deciding):
     `strength` is λ in nats, 1 to 20. Source: Vlastelica et al. 2020, ICLR, arXiv:1912.02175.
     """
 
+    surrogate: ClassVar[bool] = True
     source: ClassVar[str] = "Vlastelica et al. 2020, arXiv:1912.02175"
 
     def __init__(self, problem: Problem, strength: float = 10.0, nodes: int = 200) -> None:
@@ -87,11 +88,13 @@ class IMLE(Deciding):
     ‖∂L/∂y‖; α grows by `step` while fewer than one cell of θ per row gets a gradient, and shrinks
     otherwise, so that gradients are neither empty nor biased more than needed.
 
-    `forward` draws no noise. Cost: 2 · samples most likely worlds per row. `samples` 1 to 10, `temperature`
-    0.5 to 5 times the noise, `step` 0.001 to 0.1. Sources: Niepert, Minervini, Franceschi 2021, NeurIPS,
-    arXiv:2106.01798; Minervini, Franceschi, Niepert 2023, AAAI, arXiv:2209.04862 (adaptive λ).
+    Noise is drawn in training only, and never by `forward`. Cost: 2 · samples most likely worlds per row.
+    `samples` 1 to 10, `temperature` 0.5 to 5 times the noise, `step` 0.001 to 0.1. Sources: Niepert,
+    Minervini, Franceschi 2021, NeurIPS, arXiv:2106.01798; Minervini, Franceschi, Niepert 2023, AAAI,
+    arXiv:2209.04862 (adaptive λ).
     """
 
+    surrogate: ClassVar[bool] = True
     source: ClassVar[str] = "Niepert et al. 2021, arXiv:2106.01798; Minervini et al. 2023, arXiv:2209.04862"
 
     alpha: Tensor
@@ -124,6 +127,8 @@ class IMLE(Deciding):
         return torch.stack(losses).mean(0)
 
     def _draw(self, weights: Weights, given: Given) -> Tensor:
+        if not self.training:
+            return torch.zeros_like(weights)
         drawn = sum_of_gamma(weights.shape, weights.shape[1], self.noise) * self.temperature
         return drawn.to(weights) * given.unsqueeze(-1)
 
@@ -140,7 +145,7 @@ class _Sampled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Weights, solver: IMLE, noise: Weights) -> Weights:
-        decided = solver.certain(solver.heaviest(weights + noise), weights)
+        decided = solver.decided(weights + noise)
         ctx.save_for_backward(weights, noise, decided)
         ctx.solver = solver
         return decided
@@ -152,7 +157,8 @@ class _Sampled(torch.autograd.Function):
         slope = upstream[0].nan_to_num()
         size = weights.flatten(1).norm(dim=1) / slope.flatten(1).norm(dim=1).clamp_min(1e-12)
         strength = (solver.alpha * size).view(-1, 1, 1)
-        improved = solver.certain(solver.heaviest(weights + noise - strength * slope), weights)
+        improved = solver.decided(weights + noise - strength * slope)
         difference = decided - improved
-        solver.adapt(difference * (weights != 0))
+        if solver.training:
+            solver.adapt(difference * (weights != 0))
         return difference, None, None

@@ -20,6 +20,9 @@ SOLVERS = Catalogue(
         "perturbed": "groundcheck.solvers.perturbed:Perturbed",
         "imle": "groundcheck.solvers.blackbox:IMLE",
         "abductive": "groundcheck.solvers.abductive:Abductive",
+        "ltn": "groundcheck.solvers.adapters:LTN",
+        "cvxpylayers": "groundcheck.solvers.adapters:ConvexRelaxation",
+        "public-satnet": "groundcheck.solvers.adapters:PublicSATNet",
         "straight-through": "groundcheck.solvers.fuzzy:StraightThrough",
     },
 )

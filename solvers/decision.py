@@ -17,6 +17,8 @@ from .worlds import OUT, Enumeration, TooManySolutionsError
 LISTED = 2000  # worlds that are kept as a table; a product with it is faster than any search
 REMEMBERED = 50_000  # answers whose worlds are kept: those of a training set are asked for in every epoch
 
+TIE = 1e-4  # nats; sums of float32 logarithms of up to 69 nats over some 20 variables are that far from exact
+
 Weights = Float[Tensor, "batch variables symbols"]
 Assignment = Int[Tensor, "batch variables"]  # symbols; −1 in a row for which no world was found
 
@@ -25,9 +27,10 @@ class Deciding(Solver):
     """Base of the solvers that are given the rules and answer with the most likely world.
 
     `forward` is argmax_w ∏_v beliefs[v, w(v)] over the worlds w, as certainties: givens are corrected where
-    the rules demand it. It takes no gradient; how perception learns is each method's own. Up to 2,000
-    worlds are kept as a table; where there are more (9×9 Sudoku), they are searched by incremental SAT, at
-    most `nodes` propagations per row, and the best world found by then is the answer.
+    the rules demand it; where several worlds are equally likely, it is their mean. It takes no gradient;
+    how perception learns is each method's own. Up to 2,000 worlds are kept as a table; where there are more
+    (9×9 Sudoku), they are searched by incremental SAT, at most `nodes` propagations per row, and the
+    answer is the best world found by then, ties broken by the search.
     """
 
     rules: ClassVar = "given"
@@ -94,7 +97,17 @@ class Deciding(Solver):
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The most likely world, as certainties."""
-        return self.certain(self.heaviest(self.weights(beliefs, given)), beliefs)
+        return self.decided(self.weights(beliefs, given))
+
+    @torch.no_grad()
+    def decided(self, weights: Weights) -> Beliefs:
+        """The heaviest world of each row as beliefs, or the mean of those that share the greatest weight."""
+        if self.table is None:
+            return self.certain(self.heaviest(weights), weights)
+        table = self.table.table.to(weights.dtype)
+        totals = weights.flatten(1) @ table.T
+        tied = (totals >= totals.max(-1, keepdim=True).values - TIE).to(weights.dtype)
+        return ((tied / tied.sum(-1, keepdim=True)) @ table).view_as(weights).clamp(max=1)
 
     def certain(self, assignment: Assignment, like: Beliefs) -> Beliefs:
         """An assignment as beliefs of 0 and 1; NaN where there is none."""

@@ -76,6 +76,7 @@ class StraightThrough(Deciding):
     Cost per row: the literals of all clauses. Source: Yang, Lee, Park 2022, ICML, arXiv:2307.04347 (CL-STE).
     """
 
+    surrogate: ClassVar[bool] = True
     source: ClassVar[str] = "Yang, Lee, Park 2022, arXiv:2307.04347"
 
     def __init__(self, problem: Problem, nodes: int = 2000) -> None:

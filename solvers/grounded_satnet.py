@@ -36,6 +36,7 @@ class GroundedSATNet(SATNet):
 
     source: ClassVar[str] = "Topan, Rolnick, Si 2021, arXiv:2106.11072"
     pretraining: ClassVar[Literal["none", "clusters"]] = "clusters"
+    perception_rate: ClassVar[float] = 3e-4  # at 1e-3 an ignorant solver drives the clusters apart again
 
     together: Float[Tensor, "cells cells"]
     seen_with: Float[Tensor, "cells cells"]
@@ -60,7 +61,9 @@ class GroundedSATNet(SATNet):
     def _translated(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The givens under their true names, proofread."""
         # a copy: the dictionary is renewed before this pass is differentiated
-        named = torch.zeros_like(beliefs).index_copy(-1, self.dictionary.clone(), hide_queries(beliefs, given))
+        named = torch.zeros_like(beliefs).index_copy(
+            -1, self.dictionary.clone(), hide_queries(beliefs, given)
+        )
         proofread = self.proofreader(named.flatten(1).to(self.proofreader.weight)).sigmoid().view_as(beliefs)
         return (proofread * self.legal).to(beliefs.dtype)
 

@@ -23,8 +23,8 @@ class Perturbed(Deciding):
     Sudoku); or "worlds", those that obey the rules, as in the paper.
 
     Cost: `samples` times one or two most likely worlds per row, the same noise for both. `samples` 1 to 20,
-    `sigma` 0.5 to 2 (1: samples from the beliefs themselves). `forward` draws no noise. Source: Berthet et
-    al. 2020, NeurIPS, arXiv:2002.08676.
+    `sigma` 0.5 to 2 (1: samples from the beliefs themselves). Noise is drawn in training only, and never by
+    `forward`. Source: Berthet et al. 2020, NeurIPS, arXiv:2002.08676.
     """
 
     source: ClassVar[str] = "Berthet et al. 2020, arXiv:2002.08676"
@@ -53,9 +53,7 @@ class Perturbed(Deciding):
         log = self.weights(beliefs, given)
         losses: list[Tensor] = []
         for _ in range(self.samples):
-            uniform = torch.rand(log.shape, generator=self.noise, dtype=torch.float64)
-            gumbel = -(-uniform.clamp_min(1e-300).log()).clamp_min(1e-300).log()
-            moved = log + self.sigma * gumbel.to(log) * given.unsqueeze(-1)
+            moved = log + self._draw(log, given) if self.training else log
             right = self.heaviest(moved, answer)
             if self.among == "worlds":
                 free = self.heaviest(moved)
@@ -66,3 +64,8 @@ class Perturbed(Deciding):
             )
             losses.append(difference.squeeze(-1).sum(-1).masked_fill((right < 0).any(-1), torch.nan))
         return torch.stack(losses).mean(0)
+
+    def _draw(self, log: Tensor, given: Given) -> Tensor:
+        uniform = torch.rand(log.shape, generator=self.noise, dtype=torch.float64)
+        gumbel = -(-uniform.clamp_min(1e-300).log()).clamp_min(1e-300).log()
+        return self.sigma * gumbel.to(log) * given.unsqueeze(-1)

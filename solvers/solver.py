@@ -36,6 +36,7 @@ class Solver(nn.Module):
     precise: ClassVar[Mapping[str, Any]] = {}
     source: ClassVar[str] = ""  # the paper
     pretraining: ClassVar[Literal["none", "clusters"]] = "none"  # perception learns this first
+    perception_rate: ClassVar[float] = 1e-3  # Adam's, for perception, unless the user sets one
     learning_rate: ClassVar[float] = 1e-3  # Adam's, for the solver's parameters, unless the user sets one
 
     def __init__(self, problem: Problem) -> None:
