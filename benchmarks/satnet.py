@@ -5,9 +5,9 @@
 One thread. Both layers run in this process in turn, A B A B …; times are medians. "Same sweeps": the same
 start, order, k and stopping rule, so that both make the same iterates, compared in output and gradient.
 "Same accuracy": our own k and over-relaxation, with the loosest tolerances at which outputs and gradients
-are still nearer to the converged ones than the public layer's are. The public layer is built from its registry
-package if it is not installed and there is a compiler; without it, a matrix product of as many flops as our
-sweeps is the yardstick.
+are still nearer to the converged ones than the public layer's are. The public layer is built from its
+registry package if it is not installed and there is a compiler; without it, a matrix product of as many
+flops as our sweeps is the yardstick.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from unittest.mock import patch
 # This file has the name of the package that it measures against.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent.resolve()]
 
+# ruff: noqa: E402
 import torch
 from groundcheck.solvers.mixing import MixingLayer
 from groundcheck.solvers.simd import REGISTER_BYTES
@@ -302,8 +303,8 @@ def yardstick(case: Case, layer: MixingLayer, batch: Batch, rounds: int) -> None
     rate = 2 * 2048**3 / statistics.median(taken)
     flops = 2 * case.free**2 * PUBLIC_K * case.batch * PLAIN.limit
     print(
-        f"  no public package; a product of as many flops as {PLAIN.limit} sweeps takes {flops / rate / forward:.2f} of"
-        f" our forward time, {flops / rate / backward:.2f} of our backward time"
+        f"  no public package; a product of as many flops as {PLAIN.limit} sweeps takes"
+        f" {flops / rate / forward:.2f} of our forward time, {flops / rate / backward:.2f} of our backward time"
     )
 
 

@@ -90,11 +90,11 @@ def _within_signs(mask, cell, full, lines, used, grid, signs):
 def search(grid, lines, size, signs, limit, patience, state, without, forbidden, solution, work):
     """How many completions `grid` (−1 where open) has, up to `limit`, and how often the search branched.
 
-    `lines[cell]` names the row, column and block of a cell, numbered on. `signs` is None, or holds for each
+    `lines[cell]` names the row, column and block of a cell, numbered on. `signs` is empty, or holds for each
     cell up to four (neighbour, −1 below it or +1 above it), neighbour −1 for none. After `patience`
     branchings the search gives up and returns −1 completions. `state` randomises the order in which symbols
-    are tried; None tries them in order. The cell `without` (−1 for none) must not take `forbidden`. The first
-    completion is written to `solution`; `grid` is as before on return.
+    are tried; an empty one tries them in order. The cell `without` (−1 for none) must not take `forbidden`.
+    The first completion is written to `solution`; `grid` is as before on return.
     """
     full = (1 << size) - 1
     todo, choices, masks = work[0], work[1], work[2]
@@ -118,7 +118,7 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
             if todo[place] == without:
                 todo[0], todo[place] = without, todo[0]
         mask = full & ~(used[lines[without, 0]] | used[lines[without, 1]] | used[lines[without, 2]])
-        if signs is not None:
+        if len(signs):
             mask = _within_signs(mask, without, full, lines, used, grid, signs)
         choices[0] = mask & ~(1 << forbidden)
         dead = choices[0] == 0
@@ -132,7 +132,7 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
             while place < open_cells:  # cells with a single candidate
                 cell = todo[place]
                 mask = full & ~(used[lines[cell, 0]] | used[lines[cell, 1]] | used[lines[cell, 2]])
-                if signs is not None:
+                if len(signs):
                     mask = _within_signs(mask, cell, full, lines, used, grid, signs)
                 masks[place] = mask
                 if mask & (mask - 1) == 0:
@@ -203,7 +203,7 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
         if dead:
             break
         bit = choices[depth] & -choices[depth]
-        if state is not None:
+        if len(state):
             rest = choices[depth]
             for _ in range(draw(state, _count(rest))):
                 rest &= rest - 1
@@ -220,11 +220,12 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
 def fill(lines, size, state, solution, work):
     """A random full grid: a random first row, then search in random order, started anew where it drags."""
     grid = np.full(size * size, -1, dtype=np.int8)
+    signs = np.empty((0, 4, 2), dtype=np.int64)
     row = np.arange(size).astype(np.int8)
     while True:
         shuffle(row, state)
         grid[:size] = row
-        found, _ = search(grid, lines, size, None, 1, 20 * size, state, -1, 0, solution, work)
+        found, _ = search(grid, lines, size, signs, 1, 20 * size, state, -1, 0, solution, work)
         if found == 1:
             return
 
@@ -233,12 +234,13 @@ def fill(lines, size, state, solution, work):
 def dig(puzzle, order, givens, lines, size, signs, ignored, work):
     """Opens the cells of a full grid in an order, as long as one completion is left; how many stay given."""
     left = len(puzzle)
+    in_order = np.empty(0, dtype=np.uint64)
     for cell in order:
         if left == givens:
             break
         symbol = puzzle[cell]
         puzzle[cell] = -1
-        found, _ = search(puzzle, lines, size, signs, 1, ENDLESS, None, cell, symbol, ignored, work)
+        found, _ = search(puzzle, lines, size, signs, 1, ENDLESS, in_order, cell, symbol, ignored, work)
         if found:
             puzzle[cell] = symbol
         else:
@@ -256,7 +258,8 @@ def make_grids(seeds, lines, size, fewest, most, branching, share, attempts, sol
     many were made: fewer than asked where `attempts` grids did not yield one.
     """
     cells = size * size
-    state = np.zeros(1, dtype=np.uint64)
+    state, in_order = np.zeros(1, dtype=np.uint64), np.empty(0, dtype=np.uint64)
+    signs = np.empty((0, 4, 2), dtype=np.int64)
     work = np.zeros((6, max(cells, 3 * size)), dtype=np.int64)
     ignored = np.empty(cells, dtype=np.int8)
     order = np.arange(cells)
@@ -270,10 +273,10 @@ def make_grids(seeds, lines, size, fewest, most, branching, share, attempts, sol
             fill(lines, size, state, solution, work)
             puzzle[:] = solution
             shuffle(order, state)
-            if dig(puzzle, order, givens, lines, size, None, ignored, work) != givens:
+            if dig(puzzle, order, givens, lines, size, signs, ignored, work) != givens:
                 continue
             if branching >= 0:
-                _, branchings = search(puzzle, lines, size, None, 2, ENDLESS, None, -1, 0, ignored, work)
+                _, branchings = search(puzzle, lines, size, signs, 2, ENDLESS, in_order, -1, 0, ignored, work)
                 if (branchings > 0) != (branching == 1):
                     continue
             # Renaming the symbols of a puzzle makes another one, as hard; a quarter of them has the share.
@@ -298,6 +301,10 @@ def solve_grids(puzzles, lines, size, limit, solutions, found):
     """`search` for each puzzle: how many completions it has, up to `limit`, and the first of them."""
     work = np.zeros((6, max(size * size, 3 * size)), dtype=np.int64)
     grid = np.empty(size * size, dtype=np.int8)
+    signs = np.empty((0, 4, 2), dtype=np.int64)
+    in_order = np.empty(0, dtype=np.uint64)
     for row in range(len(puzzles)):
         grid[:] = puzzles[row]
-        found[row], _ = search(grid, lines, size, None, limit, ENDLESS, None, -1, 0, solutions[row], work)
+        found[row], _ = search(
+            grid, lines, size, signs, limit, ENDLESS, in_order, -1, 0, solutions[row], work
+        )

@@ -23,6 +23,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -160,7 +161,8 @@ def _blocks(
         return
     # Started afresh: a forked copy of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, max(1, len(blocks))), mp_context=context) as pool:
+    count = min(workers, max(1, len(blocks)))
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_leave_interrupts) as pool:
         jobs = {pool.submit(_write, task, split, size, seed, folder, block): block for block in blocks}
         try:
             for job in as_completed(jobs):
@@ -168,6 +170,11 @@ def _blocks(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process; the one that gave out the work is the one to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write(task: Task, split: Split, size: int, seed: int, folder: Path, block: int) -> str:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .report.record import Report
     from .suite import Listener, check
+    from .testing import parametrize_with_checks
 
-__all__ = ["Listener", "Report", "check"]
+__all__ = ["Listener", "Report", "check", "parametrize_with_checks"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,6 +16,10 @@ def __getattr__(name: str) -> Any:
         from .report.record import Report  # noqa: PLC0415
 
         return Report
+    if name == "parametrize_with_checks":
+        from .testing import parametrize_with_checks  # noqa: PLC0415
+
+        return parametrize_with_checks
     if name in __all__:
         from . import suite  # noqa: PLC0415
 

@@ -3,19 +3,19 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .commands.compare import compare
+from .commands.gate import gate
+from .commands.leaderboard import leaderboard
 from .commands.report import report
 from .commands.sets import certify, generate
 from .commands.shell import DataRoot, Set, consoles, told, writable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..datasets.task import Task
-    from .suite import Listener
 
 app = typer.Typer(
     name="groundcheck",
@@ -54,7 +54,12 @@ def check(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in that folder: run what is missing.")
     ] = False,
+    track: Annotated[
+        str | None, typer.Option(help="Log every trial as well to: tensorboard or mlflow.")
+    ] = None,
     json: Json = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the report.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every check.")] = False,
 ) -> None:
     """Train a solver end to end on several seeds and tell whether it grounds its symbols."""
     with told():
@@ -62,26 +67,32 @@ def check(
         if resume and run is None:
             raise ValueError("--resume continues a run: name its folder with --run FOLDER")
         from .report.html import write_page  # noqa: PLC0415
+        from .report.progress import follow_suite  # noqa: PLC0415
         from .report.table import print_report  # noqa: PLC0415
         from .settings import parse_settings  # noqa: PLC0415
         from .suite import DEFAULT_TASKS, check  # noqa: PLC0415
+        from .tracking import tracked  # noqa: PLC0415
 
         console, progress = consoles()
-        found = check(
-            solver,
-            tasks=task or DEFAULT_TASKS,
-            images=images,
-            data_root=data_root,
-            download=download,
-            seeds=seeds,
-            epochs=epochs,
-            settings=parse_settings(settings or []),
-            device=device,
-            workers=workers,
-            listener=_listener(progress),
-            run=run,
-            resume=resume,
-        )
+        with (
+            follow_suite(progress, quiet=quiet, verbose=verbose) as followed,
+            tracked(track, run, followed) as listener,
+        ):
+            found = check(
+                solver,
+                tasks=task or DEFAULT_TASKS,
+                images=images,
+                data_root=data_root,
+                download=download,
+                seeds=seeds,
+                epochs=epochs,
+                settings=parse_settings(settings or []),
+                device=device,
+                workers=workers,
+                listener=listener,
+                run=run,
+                resume=resume,
+            )
         if output:
             found.write(output)
         if run:
@@ -167,7 +178,10 @@ def show(
         consoles()[0].print(f"{path}: {count} of {chosen.name}, seed {seed}", highlight=False)
 
 
+app.command()(gate)
 app.command()(report)
+app.command()(compare)
+app.command()(leaderboard)
 app.command()(generate)
 app.command()(certify)
 
@@ -185,29 +199,6 @@ def _task(name: str) -> "Task":
     from ..datasets.catalogue import TASKS  # noqa: PLC0415
 
     return TASKS.load(name)()
-
-
-def _listener(console: "Console") -> "Listener":
-    """Plain lines of progress: what is about to run, and what each trial came to."""
-    from .suite import Listener  # noqa: PLC0415
-
-    def finding(found: Any) -> None:
-        console.print(f"{found.check}: {found.status}", highlight=False, markup=False)
-
-    def wave(trials: Any) -> None:
-        console.print(f"{len(trials)} trials", highlight=False)
-
-    def outcome(ended: Any) -> None:
-        figures = "broke"
-        if scores := ended.scores:
-            aligned = "" if scores.aligned is None else f", aligned grounding {scores.aligned:.2f}"
-            figures = f"task {scores.task:.2f}{aligned}"
-        line = (
-            f"  {ended.role}/{ended.task} {ended.solver} seed {ended.seed}: {figures} ({ended.seconds:.0f} s)"
-        )
-        console.print(line, highlight=False, markup=False)
-
-    return Listener(finding, wave, outcome)
 
 
 def main() -> None:

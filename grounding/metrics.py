@@ -24,6 +24,11 @@ def grounding_accuracy(confusion: Confusion) -> float:
     return float(np.trace(confusion) / confusion.sum())
 
 
+def admissible_accuracy(confusion: Confusion, possible: Bool[np.ndarray, "true predicted"]) -> float:
+    """Fraction of images read as a symbol that `possible` admits for the true one."""
+    return float(confusion[possible].sum() / confusion.sum())
+
+
 def best_relabelling(confusion: Confusion) -> Int[np.ndarray, " predicted"]:
     """For each predicted symbol the true one, one-to-one, that makes most readings right (Hungarian)."""
     true, predicted = linear_sum_assignment(confusion, maximize=True)

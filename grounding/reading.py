@@ -6,6 +6,7 @@ from typing import Any
 from ..datasets.catalogue import TASKS
 from ..datasets.task import Task
 from .building import SolverSpec
+from .report.pictures import thawed
 from .report.record import Report
 from .run_directory import key_of, read_findings, read_run, read_trials
 from .suite import Suite, TaskRun
@@ -28,18 +29,12 @@ def rebuild(path: Path) -> Report:
     """The report on what a run folder has so far."""
     described = read_run(path)
     asked = described["settings"]
-    runs = [_task_run(task) for task in asked["tasks"]]
-    suite = Suite(
-        spec=SolverSpec(asked["solver"], asked["options"]),
-        rules_given=asked["rules"] == "given",
-        runs=runs,
-        seeds=asked["seeds"],
-        images=asked["images"],
-        data_root=None,
-        device=asked["device"],
-    )
+    try:
+        suite = _suite(asked)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path / 'run.json'} is damaged: {type(error).__name__}: {error}") from error
     for number, finding in read_findings(path):
-        runs[number].findings.append(finding)
+        suite.runs[number].findings.append(finding)
     outcomes = read_trials(path)
     for seed in range(suite.seeds):
         for run, trial in suite.trials_of(seed):
@@ -48,11 +43,19 @@ def rebuild(path: Path) -> Report:
     return suite.whole(asked["images_digest"], described["environment"], interrupted=True)
 
 
+def _suite(asked: dict[str, Any]) -> Suite:
+    runs = [_task_run(task) for task in asked["tasks"]]
+    return Suite(
+        spec=SolverSpec(asked["solver"], asked["options"]),
+        rules_given=asked["rules"] == "given",
+        runs=runs,
+        seeds=asked["seeds"],
+        images=asked["images"],
+        data_root=None,
+        device=asked["device"],
+    )
+
+
 def _task_run(asked: dict[str, Any]) -> TaskRun:
-    task: Task = TASKS.load(asked["task"])(**{k: _frozen(v) for k, v in asked["settings"].items()})
+    task: Task = TASKS.load(asked["task"])(**{k: thawed(v) for k, v in asked["settings"].items()})
     return TaskRun(task, Training(**asked["training"]))
-
-
-def _frozen(value: Any) -> Any:
-    """JSON's lists as the tuples they were: settings of a task are hashable."""
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

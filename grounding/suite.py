@@ -8,17 +8,18 @@ from statistics import fmean
 from typing import Any
 
 from ..datasets.catalogue import TASKS
-from ..datasets.images import ImageSet, load_images
+from ..datasets.images import load_images
 from ..datasets.task import Task
 from .budget import budget_for
 from .building import Factory, SolverSpec
-from .checks.contract import check_contract
 from .checks.finding import Finding
-from .checks.leak import check_labels
+from .checks.identifiable import Identifiability, check_relabellings
+from .checks.trained import Trained, check_trained
 from .environment import environment
+from .inspection import Inspection
 from .report.record import Report, TaskReport
 from .run_directory import Record, open_run
-from .running import run_trials
+from .running import NONE, OUTSIDE, Limits, examine, run_trials
 from .settings import apply_settings
 from .statistics import SequentialTest
 from .training import Training
@@ -49,6 +50,7 @@ class TaskRun:
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     built: bool = True
+    identifiability: Identifiability | None = None  # of the training puzzles of seed 0
 
     def of(self, role: Role) -> list[Outcome]:
         """Outcomes of a role, by seed."""
@@ -70,6 +72,9 @@ def check(
     listener: Listener | None = None,
     run: str | Path | None = None,
     resume: bool = False,
+    isolate: bool | None = None,
+    limits: Limits | None = None,
+    train: bool = True,
 ) -> Report:
     """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
 
@@ -78,7 +83,10 @@ def check(
     solver on true symbols. Seeds are 0, 1, … at most `seeds`; Wald's test stops them. `settings` go to
     the task, solver or training that knows their name. `workers` is the number of processes (by default
     one per core; 0: none, everything here); it changes nothing but the time. `run` is a folder that keeps
-    every trial as it ends; with `resume` a run that was broken off there runs what is missing.
+    every trial as it ends; with `resume` a run that was broken off there runs what is missing. With
+    `isolate`, checks and trials run in processes with `limits` of time and memory, so that a solver that
+    hangs or ends its process costs no more than that trial; by default where the solver is not ours.
+    Without `train` only the checks run that need no training end to end, and no verdict comes of it.
 
     Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
     images. On Ctrl-C it returns what was found so far, with `interrupted` set.
@@ -98,18 +106,24 @@ def check(
     if device != "cpu" or not spec.portable:
         workers = 0
 
+    isolate = spec.portable and (isolate if isolate is not None else not spec.ours)
+    bounds = (limits or OUTSIDE) if isolate else NONE
+    workers = max(1, workers) if isolate else workers
+
     suite = Suite(spec, rules_given, runs, seeds, images, data_root, device)
     around = environment(device)
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
         try:
             for number, task_run in enumerate(runs):
-                for finding in inspect(task_run, spec, loaded):
+                root = None if data_root is None else Path(data_root)
+                inspection = Inspection(spec, task_run.task, task_run.training, images, root, device)
+                for finding in inspect(task_run, inspection, bounds if isolate else None):
                     task_run.findings.append(finding)
                     record.note(number, finding)
                     listener.finding(finding)
-            while wave := suite.wave():
-                run_wave(wave, workers, record, listener)
+            while train and (wave := suite.wave()):
+                run_wave(wave, workers, record, listener, bounds)
         except KeyboardInterrupt:
             interrupted = True
         report = suite.whole(loaded.digest, around, interrupted=interrupted)
@@ -117,7 +131,13 @@ def check(
     return report
 
 
-def run_wave(wave: Sequence[tuple[TaskRun, Trial]], workers: int, record: Record, listener: Listener) -> None:
+def run_wave(
+    wave: Sequence[tuple[TaskRun, Trial]],
+    workers: int,
+    record: Record,
+    listener: Listener,
+    limits: Limits = NONE,
+) -> None:
     """Runs the trials of a wave that the record does not have yet, and keeps each as it ends."""
     missing: list[tuple[TaskRun, Trial]] = []
     for run, trial in wave:
@@ -133,16 +153,20 @@ def run_wave(wave: Sequence[tuple[TaskRun, Trial]], workers: int, record: Record
         run.outcomes.append(outcome)
         listener.outcome(outcome)
 
-    run_trials([trial for _, trial in missing], workers, ended)
+    run_trials([trial for _, trial in missing], workers, ended, limits)
 
 
-def inspect(run: TaskRun, spec: SolverSpec, images: ImageSet) -> Iterator[Finding]:
-    """The checks that need no end-to-end training."""
-    for finding in check_contract(spec, run.task):
-        run.built &= not (finding.check.startswith("contract/build") and finding.status == "fail")
+def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iterator[Finding]:
+    """The checks that need no end-to-end training; where there are limits, in processes of their own."""
+    for finding in inspection.findings() if limits is None else examine(inspection, limits):
+        run.built &= not (finding.check.startswith("contract/build") and finding.status != "pass")
         yield finding
-    if run.built and run.task.seen == "images":
-        yield check_labels(spec, run.task, images, run.training)
+    task = run.task.drawn(0)
+    if run.built and task.seen == "images" and task.problem.rules is not None:
+        finding, run.identifiability = check_relabellings(
+            task, task.generate("train", run.training.puzzles, 0)
+        )
+        yield finding
 
 
 def _mean_task(outcomes: Sequence[Outcome]) -> float | None:
@@ -221,23 +245,27 @@ class Suite:
         complete = self._complete(run)
         leak = next((f for f in run.findings if f.check.startswith("leak/") and f.status == "fail"), None)
         unbuilt = next(
-            (f for f in run.findings if f.check.startswith("contract/build") and f.status == "fail"), None
+            (f for f in run.findings if f.check.startswith("contract/build") and f.status != "pass"), None
         )
+        judgement = judge(
+            [o for o in run.of(self._subject(run.task)) if o.seed in complete],
+            [o for o in run.of("ceiling") if o.seed in complete],
+            self.test,
+            rules_given=self.rules_given,
+            leak=leak and leak.reason,
+            broken=unbuilt and unbuilt.reason,
+            on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
+            identifiability=run.identifiability,
+        )
+        counted = [o for o in run.outcomes if o.seed in complete]
+        trained = Trained(judgement, counted, symbols_only=run.task.seen == "symbols")
         return TaskReport(
             task=run.task.name,
             version=run.task.version,
             settings=run.task.settings,
             training=run.training.settings,
-            judgement=judge(
-                [o for o in run.of(self._subject(run.task)) if o.seed in complete],
-                [o for o in run.of("ceiling") if o.seed in complete],
-                self.test,
-                rules_given=self.rules_given,
-                leak=leak and leak.reason,
-                broken=unbuilt and unbuilt.reason,
-                on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
-            ),
-            findings=run.findings,
+            judgement=judgement,
+            findings=[*run.findings, *(check_trained(trained, run.task.name) if counted else [])],
             outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLES.index(o.role))),
         )
 

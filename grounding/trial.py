@@ -16,6 +16,8 @@ from ..datasets.batch import Batch, Examples, Sealed, assemble
 from ..datasets.images import Bank, ImageSet, load_images
 from ..datasets.task import Split, Task, textual
 from .building import SolverBrokenError, SolverSpec
+from .checks.bypass import PUZZLES as INTERVENED
+from .checks.bypass import Interventions, intervene
 from .clustering import discover_symbols
 from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
 from .perception import Network
@@ -83,6 +85,7 @@ class Outcome:
     curve: list[Point] = field(default_factory=list)
     error: str | None = None
     seconds: float = 0.0
+    interventions: Interventions | None = None  # on the trained network, where images were seen
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON record."""
@@ -95,6 +98,8 @@ class Outcome:
             "scores": None if record["scores"] is None else Scores.from_dict(record["scores"]),
             "curve": [Point(**point) for point in record["curve"]],
         }
+        if found := record.get("interventions"):
+            parts["interventions"] = Interventions.from_dict(found)
         return cls(**{**record, **parts})
 
 
@@ -111,13 +116,13 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
         trace.append(asdict(point))
         after_epoch(point)
 
-    scores, error = None, None
+    scores, interventions, error = None, None, None
     threads = torch.get_num_threads()
     torch.set_num_threads(trial.threads)
     trace = Trace(trial.trace)
     try:
         with trace:
-            scores = _train_and_score(trial, remember)
+            scores, interventions = _train_and_score(trial, remember)
     except Exception as raised:
         error = str(raised) if isinstance(raised, SolverBrokenError) else traceback.format_exc()
     finally:
@@ -131,6 +136,7 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
         curve=curve,
         error=error,
         seconds=time.perf_counter() - started,
+        interventions=interventions,
     )
 
 
@@ -181,7 +187,9 @@ def build_network(task: Task, spec: SolverSpec, training: Training, seed: int) -
     return network
 
 
-def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scores:
+def _train_and_score(
+    trial: Trial, after_epoch: Callable[[Point], None]
+) -> tuple[Scores, Interventions | None]:
     task = trial.task.drawn(trial.seed)
     if trial.role == "reasoning":
         task = textual(task)
@@ -207,7 +215,31 @@ def _train_and_score(trial: Trial, after_epoch: Callable[[Point], None]) -> Scor
             loss=supervised if trial.role == "ceiling" else end_to_end,
             after_epoch=measure,
         )
-        return evaluate(network, hold(task, "test", trial.test_puzzles, trial.seed, images), validation)
+        test = hold(task, "test", trial.test_puzzles, trial.seed, images)
+        scores = evaluate(network, test, validation)
+        return scores, intervened(network, test, scores) if trial.role == "grounding" else None
+
+
+@torch.no_grad()
+def intervened(network: Network, test: Held, scores: Scores) -> Interventions | None:
+    """What is left of the answers of a trained network when its solver is handed other beliefs."""
+    if scores.relabelling is None or test.task.problem.rules is None:
+        return None
+    part = test.examples.batch(slice(0, INTERVENED))
+    given = part.given.numpy(force=True)
+
+    def answer(beliefs: Tensor) -> Float[np.ndarray, "puzzles variables symbols"]:
+        return network.solver(beliefs, part.given).numpy(force=True)
+
+    return intervene(
+        test.task.problem,
+        network.beliefs(part),
+        given,
+        (part.place >= 0).numpy(force=True),
+        _solution(test)[: len(given)],
+        scores.relabelling,
+        answer,
+    )
 
 
 def _pretrain(network: Network, examples: Examples, symbols: int, seed: int) -> None:

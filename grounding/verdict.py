@@ -7,6 +7,11 @@ from itertools import zip_longest
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Bool
+
+from .checks.identifiable import Identifiability
+from .metrics import admissible_accuracy
 from .statistics import SequentialTest, wilson_interval
 from .trial import Outcome
 
@@ -32,11 +37,18 @@ def bars(ceiling: Outcome) -> Bars | None:
     return Bars(HIGH * scores.read, HIGH * scores.aligned)
 
 
-def seed_verdict(outcome: Outcome, high: Bars | None, *, rules_given: bool) -> Verdict:
+def seed_verdict(
+    outcome: Outcome,
+    high: Bars | None,
+    *,
+    rules_given: bool,
+    possible: Bool[np.ndarray, "true predicted"] | None = None,
+) -> Verdict:
     """The verdict of one seed by the table of task accuracy against aligned grounding accuracy.
 
     Where the rules are given, raw grounding has to be high too: the rules name the symbols, so that a
-    relabelling is a shortcut.
+    relabelling is a shortcut. It is asked for only as far as the training puzzles determine it: `possible`
+    tells what consistent relabellings read each symbol as.
     """
     scores = outcome.scores
     if scores is None:
@@ -45,7 +57,10 @@ def seed_verdict(outcome: Outcome, high: Bars | None, *, rules_given: bool) -> V
         return "INCONCLUSIVE"
     answers, grounds = scores.task >= high.task, scores.aligned >= high.grounding
     if answers and grounds:
-        return "SHORTCUT" if rules_given and scores.raw < high.grounding else "GROUNDED"
+        named = scores.raw
+        if possible is not None and scores.confusion is not None:
+            named = admissible_accuracy(np.asarray(scores.confusion), possible)
+        return "SHORTCUT" if rules_given and named < high.grounding else "GROUNDED"
     if answers:
         return "SHORTCUT"
     return "NOT REASONING" if grounds else "UNGROUNDED"
@@ -73,15 +88,18 @@ def judge(
     leak: str | None = None,
     broken: str | None = None,
     on_symbols: float | None = None,
+    identifiability: Identifiability | None = None,
 ) -> Judgement:
     """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order;
     ceilings are missing where a task is seen as symbols.
 
     `leak` is the sentence of a leak that was found, which beats everything else; `broken` that of a solver
     that could not even be built. `on_symbols` is its task accuracy on true symbols, for the reason.
+    `identifiability` tells which relabellings the training puzzles leave open.
     """
+    possible = identifiability.possible if identifiability is not None and identifiability.complete else None
     seeds: list[Verdict] = [
-        seed_verdict(outcome, ceiling and bars(ceiling), rules_given=rules_given)
+        seed_verdict(outcome, ceiling and bars(ceiling), rules_given=rules_given, possible=possible)
         for outcome, ceiling in zip_longest(outcomes, ceilings)
     ]
     grounded, count = seeds.count("GROUNDED"), len(seeds)
@@ -104,7 +122,9 @@ def judge(
         failed=failures.total(),
         seeds=count,
         interval=wilson_interval(grounded, count),
-        reason=leak or broken or _reason(verdict, seeds, outcomes, ceilings, on_symbols),
+        reason=leak
+        or broken
+        or _reason(verdict, seeds, outcomes, ceilings, on_symbols) + _open(verdict, identifiability),
         remedy=REASONS_ON_SYMBOLS
         if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH
         else REMEDIES[verdict],
@@ -125,9 +145,17 @@ REMEDIES: dict[Verdict, str] = {
 
 
 REASONS_ON_SYMBOLS = (
-    "The solver reasons on true symbols and perception tells them apart: where raw grounding is below aligned, "
-    "the two name the symbols differently; train longer, with a slower perception, or from another start."
+    "The solver reasons on true symbols and perception tells them apart: where raw grounding is below "
+    "aligned, the two name the symbols differently; train longer, with a slower perception, or from another "
+    "start."
 )
+
+
+def _open(verdict: Verdict, identifiability: Identifiability | None) -> str:
+    """What the training puzzles leave open, where it explains the verdict."""
+    if identifiability is None or identifiability.unique or verdict not in ("SHORTCUT", "GROUNDED"):
+        return ""
+    return f"; {identifiability.sentence}"
 
 
 def _reason(

@@ -13,11 +13,14 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from . import mixing_torch
 from .sweeps import Bits, Clauses, Known, Start, Sweeps
+
+Ends = Float[Tensor, " batch"]
 
 Path = Literal["lanes", "blocks", "torch"]
 
@@ -33,7 +36,7 @@ def compiled() -> bool:
         return False
     import numba  # noqa: PLC0415 -- takes half a second, and only this path needs it
 
-    return not numba.config.DISABLE_JIT
+    return not numba.config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue] -- made at run time
 
 
 def choose_path(clauses: Clauses, wanted: Path | None = None) -> Path:
@@ -86,6 +89,43 @@ class Mixing(torch.autograd.Function):
         return torch.addmm(products @ clauses, products.T, clauses), to_bits, None, None, None, None
 
 
+class Chain(torch.autograd.Function):
+    """A layer of three bits along sequences, in one call: `MixingLayer.chain` on the path of lanes."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917 -- autograd passes by position
+        ctx: Any, clauses: Clauses, sequence: Bits, start: Start, sweeps: Sweeps, rounded: bool
+    ) -> Ends:
+        """The third bit of the last step."""
+        bits = sequence.new_zeros(sequence.shape[1] - 1, len(sequence), 3)
+        bits[0, :, 0], bits[..., 1] = sequence[:, 0], sequence[:, 1:].T
+        known = torch.tensor([True, True, False]).expand(len(sequence), 3)
+        completed, record = _engine("lanes").solve_chain(
+            clauses.detach(), bits, known, start, sweeps, rounded=rounded
+        )
+        ctx.save_for_backward(clauses, known)
+        # No derivative comes through a rounded state: only the last step counts.
+        ctx.record = record.last() if rounded else record
+        ctx.sweeps, ctx.steps, ctx.length = sweeps, 1 if rounded else len(bits), len(bits)
+        return completed[-1, :, 2].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Ends) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """Through the steps, last to first."""
+        clauses, known = ctx.saved_tensors
+        slope = clauses.new_zeros(ctx.steps, *known.shape)
+        slope[-1, :, 2] = slopes[0]
+        products, to_bits = _engine("lanes").differentiate_chain(
+            clauses, known, ctx.record, slope, ctx.sweeps
+        )
+        to_sequence = clauses.new_zeros(len(known), ctx.length + 1)
+        to_sequence[:, -ctx.steps :] = to_bits[..., 1].T
+        if ctx.steps == ctx.length:
+            to_sequence[:, 0] = to_bits[0, :, 0]
+        return torch.addmm(products @ clauses, products.T, clauses), to_sequence, None, None, None
+
+
 class MixingLayer(nn.Module):
     """Completes `bits` bits, with `aux` auxiliary ones, under m learned clauses.
 
@@ -116,7 +156,8 @@ class MixingLayer(nn.Module):
         if wanted != path:
             raise ValueError(f"path={path!r}: it is one of {', '.join(get_args(Path))}, or None to choose")
         self.sweeps = sweeps or Sweeps()
-        self.wanted = wanted
+        self.wanted: Path | None = wanted
+        self.bits = bits
         n = 1 + bits + aux
         self.clauses = nn.Parameter(math.sqrt(0.5 / (n + m)) * torch.randn(n, m, generator=generator))
         start = torch.randn(n, dimension(n), generator=generator)
@@ -138,6 +179,26 @@ class MixingLayer(nn.Module):
         A row with a known bit that is not finite comes back NaN where it is not known.
         """
         return Mixing.apply(self.clauses, bits, known, self.start, self.sweeps, self.path)
+
+    def chain(self, sequence: Bits, *, rounded: bool = False) -> Ends:
+        """Folds sequences of at least two bits by a layer of three: (state, next bit, ?) gives a new state.
+
+        The state starts as the first bit. `rounded` hands it on as 0 or 1, so that only the last step is
+        differentiated: so Wang et al. 2019 (§4.1) learn parity.
+        """
+        length = sequence.shape[1]
+        if self.bits != 3 or length < 2:
+            raise ValueError(
+                f"{length} bits by a layer of {self.bits}: a chain folds 2 bits or more by a layer of 3"
+            )
+        if self.path == "lanes":
+            return Chain.apply(self.clauses, sequence, self.start, self.sweeps, rounded)
+        known = torch.tensor([True, True, False], device=sequence.device).expand(len(sequence), 3)
+        state = sequence[:, 0]
+        for place in range(1, length):
+            state = (state > 0.5).to(state) if rounded and place > 1 else state
+            state = self(torch.stack([state, sequence[:, place], state], dim=1), known)[:, 2]
+        return state
 
 
 def dimension(variables: int) -> int:

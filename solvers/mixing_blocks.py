@@ -197,7 +197,8 @@ def solve(
                 block_pulls(size, tile, block, own, target, count)
                 for r in range(min(len(tile), count - top)):
                     relax(
-                        size, tile, block, top, constant, target, steps, floor, own, lengths, register, r, omega,
+                        size, tile, block, top, constant, target, steps, floor, own, lengths, register,
+                        r, omega,
                     )  # fmt: skip
             sweeps[sample] = sweep + 1
             if sweep == 0:

@@ -1,3 +1,5 @@
+# The arguments of kernels come in tuples, which pyright cannot count.
+# pyright: reportCallIssue=false
 """The compiled paths of the mixing method: memory and threads around the kernels.
 
 Threads are Python's, over kernels that let go of the interpreter lock, as many as torch is set to use:
@@ -8,7 +10,7 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from . import mixing_blocks, mixing_lanes
 from .mixing_torch import KINK
 from .simd import REGISTER_BYTES, REGISTERS
 from .sweeps import Bits, Clauses, Known, Start, Sweeps
+
+Steps = Float[Tensor, "steps batch bits"]
 
 # Work that one thread does faster than several are started, in multiply-adds.
 SINGLE = 10_000_000
@@ -80,16 +84,21 @@ def _over(relaxation: float) -> float | None:
 
 @dataclass
 class LanesSolved:
-    """What the derivative needs; arrays as `mixing_lanes` describes them, first by group of samples."""
+    """What the derivative needs; arrays as `mixing_lanes` describes them, by step and group of samples."""
 
     gram: Float[Tensor, "n n"]
     signs: Float[np.ndarray, " n"]
     rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
-    vectors: Float[Tensor, "groups rows k lanes"]
-    norms: Float[Tensor, "groups rows lanes"]
-    fixed: Float[Tensor, "groups n 2 lanes"]
-    sweeps: Int[np.ndarray, " batch"]
-    converged: Bool[np.ndarray, " batch"]
+    vectors: Float[Tensor, "steps groups rows k lanes"]
+    norms: Float[Tensor, "steps groups rows lanes"]
+    fixed: Float[Tensor, "steps groups n 2 lanes"]
+    sweeps: Int[np.ndarray, "steps batch"]
+    converged: Bool[np.ndarray, "steps batch"]
+
+    def last(self) -> "LanesSolved":
+        """The last step alone."""
+        parts = ("vectors", "norms", "fixed", "sweeps", "converged")
+        return replace(self, **{part: getattr(self, part)[-1:] for part in parts})
 
 
 class Lanes:
@@ -100,26 +109,35 @@ class Lanes:
         clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Sweeps
     ) -> tuple[Bits, LanesSolved]:
         """See `mixing_torch.solve`."""
-        (samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
+        completed, solved = Lanes.solve_chain(clauses, bits.contiguous()[None], known, start, sweeps)
+        return completed[0], solved
+
+    @staticmethod
+    def solve_chain(
+        clauses: Clauses, bits: Steps, known: Known, start: Start, sweeps: Sweeps, *, rounded: bool = False
+    ) -> tuple[Steps, LanesSolved]:
+        """Step after step; the first bit of each but the first is filled in from the last bit before."""
+        (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
         lanes = REGISTER_BYTES // dtype.itemsize
         groups = -(-samples // lanes)
         free = np.ones(n, np.bool_)
         free[0], free[1 : 1 + inputs] = False, ~known.numpy().all(0)
-        rows = np.flatnonzero(free)
+        places = np.flatnonzero(free)
+        rows = len(places)
         solved = LanesSolved(
             gram=clauses @ clauses.T,
             signs=_signs(start),
-            rows=rows,
-            vectors=torch.empty(groups, len(rows), k, lanes, dtype=dtype),
-            norms=torch.empty(groups, len(rows), lanes, dtype=dtype),
-            fixed=torch.empty(groups, n, 2, lanes, dtype=dtype),
-            sweeps=np.zeros(samples, np.int64),
-            converged=np.zeros(samples, np.bool_),
+            rows=places,
+            vectors=torch.empty(steps, groups, rows, k, lanes, dtype=dtype),
+            norms=torch.empty(steps, groups, rows, lanes, dtype=dtype),
+            fixed=torch.empty(steps, groups, n, 2, lanes, dtype=dtype),
+            sweeps=np.zeros((steps, samples), np.int64),
+            converged=np.zeros((steps, samples), np.bool_),
         )
-        completed = torch.empty_like(bits, memory_format=torch.contiguous_format)
+        completed = torch.empty_like(bits)
         arguments = (
-            solved.gram.numpy(), start.numpy(), solved.signs, bits.contiguous().numpy(),
-            known.contiguous().numpy(), rows,
+            solved.gram.numpy(), start.numpy(), solved.signs, bits.numpy(), known.contiguous().numpy(),
+            places, rounded,
         )  # fmt: skip
         results = (
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(),
@@ -129,12 +147,12 @@ class Lanes:
 
         def work(_: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
-                dtype, packed=(len(rows), len(rows)), floor=(len(rows),), base=(len(rows), 2, lanes),
-                free=(len(rows), lanes), registers=(6, lanes),
+                dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
+                registers=(6, lanes),
             )  # fmt: skip
             mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch)
 
-        parallel(work, groups, samples * len(rows) ** 2 * k * 10)
+        parallel(work, groups, steps * samples * rows**2 * k * 10)
         return completed, solved
 
     @staticmethod
@@ -142,37 +160,35 @@ class Lanes:
         clauses: Clauses, known: Known, solved: LanesSolved, slope: Bits, sweeps: Sweeps
     ) -> tuple[Float[Tensor, "n n"], Bits]:
         """See `mixing_torch.differentiate`."""
-        (groups, rows, k, lanes), n = solved.vectors.shape, len(clauses)
+        products, to_bits = Lanes.differentiate_chain(clauses, known, solved, slope[None], sweeps)
+        return products, to_bits[0]
+
+    @staticmethod
+    def differentiate_chain(
+        clauses: Clauses, known: Known, solved: LanesSolved, slope: Steps, sweeps: Sweeps
+    ) -> tuple[Float[Tensor, "n n"], Steps]:
+        """Step before step, from the slope of the last; of the others only what comes back counts."""
+        (steps, groups, rows, k, lanes), n, dtype = solved.vectors.shape, len(clauses), clauses.dtype
         to_bits = torch.zeros_like(slope)
-        threads = torch.get_num_threads()
-        products = torch.zeros(threads, *solved.gram.shape, dtype=clauses.dtype)
+        products = torch.zeros(torch.get_num_threads(), n, n, dtype=dtype)
         arguments = (
             solved.gram.numpy(), solved.signs, known.contiguous().numpy(), solved.rows, slope.numpy(),
-            solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(), solved.sweeps, solved.converged,
+            solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(), solved.sweeps,
+            solved.converged,
         )  # fmt: skip
-        schedule = _backward(sweeps, clauses.dtype)
+        schedule = _backward(sweeps, dtype)
 
         def work(thread: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
-                clauses.dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
+                dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
                 towards=(rows, n, lanes), adjoint=(rows, k, lanes), drive=(rows, 2, lanes),
                 stiffness=(rows, lanes), pull=(2, lanes), registers=(3, lanes),
             )  # fmt: skip
-            scratch[2].fill(0)
-            scratch[3].fill(0)
-            mixing_lanes.differentiate(
-                (0,) * k,
-                *arguments,
-                first,
-                last,
-                *schedule,
-                products[thread].numpy(),
-                to_bits.numpy(),
-                *scratch,
-            )
+            results = products[thread].numpy(), to_bits.numpy()
+            mixing_lanes.differentiate((0,) * k, *arguments, first, last, *schedule, *results, *scratch)
 
-        parallel(work, groups, len(slope) * rows**2 * k * 10)
-        return products.sum(0) if threads > 1 else products[0], to_bits
+        parallel(work, groups, steps * slope.shape[1] * rows**2 * k * 10)
+        return products.sum(0) if len(products) > 1 else products[0], to_bits
 
 
 @dataclass
@@ -299,8 +315,8 @@ class Blocks:
                 scratch = tile.workspace(n, free, dtype, "stiffness")
                 adjoint = WORKSPACE.take("adjoint", (free, padded), dtype).numpy()
                 mixing_blocks.differentiate(
-                    *tile.tags, *arguments, begin, begin + first, begin + last, *schedule, *results, *gathered,
-                    *scratch, adjoint,
+                    *tile.tags, *arguments, begin, begin + first, begin + last, *schedule, *results,
+                    *gathered, *scratch, adjoint,
                 )  # fmt: skip
 
             parallel(work, size, size * free**2 * padded * 10)

@@ -232,23 +232,44 @@ def prepare(gram, signs, bits, known, rows, offset, sound, free, completed, fixe
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve(
-    size, gram, start, signs, bits, known, rows, first, last, limit, tolerance, omega, epsilon,
+    size, gram, start, signs, bits, known, rows, rounded, first, last, limit, tolerance, omega, epsilon,
     completed, vectors, norms, fixed, sweeps, converged, packed, floor, base, free, registers,
 ):  # fmt: skip
-    """Solves the groups first … last−1; see `mixing_torch.solve`."""
-    (samples, inputs), lanes, visited, k = bits.shape, registers.shape[1], len(rows), start.shape[1]
+    """Solves the groups first … last−1, step after step; see `mixing_torch.solve`.
+
+    The first axis of bits and of the results is that of steps. The first bit of each step but the first
+    is filled in from the last bit of the one before, `rounded` or not.
+    """
+    (_, samples, inputs), lanes, visited, k = bits.shape, registers.shape[1], len(rows), start.shape[1]
     sound, active, decrease = registers[0], registers[1], registers[2]
     enough, lane, mask = registers[3], registers[4], registers[5]
     pack(gram, rows, packed)
     for place in range(visited):
         floor[place] = packed[place, place] * epsilon
         packed[place, place] = 0
-    for group in range(first, last):
+    for turn in range(len(bits) * (last - first)):
+        step, group = turn // (last - first), first + turn % (last - first)
         offset = group * lanes
         here = min(lanes, samples - offset)
-        own, lengths = vectors[group], norms[group]
+        if step:
+            for i in range(here):
+                state = completed[step - 1, offset + i, inputs - 1]
+                bits[step, offset + i, 0] = state > 0.5 if rounded else state
+        own, lengths = vectors[step, group], norms[step, group]
         prepare(
-            gram, signs, bits, known, rows, offset, sound, free, completed, fixed[group], base, lane, mask
+            gram,
+            signs,
+            bits[step],
+            known,
+            rows,
+            offset,
+            sound,
+            free,
+            completed[step],
+            fixed[step, group],
+            base,
+            lane,
+            mask,
         )
         for place in range(visited):
             for i in range(lanes):
@@ -271,20 +292,20 @@ def solve(
             going = 0
             for i in range(here):
                 if active[i]:
-                    sweeps[offset + i] = sweep + 1
+                    sweeps[step, offset + i] = sweep + 1
                     if sweep == 0:
                         enough[i] = tolerance * decrease[i]
                     if decrease[i] > 0 and (sweep == 0 or decrease[i] >= enough[i]):
                         going += 1
                     else:
                         active[i] = 0
-                        converged[offset + i] = True
+                        converged[step, offset + i] = True
         for place in range(visited):
             if rows[place] <= inputs:
                 read(size, own, place, lane)
                 for i in range(here):
                     if free[place, i]:
-                        completed[offset + i, rows[place] - 1] = lane[i]
+                        completed[step, offset + i, rows[place] - 1] = lane[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -313,12 +334,14 @@ def differentiate(
     limit, tolerance, prox, omega, kink, products, to_bits,
     packed, across, among, towards, adjoint, drive, stiffness, pull, registers,
 ):  # fmt: skip
-    """Adjoint of groups first … last−1; adds Σ U Vᵀ to `products`. See `mixing_torch.differentiate`.
+    """Adjoint of groups first … last−1, last step first; adds Σ U Vᵀ to `products`.
+
+    See `mixing_torch.differentiate`; the first axis of slope and of the results is that of steps.
 
     A negative tolerance takes each sample's number of sweeps from the forward pass. `among` and `towards`
-    hold the products lane by lane, and come as zeros.
+    hold the products lane by lane.
     """
-    (samples, inputs), lanes, k = slope.shape, registers.shape[1], vectors.shape[2]
+    (_, samples, inputs), lanes, k = slope.shape, registers.shape[1], vectors.shape[3]
     variables, visited = len(gram), len(rows)
     active, change, enough = registers[0], registers[1], registers[2]
     pack(gram, rows, packed)
@@ -326,16 +349,25 @@ def differentiate(
         packed[place, place] = 0
         for j in range(variables):
             across[j, place] = gram[j, rows[place]]
-    for group in range(first, last):
+            for i in range(lanes):
+                towards[place, j, i] = 0
+        for j in range(visited):
+            for i in range(lanes):
+                among[place, j, i] = 0
+    for turn in range(len(slope) * (last - first)):
+        step, group = len(slope) - 1 - turn // (last - first), first + turn % (last - first)
         offset = group * lanes
         here = min(lanes, samples - offset)
-        own, held = vectors[group], fixed[group]
+        if step < len(slope) - 1:
+            for i in range(here):
+                slope[step, offset + i, inputs - 1] = to_bits[step + 1, offset + i, 0]
+        own, held = vectors[step, group], fixed[step, group]
         for i in range(lanes):
             active[i] = 0
         for place in range(visited):
             lean(
-                slope, offset, rows[place] - 1, own[place], norms[group, place], prox, kink, active,
-                stiffness[place], drive[place],
+                slope[step], offset, rows[place] - 1, own[place], norms[step, group, place], prox, kink,
+                active, stiffness[place], drive[place],
             )  # fmt: skip
             for q in range(k):
                 for i in range(lanes):
@@ -356,7 +388,7 @@ def differentiate(
                     if sweep == 0:
                         enough[i] = tolerance * change[i]
                     if tolerance < 0:
-                        more = sweep + 1 < sweeps[offset + i] - converged[offset + i]
+                        more = sweep + 1 < sweeps[step, offset + i] - converged[step, offset + i]
                     else:
                         more = change[i] > 0 and (sweep == 0 or change[i] >= enough[i])
                     if more:
@@ -370,8 +402,8 @@ def differentiate(
             combine((0, 0), across, (1 + j) * visited, adjoint, k * lanes, pull, 0, visited)
             for i in range(here):
                 if known[offset + i, j]:
-                    turn = held[1 + j, 1, i] * pull[0, i] - held[1 + j, 0, i] * pull[1, i]
-                    to_bits[offset + i, j] = slope[offset + i, j] + math.pi * signs[1 + j] * turn
+                    lift = held[1 + j, 1, i] * pull[0, i] - held[1 + j, 0, i] * pull[1, i]
+                    to_bits[step, offset + i, j] = slope[step, offset + i, j] + math.pi * signs[1 + j] * lift
     for place in range(visited):
         for j in range(variables):
             for i in range(lanes):

@@ -4,7 +4,7 @@ A kernel that is written with these builds LLVM instructions when numba compiles
 later. Loops over registers are unrolled by Python, loops over memory become loops.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -65,7 +65,7 @@ class Register:
 class Unit:
     """Builds instructions on floats of one type, `lanes` at a time: a register's worth, or one."""
 
-    def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, *, single: bool = False) -> None:
+    def __init__(self, builder: Any, scalar: Any, *, single: bool = False) -> None:
         self.builder = builder
         self.scalar = scalar
         bits = {"float": 32, "double": 64}[str(scalar)]
@@ -155,7 +155,7 @@ class Unit:
         return reduce(lambda value, c: value.times_plus(variable, c), others, highest)
 
     @contextmanager
-    def loop(self, count: Any) -> Iterator[Any]:
+    def loop(self, count: Any) -> Generator[Any]:
         """A loop over 0 … count−1; yields its counter."""
         with cgutils.for_range(self.builder, count) as counter:
             yield counter.index

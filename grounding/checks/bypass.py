@@ -1,7 +1,8 @@
-"""Does the answer of a trained network come through its solver? Interventions on what the solver is handed."""
+"""Does the answer come through the solver? Interventions on what a trained solver is handed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,14 @@ class Interventions:
     shuffle: Intervention
     permute: Intervention
     corrupt: Intervention
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Interventions":
+        """From a JSON record."""
+        parts: dict[str, Any] = {
+            name: Intervention(**record[name]) for name in ("shuffle", "permute", "corrupt")
+        }
+        return cls(**{**record, **parts})
 
 
 def intervene(

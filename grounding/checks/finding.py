@@ -30,4 +30,5 @@ class Finding:
     def from_dict(cls, record: dict[str, Any]) -> "Finding":
         """From a JSON record."""
         interval = record.get("interval")
-        return cls(**{**record, "interval": None if interval is None else tuple(interval)})
+        parts: dict[str, Any] = {**record, "interval": None if interval is None else tuple(interval)}
+        return cls(**parts)

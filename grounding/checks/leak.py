@@ -1,7 +1,7 @@
 """Checks that nothing reaches training or scoring that should not."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..metrics import score
 from ..perception import Network
 from ..training import Training, train
 from ..trial import build_network
-from .finding import Finding
+from .finding import Finding, Status
 from .registry import Registry, Result, failed, passed
 
 PUZZLES = 24  # trained on, in batches of 8: three steps, after which Adam has spread any difference
@@ -35,9 +35,18 @@ class Setting:
 leak: Registry[Setting] = Registry("leak")
 
 
-def check_leaks(spec: SolverSpec, task: Task, images: ImageSet, training: Training) -> Iterator[Finding]:
-    """Every leak check on one task that is seen as images."""
-    yield from leak.run(Setting(spec, task, images, training), task.name)
+def check_leaks(
+    spec: SolverSpec,
+    task: Task,
+    images: ImageSet,
+    training: Training,
+    *,
+    known: Mapping[str, Status] | None = None,
+    starting: Callable[[str], None] = lambda _: None,
+) -> Iterator[Finding]:
+    """Every leak check on one task that is seen as images; `known` are those that ran already."""
+    setting = Setting(spec, task, images, training)
+    yield from leak.run(setting, task.name, known=known, starting=starting)
 
 
 @leak.check("labels")
@@ -88,7 +97,7 @@ def check_images(setting: Setting) -> Result:
         _digests(bank) for bank in (setting.images.train, setting.images.validation, setting.images.test)
     )
     shared = len(test & train) + len(test & validation) + len(validation & train)
-    told = f"{shared} pictures occur in two of training, validation and test ({len(test):,} distinct test pictures)"
+    told = f"{shared} pictures occur in two of training, validation and test (of {len(test):,} in test)"
     return passed(told, float(shared), 0.0) if shared == 0 else failed(told, float(shared), 0.0)
 
 

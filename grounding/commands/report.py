@@ -25,4 +25,4 @@ def report(
 
         assert path is not None
         write_page(path, read_report(run), data_root)
-        consoles()[0].print(str(path), highlight=False, markup=False)
+        consoles()[0].print(str(path), highlight=False, markup=False, soft_wrap=True)

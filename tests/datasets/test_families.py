@@ -207,6 +207,14 @@ def test_the_rules_have_as_many_solutions_as_is_known(task, count) -> None:
     assert sum(1 for _ in task.problem.solutions()) == count
 
 
+def test_sudoku_of_sixteen_symbols_is_certified_too() -> None:
+    task = Sudoku(size=16)
+    puzzles = task.generate("train", 5, 0)
+    assert task.verify(puzzles.solution).all()
+    assert certify(task, puzzles).holds
+    assert max(task.classes) == 15
+
+
 def test_blocks_make_up_the_whole() -> None:
     task = Sudoku()
     size = 2 * BLOCK + 10
@@ -348,3 +356,18 @@ def test_a_permuted_sudoku_hides_the_grid() -> None:
     assert permuted.verify(solution).all()
     assert not plain.verify(solution).any()
     assert permuted.layout.places[0] != (0, 0) or permuted.layout.places[1] != (0, 1)
+
+
+@pytest.mark.parametrize(("task", "count"), [(EvenOdd(), 36), (Half(), 3)], ids=str)
+def test_training_sums_leave_as_many_readings_of_the_digits_as_documented(task, count) -> None:
+    """Brute force over all maps of the digits; the digits of evenodd fall into two halves."""
+    pairs = task.generate("train", 500, 0).solution[:, :2].astype(int)
+    found = 1
+    for half in (range(0, 10, 2), range(1, 10, 2)) if task.digits == 10 else (range(5),):
+        digits = sorted(half)
+        maps = np.array(list(itertools.product(range(task.digits), repeat=5)))
+        for first, second in {tuple(pair) for pair in pairs.tolist() if pair[0] in half}:
+            read = maps[:, digits.index(first)] + maps[:, digits.index(second)]
+            maps = maps[read == first + second]
+        found *= len(maps)
+    assert found == count

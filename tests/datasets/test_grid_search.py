@@ -74,12 +74,13 @@ def test_all_grids_of_the_smallest_sudoku_are_found() -> None:
 
 def test_search_leaves_the_grid_as_it_was_and_gives_up_when_told() -> None:
     lines = lines_of(9, (3, 3))
-    work = np.zeros((6, 81), dtype=np.int64)
+    work, signs = np.zeros((6, 81), dtype=np.int64), np.empty((0, 4, 2), dtype=np.int64)
+    in_order = np.empty(0, dtype=np.uint64)
     grid, solution = np.full(81, -1, dtype=np.int8), np.full(81, -1, dtype=np.int8)
     before = grid.copy()
-    assert search(grid, lines, 9, None, 1, 3, None, -1, 0, solution, work) == (-1, 4)
+    assert search(grid, lines, 9, signs, 1, 3, in_order, -1, 0, solution, work) == (-1, 4)
     assert (solution == -1).all()
-    found, _ = search(grid, lines, 9, None, 1, ENDLESS, None, -1, 0, solution, work)
+    found, _ = search(grid, lines, 9, signs, 1, ENDLESS, in_order, -1, 0, solution, work)
     assert found == 1
     assert Sudoku(size=9).verify(solution[None]).all()
     assert np.array_equal(grid, before)

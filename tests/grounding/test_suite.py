@@ -96,7 +96,8 @@ def test_a_solver_from_outside_needs_nothing_of_ours() -> None:
     report = short("broken:Fair", workers=1)
     [task] = report.tasks
     assert not [outcome.error for outcome in task.outcomes if outcome.error]
-    assert {finding.status for finding in task.findings} <= {"pass", "skip"}
+    untrained = [f for f in task.findings if f.check.startswith(("contract/", "leak/"))]
+    assert {finding.status for finding in untrained} == {"pass", "skip"}
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,30 @@ def test_vectors_of_every_length(k):
 
 
 @needs_numba
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("length", [2, 6])
+def test_a_chain_in_one_call_is_the_layer_step_by_step(rounded, length):
+    rng = torch.Generator().manual_seed(0)
+    found = []
+    for path in ("lanes", "torch"):
+        layer = MixingLayer(3, m=4, aux=4, path=path, generator=torch.Generator().manual_seed(1)).double()
+        sequence = torch.rand(19, length, generator=rng.manual_seed(2), dtype=torch.float64).requires_grad_()
+        end = layer.chain(sequence, rounded=rounded)
+        (end * torch.arange(19)).sum().backward()
+        found.append([end.detach(), layer.clauses.grad, sequence.grad])
+    assert_near(found[0], found[1], 1e-9)
+    reached = found[0][2].abs().sum(0) > 0
+    assert reached.all() != (rounded and length > 2)
+    assert reached[-1]
+
+
+@pytest.mark.parametrize(("bits", "length"), [(4, 3), (3, 1)])
+def test_a_chain_needs_three_bits_and_two_to_fold(bits, length):
+    with pytest.raises(ValueError, match=f"{length} bits by a layer of {bits}"):
+        MixingLayer(bits, m=4).chain(torch.rand(2, length))
+
+
+@needs_numba
 @pytest.mark.parametrize("bits", [20, 90])
 def test_threads_change_nothing_but_the_sum_over_the_batch(bits, monkeypatch):
     monkeypatch.setattr(sys.modules["groundcheck.solvers.mixing_compiled"], "SINGLE", 0)
@@ -140,3 +164,20 @@ def test_without_numba_torch_computes(monkeypatch):
 def test_refuses_schedules_that_cannot_work(option, value):
     with pytest.raises(ValueError, match=f"{'max_sweeps' if option == 'limit' else option}={value}"):
         Sweeps(**{option: value})
+
+
+@needs_numba
+def test_a_chain_learns_parity_in_an_epoch():
+    rng = torch.Generator().manual_seed(1)
+    sweeps = Sweeps(prox=0.1, relaxation=0.7, backward_relaxation=0.5)
+    layer = MixingLayer(3, m=4, aux=4, sweeps=sweeps, generator=rng)
+    optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
+    sequences = torch.randint(0, 2, (10_000, 20), generator=rng).float()
+    parity = sequences.sum(1) % 2
+    for rows in torch.arange(9000).split(100):
+        end = layer.chain(sequences[rows], rounded=True).clamp(1e-6, 1 - 1e-6)
+        optimiser.zero_grad()
+        torch.nn.functional.binary_cross_entropy(end, parity[rows]).backward()
+        optimiser.step()
+    wrong = (layer.chain(sequences[9000:], rounded=True) > 0.5) != (parity[9000:] > 0.5)
+    assert wrong.float().mean() < 0.01

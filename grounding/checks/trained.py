@@ -1,0 +1,119 @@
+"""What the trials of a task amount to, as findings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from ..metrics import Scores
+from ..trial import Outcome, Role
+from ..verdict import HIGH, Judgement
+from .bypass import Grounded, bypass
+from .finding import Finding
+from .registry import Check, Result, SkipCheckError, failed, passed
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The trials of one task that count, and the verdict they led to."""
+
+    judgement: Judgement
+    outcomes: Sequence[Outcome] = field(default_factory=tuple)
+    symbols_only: bool = False  # seen as symbols: nothing can be said of grounding
+
+    def scores(self, role: Role) -> list[Scores]:
+        """Of the trials of a role that did not break."""
+        found = [o for o in self.outcomes if o.role == role]
+        if not found:
+            raise SkipCheckError("no such trial ran")
+        scores = [o.scores for o in found if o.scores is not None]
+        if not scores:
+            raise RuntimeError(f"all of {len(found)} trials broke: {(found[0].error or '').splitlines()[-1]}")
+        return scores
+
+
+def check_grounding(trained: Trained) -> Result:
+    """Trained end to end, from images and answers alone, the network reads its symbols right.
+
+    The figure is the share of seeds that grounded, with Wilson's interval; Wald's sequential test decides.
+
+    Failure: the verdict says how. SHORTCUT: right answers from wrong symbols. NOT REASONING: right symbols,
+    wrong answers. UNGROUNDED: neither. LEAKY: the labels of the givens reached training.
+
+    Remedy: See the verdict's own remedy, the confusion matrix, and the learning curve.
+
+    Source: Chang et al. 2020, arXiv:2312.11522; Wald 1945, Ann. Math. Statist. 16(2).
+    """
+    if trained.symbols_only:
+        raise SkipCheckError("seen as symbols, nothing can be said of grounding")
+    judged = trained.judgement
+    if judged.verdict == "ERROR":
+        raise RuntimeError(judged.reason)
+    share = judged.grounded / judged.seeds if judged.seeds else None
+    told = f"{judged.verdict}: {judged.reason}"
+    if judged.verdict == "INCONCLUSIVE":
+        return Result("inconclusive", told, share, None, judged.interval)
+    found = passed if judged.verdict == "GROUNDED" else failed
+    return found(told, share, None, judged.interval)
+
+
+def check_reasoning(trained: Trained) -> Result:
+    """Fed the true symbols of the givens, the solver answers at least as well as end to end.
+
+    Failure: the figure is the share of puzzles answered right; the bound 0.95, or 0.95 of what the network
+    reaches end to end if that is less. If it is better with images, the answer does not come from its
+    reasoning about symbols; if both are low, nothing that perception does can help.
+
+    Remedy: Train it on symbols alone (seen=symbols) until it learns, before images are added.
+    """
+    on_symbols = fmean(s.task for s in trained.scores("reasoning"))
+    bound = HIGH
+    if not trained.symbols_only:
+        bound = min(HIGH, HIGH * fmean(s.task for s in trained.scores("grounding")))
+    told = f"answers {on_symbols:.2f} of the puzzles from true symbols"
+    return passed(told, on_symbols, bound) if on_symbols >= bound else failed(told, on_symbols, bound)
+
+
+def check_baseline(trained: Trained) -> Result:
+    """What the same perception and budget reach without logic: a solver that is no better adds nothing.
+
+    The figure is by how much the solver's task accuracy is above the baseline's, on average over seeds.
+
+    Failure: inconclusive where the difference is not positive. It does not fail a solver, as easy
+    tasks are solved without logic as well.
+
+    Remedy: Take a task on which the baseline fails.
+    """
+    without = fmean(s.task for s in trained.scores("baseline"))
+    with_solver = fmean(s.task for s in trained.scores("grounding"))
+    told = f"answers {with_solver:.2f} of the puzzles, without logic {without:.2f}"
+    gain = with_solver - without
+    return passed(told, gain, 0.0) if gain > 0 else Result("inconclusive", told, gain, 0.0)
+
+
+def check_ceiling(trained: Trained) -> Result:
+    """What perception reaches when it is trained with the labels of the same images.
+
+    Everything else is held against it: no solver can be asked to read what labels do not teach.
+
+    Failure: inconclusive below 0.5: bars that low say little.
+
+    Remedy: More puzzles, more epochs, or another image set.
+    """
+    read = fmean(s.aligned or 0.0 for s in trained.scores("ceiling"))
+    told = f"reads {read:.3f} of the images"
+    return passed(told, read, 0.5) if read >= 0.5 else Result("inconclusive", told, read, 0.5)
+
+
+TRAINED: tuple[Check[Trained], ...] = (
+    Check("grounding", check_grounding),
+    Check("reasoning", check_reasoning),
+    Check("baseline", check_baseline),
+    Check("ceiling", check_ceiling),
+)
+
+
+def check_trained(trained: Trained, name: str) -> list[Finding]:
+    """Findings from the trials of a task: what they reached, and the interventions on what was trained."""
+    found = [check.run(trained, name) for check in TRAINED]
+    seeds = [o.interventions for o in trained.outcomes if o.interventions is not None]
+    return [*found, *bypass.run(Grounded(seeds), name)]

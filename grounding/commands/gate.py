@@ -1,0 +1,149 @@
+"""`groundcheck gate`: a pipeline's yes or no."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .shell import DataRoot, consoles, told, writable
+
+if TYPE_CHECKING:
+    from ..gate import Gated
+    from ..project import Entry, Project
+    from ..report.record import Report
+
+
+def gate(
+    solvers: Annotated[
+        list[str] | None,
+        typer.Argument(help="Solvers, or names from groundcheck.toml; by default all that stand there."),
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="quick, standard, full, or one of the file's.")] = None,
+    require: Annotated[str | None, typer.Option(help="The verdict that every task must reach.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A report that must not be fallen behind.")
+    ] = None,
+    max_regression: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How much of an accuracy may be lost; 0.02.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="By default groundcheck.toml, if it is here.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a summary.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything as JSON.")] = None,
+    runs: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep a run per solver there, and continue it.")
+    ] = None,
+    data_root: DataRoot = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Parallel processes; 0: none.")] = None,
+    device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Pass or fail: hold solvers to a verdict, and to a baseline.
+
+    Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 too little ran to tell, 4 images missing,
+    130 interrupted.
+    """
+    with told():
+        outputs = [writable(path) for path in (junit, markdown, json)]
+        from ..project import read_project  # noqa: PLC0415
+
+        project = read_project(config)
+        chosen = [project.entry(name) for name in solvers or project.solvers]
+        if not chosen:
+            raise ValueError("no solver: name one, or list some under [solvers.NAME] in groundcheck.toml")
+        chosen = [_held(entry, profile, require, baseline, max_regression) for entry in chosen]
+        for entry in chosen:
+            project.profile(entry.terms.profile)
+        from ..reading import read_report  # noqa: PLC0415
+        from ..report import pipeline  # noqa: PLC0415
+        from ..report.files import write_json, write_text  # noqa: PLC0415
+
+        baselines = [entry.terms.baseline and read_report(entry.terms.baseline) for entry in chosen]
+        gated: list[Gated] = []
+        for entry, before in zip(chosen, baselines, strict=True):
+            folder = None if runs is None else runs / _folder(entry.solver)
+            gated.append(_gate(project, entry, before, folder, data_root, workers, device, quiet))
+            if gated[-1].report.interrupted:
+                break
+        code = _worst([one.exit_code for one in gated])
+        for path, content in zip(outputs, (pipeline.junit, pipeline.markdown), strict=False):
+            if path:
+                write_text(path, content(gated))
+        if json:
+            write_json(json, pipeline.record(gated, code))
+        for one in gated:
+            _print(one)
+    raise typer.Exit(code)
+
+
+def _held(
+    entry: "Entry", profile: str | None, require: str | None, baseline: Path | None, largest: float | None
+) -> "Entry":
+    """The entry with what the command line says put over what the file says."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from ..project import VERDICTS  # noqa: PLC0415
+
+    if require is not None and require not in VERDICTS:
+        raise ValueError(f"--require {require!r} is no verdict: it is {', '.join(VERDICTS)}")
+    options = {"profile": profile, "require": require, "baseline": baseline, "max_regression": largest}
+    said: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    return replace(entry, terms=replace(entry.terms, **said))
+
+
+def _gate(
+    project: "Project",
+    entry: "Entry",
+    baseline: "Report | None",
+    folder: Path | None,
+    data_root: Path | None,
+    workers: int | None,
+    device: str,
+    quiet: bool,
+) -> "Gated":
+    from ...datasets.catalogue import TASKS  # noqa: PLC0415
+    from ..building import SolverSpec  # noqa: PLC0415
+    from ..gate import hold, lacking  # noqa: PLC0415
+    from ..report.progress import follow_suite  # noqa: PLC0415
+    from ..suite import check  # noqa: PLC0415
+
+    profile = project.profile(entry.terms.profile)
+    tasks = list(TASKS.ours) if profile.tasks is None else list(profile.tasks)
+    for task in tasks:  # told now, not after the training
+        if baseline is not None and task not in {before.task for before in baseline.tasks}:
+            raise ValueError(lacking(task, baseline))
+    with follow_suite(consoles()[1], quiet=quiet) as listener:
+        report = check(
+            SolverSpec(entry.solver, dict(entry.options)),
+            tasks=tasks,
+            images=profile.images,
+            data_root=data_root,
+            seeds=profile.seeds,
+            epochs=profile.epochs,
+            settings=profile.settings,
+            device=device,
+            workers=workers,
+            listener=listener,
+            run=folder,
+            resume=folder is not None and (folder / "run.json").exists(),
+        )
+    return hold(report, entry.terms, baseline, {} if report.interrupted else entry.expected_failures)
+
+
+def _folder(solver: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in solver).strip(".")
+
+
+def _worst(codes: list[int]) -> int:
+    """Of several solvers: interrupted before failed before too little before passed."""
+    return next((code for code in (130, 1, 3) if code in codes), 0)
+
+
+def _print(gated: "Gated") -> None:
+    console = consoles()[0]
+    for case in gated.cases:
+        if case.result not in ("pass", "skip"):
+            console.print(f"{case.result}: {case.id}: {case.message}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{gated.report.solver}: {gated.report.summary}", highlight=False, markup=False, soft_wrap=True)

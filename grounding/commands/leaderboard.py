@@ -1,0 +1,32 @@
+"""`groundcheck leaderboard`: many runs on one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shell import consoles, told, writable
+
+
+def leaderboard(
+    folder: Annotated[Path, typer.Argument(help="Where reports and run folders lie, at any depth.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The page.")] = Path(
+        "leaderboard.html"
+    ),
+) -> None:
+    """Put many runs on one HTML page, a table for each set of runs that can be compared."""
+    with told():
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder: name the one that your runs lie in")
+        writable(output)
+        from ..report.files import write_text  # noqa: PLC0415
+        from ..report.leaderboard import gather, render_leaderboard  # noqa: PLC0415
+
+        found, passed_over = gather(folder)
+        if not found:
+            raise ValueError(f"{folder} holds no report" + "".join(f"; {line}" for line in passed_over))
+        write_text(output, render_leaderboard(found, output.resolve().parent))
+        console, progress = consoles()
+        for line in passed_over:
+            progress.print(f"passed over: {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{output}: {len(found)} reports", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,23 @@
+"""How much is checked: profiles that a command, a gate or a test names. Nothing heavy is imported here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which tasks, with which images, over at most how many seeds; `tasks` None: every task there is."""
+
+    tasks: tuple[str, ...] | None
+    images: str = "digits"
+    seeds: int = 12
+    epochs: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+PROFILES = {
+    "quick": Profile(("mapping",)),  # the easiest instance of grounding: what fails here fails everywhere
+    "standard": Profile(("mapping", "sudoku")),
+    "full": Profile(None, images="mnist"),
+}

@@ -1,0 +1,108 @@
+"""Many reports on one page: a table for each set of results that can be compared."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ..compare import BUDGET, Estimate, estimate
+from ..reading import read_report
+from ..trial import Role
+from .files import plain
+from .html import page
+from .record import Report, TaskReport
+from .table import title
+
+ORDER = ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "INCONCLUSIVE", "ERROR", "LEAKY")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One solver on one task."""
+
+    solver: str
+    options: str
+    rules: str
+    task: TaskReport
+    accuracy: Estimate | None
+    aligned: Estimate | None
+    ceiling: float | None
+    link: str  # to its page or its JSON, relative to the leaderboard
+
+
+def gather(folder: Path) -> tuple[list[tuple[Path, Report]], list[str]]:
+    """Every report below a folder, and a line about each file that looked like one but is none."""
+    found: list[tuple[Path, Report]] = []
+    passed_over: list[str] = []
+    runs = {path.parent for path in folder.rglob("run.json")}
+    candidates = [*runs, *(p for p in folder.rglob("*.json") if p.parent not in runs and _claims(p))]
+    for path in sorted(candidates):
+        try:
+            found.append((path, read_report(path)))
+        except (ValueError, OSError) as error:
+            passed_over.append(str(error))
+    return found, passed_over
+
+
+def _claims(path: Path) -> bool:
+    """Whether a JSON file says that it is a report; what does not is none of our business."""
+    try:
+        content: Any = json.loads(path.read_text())
+    except (ValueError, OSError):
+        return False
+    return isinstance(content, dict) and {"schema", "solver", "tasks"} <= content.keys()
+
+
+def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> str:
+    """The page, to be put into the folder `beside`: links to reports are relative to it."""
+    groups: dict[str, list[Line]] = {}
+    headings: dict[str, Mapping[str, Any]] = {}
+    for path, report in found:
+        for task in report.tasks:
+            terms = {
+                "task": title(task),
+                "version": task.version,
+                **plain(task.settings),
+                "images": f"{report.images} ({report.images_digest[:12]})",
+                **{name: task.training.get(name) for name in BUDGET},
+            }
+            key = json.dumps(terms, sort_keys=True)
+            headings[key] = terms
+            groups.setdefault(key, []).append(_line(path, report, task, beside))
+    tables = [
+        {"id": f"group-{number}", "terms": headings[key], "lines": sorted(groups[key], key=_rank)}
+        for number, key in enumerate(sorted(groups))
+    ]
+    return page("leaderboard.html.j2", tables=tables, reports=len(found))
+
+
+def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:
+    role: Role = "reasoning" if task.settings.get("seen") == "symbols" else "grounding"
+    values = {
+        name: [v for scores in task.scores(role) if (v := getattr(scores, name)) is not None]
+        for name in ("task", "aligned")
+    }
+    target = path if path.is_file() else path / "report.html"
+    target = target if target.exists() else path / "report.json"
+    return Line(
+        solver=report.solver,
+        options=", ".join(f"{name}={value}" for name, value in report.options.items()),
+        rules=report.rules,
+        task=task,
+        accuracy=estimate(values["task"]),
+        aligned=estimate(values["aligned"]),
+        ceiling=task.mean("ceiling", "aligned"),
+        link=quote(os.path.relpath(target.resolve(), beside)),
+    )
+
+
+def _rank(line: Line) -> tuple[int, float, str]:
+    """The better verdict first, then the higher task accuracy."""
+    return (
+        ORDER.index(line.task.judgement.verdict),
+        -(line.accuracy.mean if line.accuracy else 0),
+        line.solver,
+    )

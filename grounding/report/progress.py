@@ -1,0 +1,135 @@
+"""A suite on its way: a live table in a terminal, plain lines in a log."""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from ..checks.finding import Finding
+from ..suite import ROLES, Listener
+from ..trial import Outcome, Role, Trial
+
+
+@dataclass
+class Row:
+    """One task in the live table: trials that ended and that are under way or waiting, by role."""
+
+    ended: dict[Role, list[Outcome]] = field(default_factory=dict)
+    planned: dict[Role, int] = field(default_factory=dict)
+
+
+@dataclass
+class Progress:
+    """What has been heard so far. Times are of this clock, in seconds."""
+
+    started: float = field(default_factory=time.monotonic)
+    wave_started: float = 0.0
+    wave_size: int = 0
+    wave_ended: int = 0
+    checks: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def wave(self, trials: Sequence[Trial]) -> None:
+        """Trials that are about to run."""
+        self.wave_started, self.wave_size, self.wave_ended = time.monotonic(), len(trials), 0
+        for trial in trials:
+            row = self.rows.setdefault(trial.task.name, Row())
+            row.planned[trial.role] = row.planned.get(trial.role, 0) + 1
+
+    def outcome(self, outcome: Outcome) -> None:
+        """A trial that ended."""
+        self.wave_ended += 1
+        row = self.rows.setdefault(outcome.task, Row())
+        row.ended.setdefault(outcome.role, []).append(outcome)
+
+    def finding(self, finding: Finding) -> None:
+        """A check that ended."""
+        self.checks[finding.status] = self.checks.get(finding.status, 0) + 1
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds until the planned trials have ended, at their pace so far; None before the first."""
+        if not self.wave_ended:
+            return None
+        return (now - self.wave_started) / self.wave_ended * (self.wave_size - self.wave_ended)
+
+    def table(self) -> Table:
+        """As it stands now."""
+        now = time.monotonic()
+        left = self.remaining(now)
+        checks = ", ".join(f"{count} {status}" for status, count in self.checks.items())
+        caption = f"{clock(now - self.started)} elapsed, checks: {checks or 'none yet'}"
+        if self.wave_size:
+            caption += f"; {'about ' + clock(left) if left is not None else 'an unknown time'} until "
+            caption += f"{self.wave_size - self.wave_ended} trials have ended"
+        table = Table(caption=caption, caption_justify="left")
+        table.add_column("task")
+        for role in ROLES:
+            table.add_column(role, justify="right")
+        for name, row in self.rows.items():
+            table.add_row(escape(name), *(self._cell(row, role) for role in ROLES))
+        return table
+
+    @staticmethod
+    def _cell(row: Row, role: Role) -> str:
+        planned, ended = row.planned.get(role, 0), row.ended.get(role, [])
+        if not planned:
+            return "–"
+        figure = next((f"{o.scores.task:.2f} " for o in reversed(ended) if o.scores), "")
+        broken = sum(o.error is not None for o in ended)
+        return f"{figure}[dim]{len(ended)}/{planned}[/]" + (f" [red]{broken} broke[/]" if broken else "")
+
+
+@contextmanager
+def follow_suite(console: Console, *, quiet: bool = False, verbose: bool = False) -> Generator[Listener]:
+    """A listener that shows what it hears: nothing when quiet; checks that pass only when verbose."""
+    if quiet:
+        yield Listener()
+        return
+    progress = Progress()
+    if not console.is_terminal or verbose:
+        yield _lines(console, progress, verbose=verbose)
+        return
+    with Live(get_renderable=progress.table, console=console, refresh_per_second=2, transient=True):
+        yield Listener(progress.finding, progress.wave, progress.outcome)
+
+
+def _lines(console: Console, progress: Progress, *, verbose: bool) -> Listener:
+    def tell(line: str) -> None:
+        elapsed = clock(time.monotonic() - progress.started)
+        console.print(f"{elapsed} {line}", highlight=False, markup=False, soft_wrap=True)
+
+    def finding(found: Finding) -> None:
+        progress.finding(found)
+        if verbose:
+            tell(f"{found.check}: {found.status}: {found.reason}")
+        elif found.status in ("fail", "error"):
+            tell(f"{found.check}: {found.status}")
+
+    def wave(trials: Sequence[Trial]) -> None:
+        progress.wave(trials)
+        tell(f"{sum(progress.checks.values())} checks ended; {len(trials)} trials to run")
+
+    def outcome(ended: Outcome) -> None:
+        progress.outcome(ended)
+        figures = "broke"
+        if scores := ended.scores:
+            aligned = "" if scores.aligned is None else f", aligned grounding {scores.aligned:.2f}"
+            figures = f"task {scores.task:.2f}{aligned}"
+        left = progress.remaining(time.monotonic())
+        eta = f", about {clock(left)} left" if left else ""
+        what = f"{ended.role}/{ended.task} {ended.solver} seed {ended.seed}"
+        tell(f"  {what}: {figures} ({ended.seconds:.0f} s{eta})")
+
+    return Listener(finding, wave, outcome)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, with hours from the first on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
