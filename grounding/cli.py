@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .commands.audit import audit
 from .commands.compare import compare
 from .commands.gate import gate
 from .commands.leaderboard import leaderboard
@@ -181,6 +182,7 @@ def show(
 app.command()(gate)
 app.command()(report)
 app.command()(compare)
+app.command()(audit)
 app.command()(leaderboard)
 app.command()(generate)
 app.command()(certify)
