@@ -233,8 +233,8 @@ def check_labels(found: Audit) -> Result:
     The leak of 2019 sat in a training script: SATNet returns its givens unchanged, so that cross-entropy over
     all cells was an ordinary digit-classification loss at the given ones. No check of a layer can see that.
 
-    Failure: the figure is the largest change of the gradient, relative; the reason names the variables through
-    which it leaks.
+    Failure: the figure is the largest change of the gradient, relative; the reason names the variables
+    through which it leaks.
 
     Remedy: Take the loss over the queries only: `loss[~given]`.
 
