@@ -145,5 +145,9 @@ def _print(gated: "Gated") -> None:
     console = consoles()[0]
     for case in gated.cases:
         if case.result not in ("pass", "skip"):
-            console.print(f"{case.result}: {case.id}: {case.message}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{gated.report.solver}: {gated.report.summary}", highlight=False, markup=False, soft_wrap=True)
+            console.print(
+                f"{case.result}: {case.id}: {case.message}", highlight=False, markup=False, soft_wrap=True
+            )
+    console.print(
+        f"{gated.report.solver}: {gated.report.summary}", highlight=False, markup=False, soft_wrap=True
+    )
