@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .commands.audit import audit
 from .commands.compare import compare
 from .commands.gate import gate
 from .commands.leaderboard import leaderboard
@@ -58,6 +59,22 @@ def check(
         str | None, typer.Option(help="Log every trial as well to: tensorboard or mlflow.")
     ] = None,
     json: Json = None,
+    isolate: Annotated[
+        bool | None,
+        typer.Option(
+            "--isolate/--no-isolate",
+            help="Checks and trials in processes with limits; by default for solvers from outside.",
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Of one trial, and one check, when isolated.")
+    ] = 1800,
+    memory_limit: Annotated[
+        float, typer.Option(metavar="GIB", help="Of one trial, and one check, when isolated.")
+    ] = 8,
+    expect: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ids of checks that are expected to fail.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the report.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every check.")] = False,
 ) -> None:
@@ -66,9 +83,11 @@ def check(
         output = writable(json)
         if resume and run is None:
             raise ValueError("--resume continues a run: name its folder with --run FOLDER")
+        from .accounting import read_expected  # noqa: PLC0415
         from .report.html import write_page  # noqa: PLC0415
         from .report.progress import follow_suite  # noqa: PLC0415
         from .report.table import print_report  # noqa: PLC0415
+        from .running import Limits  # noqa: PLC0415
         from .settings import parse_settings  # noqa: PLC0415
         from .suite import DEFAULT_TASKS, check  # noqa: PLC0415
         from .tracking import tracked  # noqa: PLC0415
@@ -92,6 +111,9 @@ def check(
                 listener=listener,
                 run=run,
                 resume=resume,
+                isolate=isolate,
+                limits=Limits(time_limit, memory_limit),
+                expect=read_expected(expect) if expect else (),
             )
         if output:
             found.write(output)
@@ -181,6 +203,7 @@ def show(
 app.command()(gate)
 app.command()(report)
 app.command()(compare)
+app.command()(audit)
 app.command()(leaderboard)
 app.command()(generate)
 app.command()(certify)

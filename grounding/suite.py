@@ -75,6 +75,7 @@ def check(
     isolate: bool | None = None,
     limits: Limits | None = None,
     train: bool = True,
+    expect: Sequence[str] = (),
 ) -> Report:
     """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
 
@@ -86,6 +87,7 @@ def check(
     every trial as it ends; with `resume` a run that was broken off there runs what is missing. With
     `isolate`, checks and trials run in processes with `limits` of time and memory, so that a solver that
     hangs or ends its process costs no more than that trial; by default where the solver is not ours.
+    `expect` are ids of checks that are expected to fail; they do not count.
     Without `train` only the checks run that need no training end to end, and no verdict comes of it.
 
     Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
@@ -127,6 +129,7 @@ def check(
         except KeyboardInterrupt:
             interrupted = True
         report = suite.whole(loaded.digest, around, interrupted=interrupted)
+        report = replace(report, expect=list(expect))
         record.finish(report.as_dict())
     return report
 

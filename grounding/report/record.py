@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..accounting import Accounting, account
 from ..checks.finding import Finding
 from ..metrics import Scores
 from ..trial import Outcome, Role
@@ -58,18 +59,27 @@ class Report:
     environment: dict[str, Any]
     tasks: list[TaskReport]
     interrupted: bool = False
+    expect: list[str] = field(default_factory=list)  # ids of checks that are expected to fail
     schema: int = SCHEMA
+
+    @property
+    def accounting(self) -> Accounting:
+        """Checks collected, run, skipped, and failed as expected."""
+        return account([finding for task in self.tasks for finding in task.findings], self.expect)
 
     @property
     def exit_code(self) -> int:
         """0 where every task is GROUNDED and no check failed; else what DESIGN's exit codes say."""
         if self.interrupted:
             return INTERRUPTED
-        verdicts = [task.judgement.verdict for task in self.tasks]
-        statuses = [finding.status for task in self.tasks for finding in task.findings]
-        if any(v not in ("GROUNDED", "INCONCLUSIVE") for v in verdicts) or {"fail", "error"} & set(statuses):
+        counted = self.accounting
+        verdicts = [
+            task.judgement.verdict for task in self.tasks if f"grounding/{task.task}" not in counted.expected
+        ]
+        if any(v not in ("GROUNDED", "INCONCLUSIVE") for v in verdicts) or counted.unexpected:
             return FAILED
-        return TOO_LITTLE_RAN if "INCONCLUSIVE" in verdicts or not verdicts else PASSED
+        little = not self.tasks or counted.too_few or "INCONCLUSIVE" in verdicts
+        return TOO_LITTLE_RAN if little else PASSED
 
     @property
     def summary(self) -> str:
@@ -81,7 +91,7 @@ class Report:
         counts = ", ".join(f"{statuses.count(s)} {s}" for s in sorted(set(statuses), key=STATUS_ORDER.index))
         return (
             f"{grounded} of {len(self.tasks)} tasks grounded; {len(outcomes)} trials ran, {broken} broke; "
-            f"checks: {counts or 'none ran'}{'; interrupted' if self.interrupted else ''}"
+            f"{self.accounting.sentence}: {counts or 'none ran'}{'; interrupted' if self.interrupted else ''}"
         )
 
     def as_dict(self, *, timings: bool = True) -> dict[str, Any]:

@@ -36,6 +36,10 @@ def print_report(report: Report, console: Console) -> None:
         for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
             console.print(f"  [red]first error[/], {broken.role} seed {broken.seed}:", highlight=False)
             console.print(escape(broken.error or ""), highlight=False)
+    for reason, count in report.accounting.skipped.items():
+        console.print(f"[dim]skipped {count}: {escape(reason)}[/]", highlight=False)
+    for warning in report.accounting.warnings:
+        console.print(f"[yellow]warning[/] {escape(warning)}", highlight=False)
     console.print(report.summary, highlight=False)
 
 

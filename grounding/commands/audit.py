@@ -1,0 +1,53 @@
+"""`groundcheck audit`: does a user's own training loss see the labels of the givens?"""
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+
+from .shell import consoles, told
+
+
+def audit(
+    loss: Annotated[
+        str,
+        typer.Argument(help="package.module:loss of yours, called as loss(model, images, given, labels)."),
+    ],
+    task: Annotated[str, typer.Option(help="A task's name.")] = "sudoku",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the task; repeatable."),
+    ] = None,
+    images: Annotated[str, typer.Option(help="Image set.")] = "digits",
+    seed: Annotated[int, typer.Option(min=0, help="Decides puzzles and initial weights.")] = 0,
+) -> None:
+    """Change the labels of the givens and tell whether your training loss notices.
+
+    Exit code 1 where it does.
+    """
+    from ...datasets.catalogue import TASKS  # noqa: PLC0415
+    from ..checks.audit import audit as run_audit  # noqa: PLC0415
+    from ..settings import apply_task_settings, parse_settings  # noqa: PLC0415
+
+    with told():
+        chosen = apply_task_settings(parse_settings(settings or []), TASKS.load(task)())
+        found = run_audit(_load(loss), chosen, images=images, seed=seed)
+        console = consoles()[0]
+        for finding in found.findings:
+            remedy = f" {finding.remedy}" if finding.remedy else ""
+            text = f"{finding.check}: {finding.status}: {finding.reason}.{remedy}"
+            console.print(text, highlight=False, markup=False)
+    raise typer.Exit(1 if any(f.status in ("fail", "error") for f in found.findings) else 0)
+
+
+def _load(name: str) -> Any:
+    module, colon, attribute = name.partition(":")
+    try:
+        if not colon:
+            raise AttributeError("no colon")
+        found: Any = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"loss {name!r}: {error}; it is written package.module:attribute") from error
+    if not callable(found):
+        raise ValueError(f"loss {name!r} is a {type(found).__name__}, not a function")
+    return found
