@@ -57,7 +57,7 @@ def certify(task: Task, puzzles: Puzzles, progress: Callable[[int], None] | None
             whole = problem.assumptions(solution.tolist())
             if not solver.solve(assumptions=whole):
                 broken.append(row)
-            _, implied = solver.propagate(assumptions=held)
+            _, implied = solver.propagate(assumptions=held) or (False, [])
             if not set(whole) <= set(implied):  # else the givens force all of it, without any search
                 differs += 1
                 solver.add_clause([-differs, *(-literal for literal in set(whole) - set(held))])

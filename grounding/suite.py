@@ -164,12 +164,18 @@ def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iter
     for finding in inspection.findings() if limits is None else examine(inspection, limits):
         run.built &= not (finding.check.startswith("contract/build") and finding.status != "pass")
         yield finding
-    task = run.task.drawn(0)
-    if run.built and task.seen == "images" and task.problem.rules is not None:
-        finding, run.identifiability = check_relabellings(
-            task, task.generate("train", run.training.puzzles, 0)
-        )
+    if run.built and (finding := identify(run)) is not None:
         yield finding
+
+
+def identify(run: TaskRun) -> Finding | None:
+    """Which relabellings the training puzzles of a task leave open; the verdict rests on them."""
+    task = run.task.drawn(0)
+    if task.seen != "images" or task.problem.rules is None:
+        return None
+    puzzles = task.generate("train", run.training.puzzles, 0)
+    finding, run.identifiability = check_relabellings(task, puzzles)
+    return finding
 
 
 def _mean_task(outcomes: Sequence[Outcome]) -> float | None:
