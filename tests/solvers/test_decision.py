@@ -270,10 +270,12 @@ def test_straight_through_counts_broken_clauses():
 
 
 def test_auxiliaries_resolve_into_pairwise_exclusions():
-    clauses = eliminate_auxiliaries(Mapping().drawn(0).problem)
+    counted = make_problem(("a",), (20,))
+    assert counted.rules.nv > 20
+    clauses = eliminate_auxiliaries(counted)
     assert max(abs(literal) for clause in clauses for literal in clause) <= 20
     pairs = {tuple(sorted(-x for x in c)) for c in clauses if len(c) == 2 and max(c) < 0}
-    assert {(i, j) for i in range(1, 11) for j in range(i + 1, 11)} <= pairs
+    assert {(i, j) for i in range(1, 21) for j in range(i + 1, 21)} <= pairs
 
 
 @pytest.mark.parametrize(
