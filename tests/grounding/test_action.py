@@ -50,7 +50,7 @@ def test_gate_step_passes_and_tells_the_job(tmp_path: Path) -> None:
     (tmp_path / "groundcheck.toml").write_text(CONFIG)
     (tmp_path / "step-summary").write_text("before\n")
     code, told = run_gate(tmp_path, OUTPUT="out")
-    # One seed does not decide: 3, unless a check of the contract fails. That it is told is the step's business.
+    # One seed does not decide: 3, unless a check of the contract fails. The step has to tell which.
     assert code in (1, 3), told
     assert (tmp_path / "step-output").read_text() == f"exit-code={code}\nreport=out\n"
     summary = (tmp_path / "step-summary").read_text()
