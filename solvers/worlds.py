@@ -95,10 +95,10 @@ class Enumeration(nn.Module):
 def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
     """The worlds of a problem's rules, as "enumeration", as "circuit", or ("auto") as what fits.
 
-    A step of 64 rows took 3 ms by table and 10 ms by circuit with 288 worlds, 60 ms and 6 ms with 10,000; so
-    "auto" takes the table up to 2,000 worlds, and up to 100,000 where circuits are not installed. Raises `TooManySolutionsError` where
-    neither will do, `MissingExtraError` where a circuit is asked for and not installed, and `ValueError`
-    where the rules are unknown or have no solution.
+    A step of 64 rows took 3 ms by table and 10 ms by circuit with 288 worlds, 60 ms and 6 ms with 10,000;
+    so "auto" takes the table up to 2,000 worlds, and up to 100,000 where circuits are not installed. Raises
+    `TooManySolutionsError` where neither will do, `MissingExtraError` where a circuit is asked for and not
+    installed, and `ValueError` where the rules are unknown or have no solution.
     """
     if reasoning not in ("auto", "enumeration", "circuit"):
         raise ValueError(f"reasoning={reasoning!r}: it is auto, enumeration or circuit")
