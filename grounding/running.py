@@ -64,12 +64,13 @@ def examine(inspection: Inspection, limits: Limits) -> Iterator[Finding]:
     """
     known: dict[str, Status] = {}
     while True:
-        current = "contract/build"
+        current, spoke = "contract/build", False
         with _Worker.running(_inspect, (inspection, known, limits.memory)) as worker:
             while True:
                 said = worker.hear(limits.seconds)
                 if isinstance(said, Died):
                     break
+                spoke = True
                 if said is None:
                     return
                 if isinstance(said, Finding):
@@ -84,6 +85,8 @@ def examine(inspection: Inspection, limits: Limits) -> Iterator[Finding]:
             f"the process of this check {said.cause}",
             "Try this check by itself, in a process that you can watch.",
         )
+        if not spoke:  # nor would another process
+            return
 
 
 @dataclass(frozen=True)

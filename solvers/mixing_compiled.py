@@ -225,19 +225,23 @@ class Tile:
         """Both sizes, as tuples of that length."""
         return (0,) * self.registers, (0,) * self.rows
 
-    def workspace(self, n: int, free: int, dtype: torch.dtype, scalars: str) -> tuple[np.ndarray, ...]:
-        """Which variables are free, the packed Gram matrix, constant pulls, a block's pulls and steps …"""
+    def workspace(
+        self, n: int, m: int, free: int, dtype: torch.dtype, scalars: str
+    ) -> tuple[np.ndarray, ...]:
+        """Which variables are free, every clause, and buffers of a kernel; `scalars` has one per variable."""
         rows = WORKSPACE.take("rows", (n,), torch.int64).numpy()
         blocks = -(-free // self.rows)
         shapes = {
             "packed": (blocks * self.rows * free,),
+            "sums": (m, self.padded),
             "constant": (free, self.padded),
             "pulls": (self.rows, self.padded),
             "steps": (self.rows, self.padded),
+            "inside": (self.rows**2,),
             scalars: (free,),
             "register": (self.padded // self.registers,),
         }
-        return rows, *WORKSPACE.arrays(dtype, **shapes)
+        return rows, np.arange(m), *WORKSPACE.arrays(dtype, **shapes)
 
 
 class Blocks:
@@ -248,7 +252,7 @@ class Blocks:
         clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Sweeps
     ) -> tuple[Bits, BlocksSolved]:
         """See `mixing_torch.solve`."""
-        (samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
+        (samples, inputs), (n, m), k, dtype = bits.shape, clauses.shape, start.shape[1], clauses.dtype
         tile = Tile.fitting(k, dtype)
         free = n - 1 - int(known.sum(1).min()) if samples else 0
         signs = _signs(start)
@@ -274,8 +278,8 @@ class Blocks:
         )
         completed = torch.where(known, bits, math.nan)
         arguments = (
-            gram.numpy(), start.numpy(), known.contiguous().numpy(), solved.sound,
-            torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
+            gram.numpy(), clauses.contiguous().numpy(), start.numpy(), known.contiguous().numpy(),
+            solved.sound, torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
         )  # fmt: skip
         results = (
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged,
@@ -283,7 +287,7 @@ class Blocks:
         schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation), torch.finfo(dtype).eps
 
         def work(_: int, first: int, last: int) -> None:
-            scratch = tile.workspace(n, free, dtype, "floor")
+            scratch = tile.workspace(n, m, free, dtype, "floor")
             mixing_blocks.solve(*tile.tags, *arguments, first, last, *schedule, *results, *scratch)
 
         parallel(work, samples, samples * free**2 * k * 10)
@@ -294,11 +298,14 @@ class Blocks:
         clauses: Clauses, known: Known, solved: BlocksSolved, slope: Bits, sweeps: Sweeps
     ) -> tuple[Float[Tensor, "n n"], Bits]:
         """See `mixing_torch.differentiate`."""
-        (samples, inputs), n, dtype = slope.shape, len(clauses), clauses.dtype
+        (samples, inputs), (n, m), dtype = slope.shape, clauses.shape, clauses.dtype
         free, padded = solved.vectors.shape[1:]
         tile = Tile.fitting(padded, dtype)
         products, to_bits = torch.zeros(n, n, dtype=dtype), torch.zeros_like(slope)
-        arguments = solved.gram.numpy(), known.contiguous().numpy(), solved.sound, slope.numpy()
+        arguments = (
+            solved.gram.numpy(), clauses.detach().contiguous().numpy(), known.contiguous().numpy(),
+            solved.sound, slope.numpy(),
+        )  # fmt: skip
         schedule = _backward(sweeps, clauses.dtype)
         results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
         signs = torch.from_numpy(solved.signs[1 : 1 + inputs])
@@ -312,7 +319,7 @@ class Blocks:
             gathered = left.numpy(), right.numpy()
 
             def work(_: int, first: int, last: int, begin: int = begin, gathered: Any = gathered) -> None:
-                scratch = tile.workspace(n, free, dtype, "stiffness")
+                scratch = tile.workspace(n, m, free, dtype, "stiffness")
                 adjoint = WORKSPACE.take("adjoint", (free, padded), dtype).numpy()
                 mixing_blocks.differentiate(
                     *tile.tags, *arguments, begin, begin + first, begin + last, *schedule, *results,

@@ -67,15 +67,14 @@ def test_python_runs(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("title", "text"), blocks("console"))
 def test_commands_exist_with_their_options(title: str, text: str) -> None:
     del title
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     for line in text.splitlines():
         words = shlex.split(line.removeprefix("$ "))
         if words[0] != "groundcheck":
             assert words[0] == "pip"
             continue
-        context = group.make_context("groundcheck", words[1:], resilient_parsing=False)
-        name, command, arguments = group.resolve_command(context, context.protected_args + context.args)  # type: ignore[attr-defined]
-        assert command is not None
+        _, name, *arguments = words
+        command = group.commands[name]
         command.make_context(name, arguments)  # parses every option, and runs nothing
 
 

@@ -16,7 +16,43 @@ from .subject import Subject, complete, distance, row_losses
 ROUNDING = 1e-4
 
 
-@contract.check("rows", needs=["shape", "device"])
+@contract.check("deterministic", needs=["shape", "device"])
+def check_deterministic(subject: Subject) -> Result:
+    """A solver that declares itself deterministic gives the same beliefs twice, bit by bit.
+
+    Compared are two calls, and a call of a copy that was made before the first: a solver that changes with
+    every call differs from that copy.
+
+    Failure: the figure is the largest difference. An evaluation can then not be repeated.
+
+    Remedy: Draw start values once, when the solver is built, and keep them as buffers; or declare
+    `deterministic = False`.
+    """
+    if not subject.deterministic:
+        raise SkipCheckError("the solver declares that it draws random numbers")
+    sample, solver, snapshot = subject.few, subject.solver(), subject.solver()
+    first = complete(solver, sample).clone()
+    moved = max(distance(first, complete(solver, sample)), distance(first, complete(snapshot, sample)))
+    told = f"beliefs differ by {moved:.2g} from call to call"
+    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+
+
+@contract.check("seed", needs=["shape", "device"])
+def check_seed(subject: Subject) -> Result:
+    """Built twice from one seed, the solver gives the same beliefs, bit by bit.
+
+    Failure: the figure is the largest difference. No result of this solver can be reproduced.
+
+    Remedy: Take every random number from torch's generator while the solver is built, and later from a
+    generator that was seeded then; never from the clock, the operating system, or the order of a set.
+    """
+    first, second = (complete(subject.build(seed=3), subject.few) for _ in range(2))
+    moved = distance(first, second)
+    told = f"two solvers of one seed differ by {moved:.2g}"
+    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+
+
+@contract.check("rows", needs=["shape", "device", "deterministic"])
 def check_rows(subject: Subject) -> Result:
     """What a row comes to does not depend on the rest of its batch, nor on its place in it.
 
@@ -39,7 +75,7 @@ def check_rows(subject: Subject) -> Result:
     return passed(told, moved, ROUNDING) if moved <= ROUNDING else failed(told, moved, ROUNDING)
 
 
-@contract.check("queries", needs=["shape", "device"])
+@contract.check("queries", needs=["shape", "device", "deterministic"])
 def check_queries(subject: Subject) -> Result:
     """Beliefs at variables that are not given change nothing.
 
@@ -107,42 +143,6 @@ def check_inputs(subject: Subject) -> Result:
     return passed("beliefs, given and answer are as they were")
 
 
-@contract.check("deterministic", needs=["shape", "device"])
-def check_deterministic(subject: Subject) -> Result:
-    """A solver that declares itself deterministic gives the same beliefs twice, bit by bit.
-
-    Compared are two calls, and a call of a copy that was made before the first: a solver that changes with
-    every call differs from that copy.
-
-    Failure: the figure is the largest difference. An evaluation can then not be repeated.
-
-    Remedy: Draw start values once, when the solver is built, and keep them as buffers; or declare
-    `deterministic = False`.
-    """
-    if not subject.deterministic:
-        raise SkipCheckError("the solver declares that it draws random numbers")
-    sample, solver, snapshot = subject.few, subject.solver(), subject.solver()
-    first = complete(solver, sample).clone()
-    moved = max(distance(first, complete(solver, sample)), distance(first, complete(snapshot, sample)))
-    told = f"beliefs differ by {moved:.2g} from call to call"
-    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
-
-
-@contract.check("seed", needs=["shape", "device"])
-def check_seed(subject: Subject) -> Result:
-    """Built twice from one seed, the solver gives the same beliefs, bit by bit.
-
-    Failure: the figure is the largest difference. No result of this solver can be reproduced.
-
-    Remedy: Take every random number from torch's generator while the solver is built, and later from a
-    generator that was seeded then; never from the clock, the operating system, or the order of a set.
-    """
-    first, second = (complete(subject.build(seed=3), subject.few) for _ in range(2))
-    moved = distance(first, second)
-    told = f"two solvers of one seed differ by {moved:.2g}"
-    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
-
-
 @contract.check("randomness", needs=["shape", "device"])
 def check_randomness(subject: Subject) -> Result:
     """Forward and loss leave the global random states of torch, NumPy and Python alone.
@@ -155,7 +155,13 @@ def check_randomness(subject: Subject) -> Result:
     Remedy: Give the solver a generator of its own, seeded when it is built.
     """
     solver, sample = subject.solver(), subject.few
+    complete(solver, sample)  # compiled code may draw names for its files when it is first called
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
+        # States of this check's own: a solver that seeds them may have done so in a check before.
+        torch.manual_seed(2**20)
+        np.random.seed(2**20)  # noqa: NPY002
+        random.seed(2**20)
         before = _random_states()
         with torch.no_grad():
             solver(sample.beliefs.clone(), sample.given.clone())
@@ -163,6 +169,8 @@ def check_randomness(subject: Subject) -> Result:
         if own is not None:
             own(sample.beliefs.clone(), sample.given.clone(), sample.answer.clone())
         after = _random_states()
+    np.random.set_state(numpy_state)  # noqa: NPY002
+    random.setstate(python_state)
     used = [name for name, state in before.items() if state != after[name]]
     if used:
         return failed(f"the global generator of {', '.join(used)} was drawn from, or seeded")
@@ -177,7 +185,7 @@ def _random_states() -> dict[str, bytes]:
     }
 
 
-@contract.check("modes", needs=["shape", "device"])
+@contract.check("modes", needs=["shape", "device", "deterministic"])
 def check_modes(subject: Subject) -> Result:
     """A solver that declares itself deterministic gives the same beliefs in training and in evaluation.
 

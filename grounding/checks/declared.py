@@ -22,7 +22,7 @@ UNTRAINED_PUZZLES = 100
 MARGIN = 0.1
 
 
-@contract.check("posterior", needs=["shape"])
+@contract.check("posterior", needs=["shape", "device"])
 def check_posterior(subject: Subject) -> Result:
     """A solver that declares `exact = True` returns the posterior under the rules.
 
@@ -112,7 +112,7 @@ def _turn(sample: Sample, symmetry: Symmetry) -> Sample:
     return Sample(_permute(sample.beliefs, symmetry), given, sample.answer)
 
 
-@contract.check("untrained", needs=["shape"])
+@contract.check("untrained", needs=["shape", "device"])
 def check_untrained(subject: Subject) -> Result:
     """A solver that declares that it learns its rules does not know them before it was trained.
 

@@ -124,10 +124,12 @@ def agreement_of_parameters(bench: Bench, bound: float) -> dict[str, Agreement]:
             continue
         shape = (max(1, min(DIRECTIONS, ALL_DIRECTIONS // len(named))), *parameter.shape)
         directions = torch.randn(shape, generator=generator, dtype=torch.float64).to(parameter)
-        directions /= directions.flatten(1).norm(dim=1).view(-1, *[1] * parameter.dim()).clamp_min(1e-300)
+        sizes = directions.reshape(len(directions), -1).norm(dim=1).clamp_min(1e-300)
+        directions /= sizes.view(-1, *[1] * parameter.dim())
         # Random directions hardly meet the gradient of a large tensor; the gradient itself is one of them.
         directions[0] = gradients[name] / size
-        backward = (directions * gradients[name]).flatten(1).sum(1).numpy(force=True)
+        products = (directions * gradients[name]).reshape(len(directions), -1)
+        backward = products.sum(1).numpy(force=True)
 
         def differences(
             step: float, parameter: Tensor = parameter, directions: Tensor = directions

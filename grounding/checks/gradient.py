@@ -123,7 +123,7 @@ def _moved_parameters(solver: nn.Module, sample: Sample, gradients: list[Tensor]
     return loss
 
 
-@contract.check("gradient-beliefs", needs=["reach", "rows"])
+@contract.check("gradient-beliefs", needs=["reach", "loss-rows"])
 def check_gradient_beliefs(subject: Subject) -> Result:
     """The gradient towards the beliefs is that of finite differences, in float64, at fractional beliefs.
 

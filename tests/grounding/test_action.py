@@ -17,7 +17,7 @@ require = "UNGROUNDED"
 
 [profiles.tiny]
 tasks = ["mapping"]
-seeds = 2
+seeds = 1
 epochs = 1
 settings = { puzzles = 64 }
 
@@ -50,11 +50,12 @@ def test_gate_step_passes_and_tells_the_job(tmp_path: Path) -> None:
     (tmp_path / "groundcheck.toml").write_text(CONFIG)
     (tmp_path / "step-summary").write_text("before\n")
     code, told = run_gate(tmp_path, OUTPUT="out")
-    assert code in (0, 1), told  # which, is the contract checks' business; that it was decided is the step's
+    # One seed does not decide: 3, unless a check of the contract fails. That it is told is the step's business.
+    assert code in (1, 3), told
     assert (tmp_path / "step-output").read_text() == f"exit-code={code}\nreport=out\n"
     summary = (tmp_path / "step-summary").read_text()
     assert summary.startswith("before\n## groundcheck")
-    assert re.search(r"\| mlp \| mapping \|.*UNGROUNDED", summary)
+    assert re.search(r"\| mlp \| mapping \|.* of 1 \|", summary)
     suite = ET.parse(tmp_path / "out" / "junit.xml").getroot()[0]
     assert int(suite.get("tests") or 0) > 3
     assert (tmp_path / "out" / "runs" / "mlp" / "report.html").read_text().startswith("<!doctype html>")

@@ -1,0 +1,65 @@
+"""Solvers that every check must pass, from the outside: none inherits from a solver of ours that it copies."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from groundcheck.datasets.problem import Problem
+from groundcheck.solvers.exact import Exact
+from groundcheck.solvers.satnet import SATNet
+
+
+class Enumeration(nn.Module):
+    """The exact posterior, one world at a time."""
+
+    rules: ClassVar = "given"
+    exact: ClassVar = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.register_buffer("worlds", torch.tensor([w.tolist() for w in problem.solutions()]))
+        self.symbols = problem.symbols
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        hot = nn.functional.one_hot(self.worlds, self.symbols).to(beliefs)
+        likely = torch.where(given.unsqueeze(-1), beliefs, 1.0)
+        weights = (likely.unsqueeze(1) * hot).sum(-1).prod(-1)
+        marginals = torch.einsum("bw,wvk->bvk", weights, hot)
+        return (marginals / marginals.sum(-1, keepdim=True)).clamp(0, 1)
+
+
+class DoubleSATNet(SATNet):
+    """SATNet in float64 inside, converged."""
+
+    precise: ClassVar = {}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(
+            problem, m=12, aux=2, max_sweeps=300, tolerance=1e-8, backward_tolerance=1e-8, prox=0.0
+        )
+        super().double()
+
+    def float(self) -> "DoubleSATNet":
+        return self
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return super().forward(beliefs.double(), given).to(beliefs.dtype)
+
+
+class NoisyOracle(nn.Module):
+    """The exact posterior, and a little of the uniform one."""
+
+    rules: ClassVar = "given"
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.exact_posterior = Exact(problem)
+        self.register_buffer("legal", torch.from_numpy(problem.legal))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        uniform = self.legal / self.legal.sum(-1, keepdim=True).to(beliefs)
+        return 0.98 * self.exact_posterior(beliefs, given) + 0.02 * uniform
+
+
+SOUND = [Enumeration, DoubleSATNet, NoisyOracle]

@@ -1,0 +1,74 @@
+"""Every broken solver is caught by the checks that were made for it, and by no other; sound ones pass."""
+
+import gallery
+import pytest
+import sound
+
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks.contract import check_contract
+from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.checks.form import contract
+from groundcheck.grounding.inspection import Inspection
+from groundcheck.grounding.running import Limits, examine
+from groundcheck.grounding.training import Training
+
+
+TINY = Mapping(symbols=4)
+BOARD = Sudoku(size=4)
+ON_A_BOARD = {gallery.BreaksTies, gallery.CarriesTheRules}
+
+
+def failing(findings: list[Finding], task: str) -> set[str]:
+    assert all(finding.check.endswith(f"/{task}") for finding in findings)
+    return {f.check.removesuffix(f"/{task}") for f in findings if f.status in ("fail", "error")}
+
+
+@pytest.mark.parametrize(
+    "solver", [s for s in gallery.GALLERY if s not in gallery.DEADLY], ids=lambda s: s.__name__
+)
+def test_a_broken_solver_is_caught_by_its_check_and_no_other(solver: type) -> None:
+    task = BOARD if solver in ON_A_BOARD else TINY
+    findings = list(check_contract(SolverSpec.of(solver), task))
+    assert failing(findings, task.name) == solver.caught_by, [
+        (f.check, f.status, f.reason) for f in findings if f.status in ("fail", "error")
+    ]
+    assert len(findings) == len({f.check for f in findings})
+    assert all(f.remedy for f in findings if f.status == "fail")
+
+
+@pytest.mark.parametrize("solver", sound.SOUND, ids=lambda s: s.__name__)
+def test_a_sound_solver_passes_everything(solver: type) -> None:
+    findings = list(check_contract(SolverSpec.of(solver), TINY))
+    assert failing(findings, "mapping") == set(), [f for f in findings if f.status in ("fail", "error")]
+    assert sum(f.status == "pass" for f in findings) >= 19
+    assert not any(f.status == "inconclusive" for f in findings)
+
+
+def test_the_gallery_is_large_and_leaves_no_check_untried() -> None:
+    assert len(gallery.GALLERY) >= 25
+    caught = set().union(*(solver.caught_by for solver in gallery.GALLERY))
+    untried = {check.id for check in contract.checks} - caught
+    assert untried == {"contract/gradient-settings"}  # tried in test_gradients.py
+
+
+DEATHS = {
+    gallery.Hangs: "time limit of 2 s",
+    gallery.ExhaustsMemory: "memory limit of 1 GiB",
+    gallery.ExitsTheProcess: "exit status 0",
+    gallery.DiesOfASignal: "SIGSEGV",
+}
+
+
+@pytest.mark.parametrize("solver", DEATHS, ids=lambda s: s.__name__)
+def test_a_deadly_solver_costs_one_check_and_is_named_with_its_cause(solver: type) -> None:
+    spec = SolverSpec(f"gallery:{solver.__name__}")
+    seconds = 2.0 if solver is gallery.Hangs else 60.0
+    inspection = Inspection(spec, TINY, Training(), "digits")
+    findings = list(examine(inspection, Limits(seconds, 1.0)))
+    [found] = [f for f in findings if f.check == "contract/shape/mapping"]
+    assert found.status == "error"
+    assert DEATHS[solver] in found.reason
+    later = [f for f in findings if f.check == "contract/rows/mapping"]
+    assert [f.status for f in later] == ["skip"]

@@ -1,0 +1,96 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from groundcheck.datasets.catalogue import TASKS
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.datasets.task import Puzzles, Task
+from groundcheck.grounding.checks import identifiable
+from groundcheck.grounding.checks.identifiable import check_relabellings, count_relabellings
+
+
+def by_hand(task: Task, puzzles: Puzzles) -> set[tuple[int, ...]]:
+    """Every map of the symbols, tried on every puzzle."""
+    symbols = len(task.classes)
+    shown = puzzles.picture >= 0
+    fit = set()
+    for candidate in itertools.product(range(symbols), repeat=symbols):
+        read = np.where(shown, np.array(candidate)[np.where(shown, puzzles.solution, 0)], puzzles.solution)
+        if (read < task.problem.domains).all() and task.verify(read).all():
+            fit.add(candidate)
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "puzzles"),
+    [
+        ("mapping", {"symbols": 4}, 20),
+        ("mapping", {"symbols": 4}, 2),  # symbols that no puzzle shows may be read as anything
+        ("sudoku", {}, 1),
+        ("sudoku", {}, 20),
+        ("half", {}, 50),
+        ("parity", {}, 20),
+        ("visudo", {}, 20),
+        ("latin", {"size": 4}, 1),
+    ],
+)
+def test_the_count_is_that_of_trying_every_map(name: str, settings: dict, puzzles: int) -> None:
+    task = TASKS.load(name)(**settings).drawn(0)
+    drawn = task.generate("train", puzzles, 0)
+    expected = by_hand(task, drawn)
+    found = count_relabellings(task, drawn)
+    assert found.complete
+    assert found.count == len(expected)
+    union = np.zeros_like(found.possible)
+    for candidate in expected:
+        union[np.arange(len(candidate)), candidate] = True
+    assert (found.possible == union).all()
+    assert found.unique == (len(expected) == 1)
+    assert set(found.examples) <= expected
+    assert found.fixed == [s for s in range(len(task.classes)) if {c[s] for c in expected} == {s}]
+
+
+def test_even_odd_leaves_36_maps() -> None:
+    task = TASKS.load("evenodd")()
+    found = count_relabellings(task, task.generate("train", 6720, 0))
+    assert found.count == 36
+    assert found.fixed == []
+
+
+def test_half_identifies_two_symbols() -> None:
+    task = TASKS.load("half")()
+    assert count_relabellings(task, task.generate("train", 2940, 0)).fixed == [0, 1]
+
+
+def test_a_large_sudoku_and_long_addition_are_counted_at_once() -> None:
+    for task, size in ((Sudoku(size=9), 1000), (TASKS.load("addition")(digits=4), 1000)):
+        puzzles = task.generate("train", size, 0)
+        assert count_relabellings(task, puzzles).unique
+
+
+def test_renamed_symbols_are_counted_by_symmetry() -> None:
+    task = TASKS.load("visudo")(size=9)
+    found = count_relabellings(task, task.generate("train", 20, 0))
+    assert found.count == 362_880  # 9!
+
+
+def test_counting_stops_and_says_so() -> None:
+    task = Mapping(symbols=5).drawn(0)
+    found = count_relabellings(task, task.generate("train", 1, 0), most=10)
+    assert not found.complete
+    assert found.count == 10
+    assert "at least" in found.sentence
+
+
+def test_the_finding_tells_the_number_and_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = TASKS.load("half")()
+    finding, counted = check_relabellings(task, task.generate("train", 100, 0))
+    assert (finding.check, finding.status, finding.figure) == ("identifiable/half", "pass", 3.0)
+    assert counted is not None
+    assert "3 relabellings fit" in finding.reason
+    monkeypatch.setattr(identifiable, "count_relabellings", lambda *_: 1 / 0)
+    finding, counted = check_relabellings(task, task.generate("train", 100, 0))
+    assert finding.status == "error"
+    assert counted is None
