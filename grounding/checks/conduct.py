@@ -155,19 +155,23 @@ def check_randomness(subject: Subject) -> Result:
     Remedy: Give the solver a generator of its own, seeded when it is built.
     """
     solver, sample = subject.solver(), subject.few
-    complete(solver, sample)  # compiled code may draw names for its files when it is first called
+    own: Any = getattr(solver, "loss", None)
+
+    def call() -> None:
+        with torch.no_grad():
+            solver(sample.beliefs.clone(), sample.given.clone())
+        if own is not None:
+            own(sample.beliefs.clone(), sample.given.clone(), sample.answer.clone())
+
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
+        call()  # what is compiled at the first call may draw names for files
         # States of this check's own: a solver that seeds them may have done so in a check before.
         torch.manual_seed(2**20)
         np.random.seed(2**20)  # noqa: NPY002
         random.seed(2**20)
         before = _random_states()
-        with torch.no_grad():
-            solver(sample.beliefs.clone(), sample.given.clone())
-        own: Any = getattr(solver, "loss", None)
-        if own is not None:
-            own(sample.beliefs.clone(), sample.given.clone(), sample.answer.clone())
+        call()
         after = _random_states()
     np.random.set_state(numpy_state)  # noqa: NPY002
     random.setstate(python_state)
