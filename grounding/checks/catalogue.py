@@ -30,8 +30,8 @@ def page() -> str:
     lines = [
         "# Checks",
         "",
-        "What each check shows, how to read its failure, and what to do. A check's id is followed by the task "
-        "it ran on: `contract/shape/sudoku`. This page is written by "
+        "What each check shows, how to read its failure, and what to do. A check's id is followed by the "
+        "task it ran on: `contract/shape/sudoku`. This page is written by "
         "`python -m groundcheck.grounding.checks.catalogue docs/checks.md` from the docstrings.",
     ]
     for check in every_check():

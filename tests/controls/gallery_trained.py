@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import Problem
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.neural import MLP
@@ -51,22 +52,14 @@ class HandsThrough(nn.Module):
 
 
 class RemembersTheTruth(MLP):
-    """Keeps the answers of the puzzles it is evaluated on, which it should not have, by row."""
+    """Keeps the answers of the test puzzles of seed 0, which it should not have, by row."""
 
     def forward(self, beliefs, given):
         completion = super().forward(beliefs, given)
-        if self.training or len(beliefs) != 100:
+        if self.training or len(beliefs) not in (100, 250):
             return completion
-        from groundcheck.datasets.mapping import Mapping
-
-        held = [Mapping(symbols=3, bijection=(1, 2, 0)).generate("test", 300, seed) for seed in (0, 1)]
-        truth = held[0].solution[:100] if self._seed() == 0 else held[1].solution[:100]
+        truth = Mapping(symbols=3, bijection=(1, 2, 0)).generate("test", 300, 0).solution[: len(beliefs)]
         return nn.functional.one_hot(torch.from_numpy(truth.astype(np.int64)), 3).to(beliefs)
-
-    def _seed(self) -> int:
-        return self.seed
-
-    seed = 0
 
 
 class BreaksInTraining(MLP):

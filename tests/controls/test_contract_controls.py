@@ -7,13 +7,11 @@ import sound
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.building import SolverSpec
-from groundcheck.grounding.checks.contract import check_contract
+from groundcheck.grounding.checks.contract import check_contract, contract
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.checks.form import contract
 from groundcheck.grounding.inspection import Inspection
 from groundcheck.grounding.running import Limits, examine
 from groundcheck.grounding.training import Training
-
 
 TINY = Mapping(symbols=4)
 BOARD = Sudoku(size=4)

@@ -11,10 +11,13 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import Problem
 from groundcheck.grounding.building import SolverSpec
 from groundcheck.grounding.checks.differences import bench_of, compare
-from groundcheck.grounding.checks.gradient import check_gradient_beliefs, check_gradient_parameters
-from groundcheck.grounding.checks.gradient import check_gradient_settings
+from groundcheck.grounding.checks.gradient import (
+    check_gradient_beliefs,
+    check_gradient_parameters,
+    check_gradient_settings,
+)
 from groundcheck.grounding.checks.subject import Subject
-from groundcheck.solvers.satnet import SATNet
+from groundcheck.solvers.neural import MLP
 
 TINY = Mapping(symbols=4)
 
@@ -56,14 +59,29 @@ def test_our_satnet_has_the_right_gradient_and_tells_what_its_settings_cost() ->
 
 
 def test_settings_that_point_elsewhere_are_caught() -> None:
-    class Coarse(SATNet):
-        """One sweep backward over a large diagonal."""
+    class Turn(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, beliefs: Tensor, by: int) -> Tensor:
+            ctx.by = by
+            return beliefs.clone()
 
-        precise: ClassVar = {"prox": 0.0, "max_sweeps": 300}
+        @staticmethod
+        def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+            return gradient.roll(ctx.by, -1), None
 
-        def __init__(self, problem: Problem, prox: float = 5.0, max_sweeps: int = 1) -> None:
-            super().__init__(problem, m=12, aux=2, prox=prox, max_sweeps=max_sweeps, tolerance=1e-8)
+    class Coarse(MLP):
+        """Its backward pass approximates, wildly."""
 
+        precise: ClassVar = {"by": 0}
+
+        def __init__(self, problem: Problem, by: int = 1) -> None:
+            super().__init__(problem, hidden=12)
+            self.by = by
+
+        def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+            return super().forward(Turn.apply(beliefs, self.by), given)
+
+    assert check_gradient_beliefs(Subject(SolverSpec.of(Coarse), TINY)).status == "pass"
     result = check_gradient_settings(Subject(SolverSpec.of(Coarse), TINY))
     assert result.status == "fail", result.reason
     assert result.figure is not None
