@@ -93,6 +93,7 @@ def _findings(task: TaskReport) -> list[Case]:
             f"{finding.reason}. {finding.remedy}".strip(),
         )
         for finding in task.findings
+        if finding.check != f"grounding/{task.task}"  # the verdict itself, held against what is required
     ]
 
 

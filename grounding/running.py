@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from types import ModuleType
 from typing import Any
 
 from .checks.finding import Finding, Status
@@ -109,7 +111,8 @@ class _Worker:
         context = _context()
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=target, args=(*arguments, sender), daemon=True)
-        process.start()
+        with _without_main():
+            process.start()
         sender.close()
         return cls(process, receiver)
 
@@ -150,6 +153,22 @@ class _Worker:
         self.process.kill()
         self.process.join()
         self.receiver.close()
+
+
+@contextmanager
+def _without_main() -> Generator[None]:
+    """Keeps the user's script out of the processes that are started meanwhile.
+
+    They would run it again to be able to look things up in it, and a script that calls `check` without
+    `if __name__ == "__main__"` would start processes that start processes. Nothing is looked up there:
+    what a script defines itself is not handed to other processes (`SolverSpec.portable`).
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _context() -> ForkServerContext:

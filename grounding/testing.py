@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Families of checks in the order they make sense in: what needs no training comes first.
 UNTRAINED = ("contract", "leak", "identifiable")
-FAMILIES = (*UNTRAINED, "grounding", "bypass")
+FAMILIES = (*UNTRAINED, "reasoning", "baseline", "ceiling", "grounding", "bypass")
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,8 @@ def test_the_wheel_installs_beside_another_top_level_datasets(tmp_path: Path) ->
     assert told[0] == "BOTH"
     assert all(str(fresh) in path for path in told[1:])
     assert "mapping" in run(fresh / "bin" / "groundcheck", "list", cwd=tmp_path)
+    templates = site / "groundcheck" / "grounding" / "report" / "templates"
+    assert {"report.html.j2", "page.css", "page.js"} <= {path.name for path in templates.iterdir()}
     installed = {path.name for path in (site / "groundcheck").iterdir()}
     assert {"datasets", "solvers", "grounding"} <= installed
     assert not {"tests", "docs", "benchmarks", "examples"} & installed

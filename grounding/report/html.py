@@ -142,6 +142,10 @@ def _confusions(outcome: Outcome | None) -> list[tuple[str, Any]]:
 
 
 FAMILIES = {
+    "grounding": "Grounding",
+    "reasoning": "On true symbols",
+    "baseline": "Against the same network without logic",
+    "ceiling": "Ceiling",
     "bypass": "Interventions on the trained model",
     "identifiable": "Identifiability",
     "leak": "Leaks",
