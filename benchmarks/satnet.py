@@ -275,7 +275,9 @@ def compare(case: Case, package: Any, rounds: int) -> None:
         f"  largest difference of outputs {float((a.output - b.output).abs().max()):.1e},"
         f" of the gradient of S {relative(b.to_clauses, a.to_clauses):.1e}"
     )
-    few = Batch(batch.bits[:8], batch.known[:8], batch.slope[:8]) if case.bits > 500 else batch
+    if case.path == "torch":
+        return  # the accuracies are those of the compiled path
+    few = Batch(batch.bits[:4], batch.known[:4], batch.slope[:4]) if case.bits > 500 else batch
     wanted = accuracy(run(public, few), converged(case, clauses, start, few), few.known)
     sweeps, reached = as_accurate(case, clauses, few, wanted)
     quick = ours(case, clauses, sweeps)

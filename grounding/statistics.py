@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float, Int
 from scipy.stats import binomtest
 
 Decision = Literal["accept", "reject", "undecided"]
@@ -62,3 +64,56 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
         return (0.0, 1.0)
     interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return (float(interval.low), float(interval.high))
+
+
+def clustered_interval(
+    values: Float[np.ndarray, " observations"],
+    clusters: Int[np.ndarray, " observations"],
+    confidence: float = 0.95,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean whose observations come in clusters, such as cells of a board.
+
+    Whole clusters are drawn with replacement: observations of one cluster depend on each other, and to draw
+    them one by one would promise too much. Source: Efron & Tibshirani 1993, §8.6; Davison & Hinkley 1997, §3.8.
+    """
+    if len(values) == 0:
+        return (0.0, 1.0)
+    _, group = np.unique(clusters, return_inverse=True)
+    totals, sizes = np.bincount(group, weights=values), np.bincount(group)
+    chosen = np.random.default_rng(seed).multinomial(
+        len(sizes), np.full(len(sizes), 1 / len(sizes)), size=draws
+    )
+    means = (chosen @ totals) / (chosen @ sizes)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return (float(low), float(high))
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """How often a sequential test of at most so many seeds decides, and how."""
+
+    accepted: float
+    rejected: float
+    undecided: float
+    seeds: float  # mean number that were run
+
+
+def measure_error_rates(
+    test: SequentialTest, rate: float, *, suites: int = 10_000, most: int = 12, seed: int = 0
+) -> ErrorRates:
+    """Simulates suites whose seeds each ground at `rate`, stopped as `check` stops them."""
+    grounded = np.random.default_rng(seed).random((suites, most)) < rate
+    successes = grounded.cumsum(axis=1)
+    decided = {"undecided": 0, "accept": 1, "reject": 2}
+    table = np.array(
+        [[decided[test.decide(k, max(0, n - k))] for k in range(most + 1)] for n in range(most + 1)]
+    )
+    path = table[np.arange(1, most + 1), successes]
+    first = np.where((path > 0).any(axis=1), (path > 0).argmax(axis=1), most - 1)
+    end = path[np.arange(suites), first]
+    accepted, rejected = float((end == 1).mean()), float((end == 2).mean())
+    return ErrorRates(accepted, rejected, 1 - accepted - rejected, float((first + 1).mean()))

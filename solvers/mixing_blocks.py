@@ -18,7 +18,7 @@ from typing import Any
 
 from numba import njit
 
-from .simd import Unit, emitted
+from .simd import KERNEL, PART, Unit, emitted
 
 # From Sᵀ V a variable's pull on itself has to be subtracted, which leaves so many times the rounding.
 WIDE_NOISE = 16
@@ -156,7 +156,7 @@ def relax_adjoint(
     unit.store_row(change, row.type(0), [hard.times_plus(unit.dot(step, step), sofar)])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**PART)
 def free_rows(known, variables, rows):
     """Writes which variables of one sample are free, and returns how many; variable 0 is the truth."""
     count = 0
@@ -167,7 +167,7 @@ def free_rows(known, variables, rows):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**PART)
 def pack(source, rows, columns, count, tile, square, packed):
     """source[rows of a block, columns] as packed[block, column, row of it], flat; zeros beyond count.
 
@@ -182,35 +182,34 @@ def pack(source, rows, columns, count, tile, square, packed):
                 packed[start + (top + r) * tile + r] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def begin_wide(size, tile, gram, rows, top, count, block, vectors, sums, target, steps, inside):
-    """Pulls on the rows of a block from Sᵀ V, but not of a row on itself; and the block's own products."""
-    block_pulls(size, tile, block, sums, target, len(sums))
-    for r in range(len(tile)):
-        for q in range(target.shape[1]):
-            steps[r, q] = 0
-        if top + r < count:
-            for other in range(min(len(tile), count - top)):
-                inside[other * len(tile) + r] = gram[rows[top + r], rows[top + other]]
-            own = inside[r * len(tile) + r]
-            for q in range(target.shape[1]):
-                target[r, q] -= own * vectors[top + r, q]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def begin_sums(size, tile, packed, count, vectors, sums, steps):
+@njit(**PART)
+def begin_sums(packed, count, tile, vectors, sums):
     """Sᵀ V of the free variables."""
     for a in range(len(sums)):
         for q in range(sums.shape[1]):
             sums[a, q] = 0
-    for top in range(0, count, len(tile)):
-        for r in range(len(tile)):
+    for i in range(count):
+        start = (i - i % tile) * len(sums) + i % tile
+        for a in range(len(sums)):
             for q in range(sums.shape[1]):
-                steps[r, q] = vectors[top + r, q] if top + r < count else 0
-        advance(size, tile, packed[top * len(sums) :], steps, sums, len(sums))
+                sums[a, q] += packed[start + a * tile] * vectors[i, q]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**PART)
+def begin_wide(gram, rows, top, count, vectors, target, steps, inside):
+    """Takes the pulls of a block's rows on themselves out of target; and packs the block's own products."""
+    tile, padded = target.shape
+    for r in range(tile):
+        for q in range(padded):
+            steps[r, q] = 0
+        if top + r < count:
+            for other in range(min(tile, count - top)):
+                inside[other * tile + r] = gram[rows[top + r], rows[top + other]]
+            for q in range(padded):
+                target[r, q] -= inside[r * tile + r] * vectors[top + r, q]
+
+
+@njit(**KERNEL)
 def solve(
     size, tile, gram, clauses, start, known, sound, base, first, last, limit, tolerance, omega, epsilon,
     completed, vectors, norms, sweeps, converged,
@@ -234,7 +233,7 @@ def solve(
                 constant[place, q] = base[sample, row, q] if q < 2 else 0
                 own[place, q] = start[row, q] if q < k else 0
         if wide:
-            begin_sums(size, tile, packed, count, own, sums, steps)
+            begin_sums(packed, count, len(tile), own, sums)
         enough = 0.0
         for sweep in range(limit if count else 0):
             for lane in range(len(register)):
@@ -242,10 +241,9 @@ def solve(
             for top in range(0, count, len(tile)):
                 block = packed[top * width :]
                 own_block = inside if wide else block[top * len(tile) :]
+                block_pulls(size, tile, block, sums if wide else own, target, width)
                 if wide:
-                    begin_wide(size, tile, gram, rows, top, count, block, own, sums, target, steps, inside)
-                else:
-                    block_pulls(size, tile, block, own, target, count)
+                    begin_wide(gram, rows, top, count, own, target, steps, inside)
                 for r in range(min(len(tile), count - top)):
                     relax(
                         size, tile, own_block, top, constant, target, steps, floor, own, lengths, register,
@@ -268,7 +266,7 @@ def solve(
                 completed[sample, rows[place] - 1] = angle / math.pi
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**PART)
 def lean(slope, column, own, norm, prox, kink, constant):
     """What drives the adjoint of one free variable; returns how stiff it is. See `mixing_torch`."""
     push = rest = 0.0
@@ -284,7 +282,7 @@ def lean(slope, column, own, norm, prox, kink, constant):
     return norm + prox if norm > 0 else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL)
 def differentiate(
     size, tile, gram, clauses, known, sound, slope, begin, first, last,
     limit, tolerance, prox, omega, kink, vectors, norms, sweeps, converged, left, right,
@@ -314,7 +312,7 @@ def differentiate(
             for q in range(padded):
                 adjoint[place, q] = 0
         if wide:
-            begin_sums(size, tile, packed, count, adjoint, sums, steps)
+            begin_sums(packed, count, len(tile), adjoint, sums)
         enough = 0.0
         for sweep in range(limit if count else 0):
             if tolerance < 0 and sweep >= max(1, sweeps[sample] - converged[sample]):
@@ -324,12 +322,9 @@ def differentiate(
             for top in range(0, count, len(tile)):
                 block = packed[top * width :]
                 own_block = inside if wide else block[top * len(tile) :]
+                block_pulls(size, tile, block, sums if wide else adjoint, target, width)
                 if wide:
-                    begin_wide(
-                        size, tile, gram, rows, top, count, block, adjoint, sums, target, steps, inside
-                    )
-                else:
-                    block_pulls(size, tile, block, adjoint, target, count)
+                    begin_wide(gram, rows, top, count, adjoint, target, steps, inside)
                 for r in range(min(len(tile), count - top)):
                     relax_adjoint(
                         size, tile, own_block, top, constant, target, steps, stiffness, own, adjoint,

@@ -36,10 +36,18 @@ class Workspace(threading.local):
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
+        self._latest: dict[str, tuple[tuple[Any, ...], tuple[np.ndarray, ...]]] = {}
 
-    def arrays(self, dtype: torch.dtype, **shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-        """Several buffers, by name, for a kernel."""
-        return tuple(self.take(name, shape, dtype).numpy() for name, shape in shapes.items())
+    def arrays(self, kernel: str, dtype: torch.dtype, **shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """The buffers of a kernel, by name; at hand if its latest call had the same shapes."""
+        wanted = (dtype, *shapes.values())
+        latest, buffers = self._latest.get(kernel, (None, ()))
+        if latest != wanted:
+            buffers = tuple(
+                self.take(f"{kernel} {name}", shape, dtype).numpy() for name, shape in shapes.items()
+            )
+            self._latest[kernel] = wanted, buffers
+        return buffers
 
     def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """A buffer of this shape, its content undefined; valid until the next one of this name."""
@@ -120,8 +128,9 @@ class Lanes:
         (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
         lanes = REGISTER_BYTES // dtype.itemsize
         groups = -(-samples // lanes)
+        given = known.contiguous().numpy()
         free = np.ones(n, np.bool_)
-        free[0], free[1 : 1 + inputs] = False, ~known.numpy().all(0)
+        free[0], free[1 : 1 + inputs] = False, ~given.all(0)
         places = np.flatnonzero(free)
         rows = len(places)
         solved = LanesSolved(
@@ -136,8 +145,8 @@ class Lanes:
         )
         completed = torch.empty_like(bits)
         arguments = (
-            solved.gram.numpy(), start.numpy(), solved.signs, bits.numpy(), known.contiguous().numpy(),
-            places, rounded,
+            solved.gram.numpy(), start.numpy(), solved.signs, bits.numpy(), given, places,
+            rounded,
         )  # fmt: skip
         results = (
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(),
@@ -147,7 +156,7 @@ class Lanes:
 
         def work(_: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
-                dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
+                "lanes", dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
                 registers=(6, lanes),
             )  # fmt: skip
             mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch)
@@ -180,7 +189,7 @@ class Lanes:
 
         def work(thread: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
-                dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
+                "lanes, adjoint", dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
                 towards=(rows, n, lanes), adjoint=(rows, k, lanes), drive=(rows, 2, lanes),
                 stiffness=(rows, lanes), pull=(2, lanes), registers=(3, lanes),
             )  # fmt: skip
@@ -241,7 +250,7 @@ class Tile:
             scalars: (free,),
             "register": (self.padded // self.registers,),
         }
-        return rows, np.arange(m), *WORKSPACE.arrays(dtype, **shapes)
+        return rows, np.arange(m), *WORKSPACE.arrays(f"blocks, {scalars}", dtype, **shapes)
 
 
 class Blocks:

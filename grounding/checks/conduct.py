@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .form import contract
-from .registry import Result, SkipCheckError, failed, passed
+from .registry import Registry, Result, SkipCheckError, failed, passed
 from .subject import Subject, complete, distance, row_losses
 
 # Rounding: a matrix product of another size adds up in another order, and an iterative solver carries that
@@ -16,7 +15,10 @@ from .subject import Subject, complete, distance, row_losses
 ROUNDING = 1e-4
 
 
-@contract.check("deterministic", needs=["shape", "device"])
+PART: Registry[Subject] = Registry("contract")
+
+
+@PART.check("deterministic", needs=["shape", "device"])
 def check_deterministic(subject: Subject) -> Result:
     """A solver that declares itself deterministic gives the same beliefs twice, bit by bit.
 
@@ -37,7 +39,7 @@ def check_deterministic(subject: Subject) -> Result:
     return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
 
 
-@contract.check("seed", needs=["shape", "device"])
+@PART.check("seed", needs=["shape", "device"])
 def check_seed(subject: Subject) -> Result:
     """Built twice from one seed, the solver gives the same beliefs, bit by bit.
 
@@ -52,7 +54,7 @@ def check_seed(subject: Subject) -> Result:
     return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
 
 
-@contract.check("rows", needs=["shape", "device", "deterministic"])
+@PART.check("rows", needs=["shape", "device", "deterministic"])
 def check_rows(subject: Subject) -> Result:
     """What a row comes to does not depend on the rest of its batch, nor on its place in it.
 
@@ -75,7 +77,7 @@ def check_rows(subject: Subject) -> Result:
     return passed(told, moved, ROUNDING) if moved <= ROUNDING else failed(told, moved, ROUNDING)
 
 
-@contract.check("queries", needs=["shape", "device", "deterministic"])
+@PART.check("queries", needs=["shape", "device", "deterministic"])
 def check_queries(subject: Subject) -> Result:
     """Beliefs at variables that are not given change nothing.
 
@@ -95,7 +97,7 @@ def check_queries(subject: Subject) -> Result:
     return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
 
 
-@contract.check("listens", needs=["shape", "device"])
+@PART.check("listens", needs=["shape", "device"])
 def check_listens(subject: Subject) -> Result:
     """Answers depend on what is believed about the givens.
 
@@ -116,7 +118,7 @@ def check_listens(subject: Subject) -> Result:
     return failed(told, moved, 0.0) if moved == 0 else passed(told, moved, 0.0)
 
 
-@contract.check("inputs", needs=["shape", "device"])
+@PART.check("inputs", needs=["shape", "device"])
 def check_inputs(subject: Subject) -> Result:
     """Neither forward nor the loss changes the tensors it is handed.
 
@@ -143,7 +145,7 @@ def check_inputs(subject: Subject) -> Result:
     return passed("beliefs, given and answer are as they were")
 
 
-@contract.check("randomness", needs=["shape", "device"])
+@PART.check("randomness", needs=["shape", "device"])
 def check_randomness(subject: Subject) -> Result:
     """Forward and loss leave the global random states of torch, NumPy and Python alone.
 
@@ -155,19 +157,23 @@ def check_randomness(subject: Subject) -> Result:
     Remedy: Give the solver a generator of its own, seeded when it is built.
     """
     solver, sample = subject.solver(), subject.few
-    complete(solver, sample)  # compiled code may draw names for its files when it is first called
+    own: Any = getattr(solver, "loss", None)
+
+    def call() -> None:
+        with torch.no_grad():
+            solver(sample.beliefs.clone(), sample.given.clone())
+        if own is not None:
+            own(sample.beliefs.clone(), sample.given.clone(), sample.answer.clone())
+
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
+        call()  # what is compiled at the first call may draw names for files
         # States of this check's own: a solver that seeds them may have done so in a check before.
         torch.manual_seed(2**20)
         np.random.seed(2**20)  # noqa: NPY002
         random.seed(2**20)
         before = _random_states()
-        with torch.no_grad():
-            solver(sample.beliefs.clone(), sample.given.clone())
-        own: Any = getattr(solver, "loss", None)
-        if own is not None:
-            own(sample.beliefs.clone(), sample.given.clone(), sample.answer.clone())
+        call()
         after = _random_states()
     np.random.set_state(numpy_state)  # noqa: NPY002
     random.setstate(python_state)
@@ -185,7 +191,7 @@ def _random_states() -> dict[str, bytes]:
     }
 
 
-@contract.check("modes", needs=["shape", "device", "deterministic"])
+@PART.check("modes", needs=["shape", "device", "deterministic"])
 def check_modes(subject: Subject) -> Result:
     """A solver that declares itself deterministic gives the same beliefs in training and in evaluation.
 
@@ -203,7 +209,7 @@ def check_modes(subject: Subject) -> Result:
     return passed(told, moved, ROUNDING) if moved <= ROUNDING else failed(told, moved, ROUNDING)
 
 
-@contract.check("state", needs=["shape", "device", "deterministic"])
+@PART.check("state", needs=["shape", "device", "deterministic"])
 def check_state(subject: Subject) -> Result:
     """A solver that was built anew and given the `state_dict` of another is that other.
 
@@ -224,7 +230,7 @@ def check_state(subject: Subject) -> Result:
     return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
 
 
-@contract.check("loss-rows", needs=["loss", "rows"])
+@PART.check("loss-rows", needs=["loss", "rows"])
 def check_loss_rows(subject: Subject) -> Result:
     """The loss of a row does not depend on the rest of its batch.
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ...datasets.task import Task
 from ..building import SolverSpec
-from . import conduct, declared, gradient
+from . import conduct, declared, form, gradient
 from .finding import Finding, Status
-from .form import contract
+from .registry import Registry
 from .subject import Subject
 
-# Checks enter the registry as their file is imported; this is the order in which they run.
-PARTS = (conduct, declared, gradient)
+contract: Registry[Subject] = Registry("contract")
+for _part in (form, conduct, declared, gradient):
+    contract.checks.extend(_part.PART.checks)
 
 
 def check_contract(

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .form import contract
 from .random_problem import random_beliefs, random_problem
-from .registry import Result, SkipCheckError, failed, passed
+from .registry import Registry, Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, complete, distance
 from .symmetry import Symmetry, find_symmetries
 
@@ -22,7 +21,10 @@ UNTRAINED_PUZZLES = 100
 MARGIN = 0.1
 
 
-@contract.check("posterior", needs=["shape", "device"])
+PART: Registry[Subject] = Registry("contract")
+
+
+@PART.check("posterior", needs=["shape", "device"])
 def check_posterior(subject: Subject) -> Result:
     """A solver that declares `exact = True` returns the posterior under the rules.
 
@@ -67,7 +69,7 @@ def enumerated_posterior(
     return marginals / marginals.sum(-1, keepdim=True)
 
 
-@contract.check("equivariance", needs=["shape", "rows"])
+@PART.check("equivariance", needs=["shape", "rows"])
 def check_equivariance(subject: Subject) -> Result:
     """What the rules cannot tell apart, a solver that has them and nothing else cannot either.
 
@@ -112,7 +114,7 @@ def _turn(sample: Sample, symmetry: Symmetry) -> Sample:
     return Sample(_permute(sample.beliefs, symmetry), given, sample.answer)
 
 
-@contract.check("untrained", needs=["shape", "device"])
+@PART.check("untrained", needs=["shape", "device"])
 def check_untrained(subject: Subject) -> Result:
     """A solver that declares that it learns its rules does not know them before it was trained.
 

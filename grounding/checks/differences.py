@@ -15,7 +15,7 @@ DOMAINS = (3, 2, 4)  # of the random problem on which finite differences are tak
 # Steps of central differences, relative to beliefs of order 1. The widest suits solvers that stop at a
 # tolerance or compute in float32 inside, the narrowest those that are smooth in float64.
 STEPS = (3e-3, 1e-3, 1e-4, 1e-5, 1e-6)
-DIRECTIONS = 3  # per row, of beliefs; and at most per tensor, of parameters
+DIRECTIONS = 2  # per row, of beliefs; and at most per tensor, of parameters
 ALL_DIRECTIONS = 12  # of all parameters together, but at least one per tensor
 NEGLIGIBLE = 1e-3  # share of the whole gradient below which that of a tensor is left out
 
@@ -82,28 +82,36 @@ def bench_of(subject: Subject, *, precise: bool = True) -> Bench:
         row_losses(solver, sample)
     except Exception:
         problem, sample, solver = subject.problem, subject.few.double(), chosen.build().double()
-    there = Sample(*(part.to(subject.device) for part in (sample.beliefs, sample.given, sample.answer)))
+    there = Sample(*(part.to(subject.device) for part in sample.parts))
     return Bench(solver, there, torch.from_numpy(problem.legal).to(subject.device))
 
 
 def agreement_of_beliefs(bench: Bench, bound: float) -> Agreement:
-    """Derivatives of every row's loss along random directions of its beliefs at the givens."""
-    solver, sample = bench.solver, bench.sample
+    """Derivatives of the loss of the whole batch along random directions of the beliefs of single rows.
+
+    Of the whole batch, so that rows that influence each other are no reason for a difference.
+    """
+    sample, rng = bench.sample, torch.Generator().manual_seed(2)
     beliefs = sample.beliefs.requires_grad_()
-    [gradient] = torch.autograd.grad(row_losses(solver, sample).sum(), [beliefs])
-    generator = torch.Generator().manual_seed(2)
+    [gradient] = torch.autograd.grad(row_losses(bench.solver, sample).sum(), [beliefs])
     inside = (sample.given.unsqueeze(-1) & bench.legal).double()
-    drawn = torch.randn(DIRECTIONS, *beliefs.shape, generator=generator, dtype=torch.float64)
-    directions = drawn.clamp(-2, 2).to(beliefs.device) * inside / 2
-    backward = (directions * gradient).sum((2, 3)).flatten().numpy(force=True)
+    rows = torch.arange(DIRECTIONS * len(beliefs)) % len(beliefs)
+    drawn = torch.randn(len(rows), *beliefs.shape[1:], generator=rng, dtype=torch.float64).clamp(-2, 2) / 2
+    directions = drawn.to(beliefs.device) * inside[rows]
+    backward = (directions * gradient[rows]).sum((1, 2)).numpy(force=True)
 
     @torch.no_grad()
     def differences(step: float) -> Float[np.ndarray, " samples"]:
-        both = torch.cat([directions, -directions])
-        shifted = (sample.beliefs.detach() + step * both).flatten(0, 1)
-        given, answer = (part.repeat(len(both), 1) for part in (sample.given, sample.answer))
-        upwards, downwards = row_losses(solver, Sample(shifted, given, answer)).chunk(2)
-        return ((upwards - downwards) / (2 * step)).double().numpy(force=True)
+        found: list[float] = []
+        for row, direction in zip(rows.tolist(), directions, strict=True):
+            sides: list[float] = []
+            for side in (step, -step):
+                moved = beliefs.detach().clone()
+                moved[row] += side * direction
+                losses = row_losses(bench.solver, Sample(moved, sample.given, sample.answer))
+                sides.append(float(losses.double().sum()))
+            found.append((sides[0] - sides[1]) / (2 * step))
+        return np.array(found)
 
     return compare(backward, differences, bound / 20)
 

@@ -8,10 +8,10 @@ from ...solvers.extras import MissingExtraError
 from .registry import Registry, Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, complete, row_losses
 
-contract: Registry[Subject] = Registry("contract")
+PART: Registry[Subject] = Registry("contract")
 
 
-@contract.check("build")
+@PART.check("build")
 def check_build(subject: Subject) -> Result:
     """The solver can be built for the problem of the task. Everything else needs that.
 
@@ -30,7 +30,7 @@ def check_build(subject: Subject) -> Result:
     return passed(f"{subject.spec.name} was built")
 
 
-@contract.check("shape", needs=["build"])
+@PART.check("shape", needs=["build"])
 def check_shape(subject: Subject) -> Result:
     """`forward(beliefs, given)` returns a tensor of the shape of the beliefs.
 
@@ -53,7 +53,7 @@ def check_shape(subject: Subject) -> Result:
     return passed(f"the shape of the beliefs, {tuple(sample.beliefs.shape)}, and of a single row")
 
 
-@contract.check("dtype", needs=["shape"])
+@PART.check("dtype", needs=["shape"])
 def check_dtype(subject: Subject) -> Result:
     """The output has the dtype of the beliefs: float64 in, float64 out.
 
@@ -71,7 +71,7 @@ def check_dtype(subject: Subject) -> Result:
     return passed("float32 in and out, float64 in and out")
 
 
-@contract.check("device", needs=["shape"])
+@PART.check("device", needs=["shape"])
 def check_device(subject: Subject) -> Result:
     """The output is on the device of the beliefs.
 
@@ -84,7 +84,7 @@ def check_device(subject: Subject) -> Result:
     return passed(f"on {came}") if came == fits else failed(f"forward returned a tensor on {came} for {fits}")
 
 
-@contract.check("range", needs=["shape", "device"])
+@PART.check("range", needs=["shape", "device"])
 def check_range(subject: Subject) -> Result:
     """Beliefs at the queries lie in [0, 1], those about symbols a variable does not take included.
 
@@ -104,7 +104,7 @@ def check_range(subject: Subject) -> Result:
     return passed(told, outside, 0.0) if outside <= 0 else failed(told, outside, 0.0)
 
 
-@contract.check("finite", needs=["shape", "device"])
+@PART.check("finite", needs=["shape", "device"])
 def check_finite(subject: Subject) -> Result:
     """No NaN and no infinity at the queries of rows that can be solved.
 
@@ -125,7 +125,7 @@ def check_finite(subject: Subject) -> Result:
     return passed(f"all of {len(bad)} rows are finite", 0.0, 0.0)
 
 
-@contract.check("loss", needs=["shape", "device"])
+@PART.check("loss", needs=["shape", "device"])
 def check_loss(subject: Subject) -> Result:
     """The training loss is one finite number per row, with a gradient.
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .differences import Agreement, agreement_of_beliefs, agreement_of_parameters, bench_of
-from .form import contract
-from .registry import Result, SkipCheckError, failed, passed
+from .registry import Registry, Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, row_losses
 
 RELATIVE = 0.1  # largest relative error of a gradient
@@ -17,7 +16,10 @@ COARSE_COSINE = 0.9  # with the settings a solver is used with
 STEP_LENGTHS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # of a step along the gradient, in its own norm
 
 
-@contract.check("reach", needs=["loss", "listens"])
+PART: Registry[Subject] = Registry("contract")
+
+
+@PART.check("reach", needs=["loss", "listens"])
 def check_reach(subject: Subject) -> Result:
     """The gradient of the loss reaches the beliefs at the givens, and every parameter.
 
@@ -44,7 +46,7 @@ def check_reach(subject: Subject) -> Result:
     return passed(f"the beliefs and {len(gradients) - 1} parameters get a gradient")
 
 
-@contract.check("saturated", needs=["reach"])
+@PART.check("saturated", needs=["reach"])
 def check_saturated(subject: Subject) -> Result:
     """Where perception is certain, the gradient stays finite and of a size that can be used.
 
@@ -70,7 +72,7 @@ def check_saturated(subject: Subject) -> Result:
     return passed(told, largest, bound) if largest <= bound else failed(told, largest, bound)
 
 
-@contract.check("descends", needs=["reach"])
+@PART.check("descends", needs=["reach"])
 def check_descends(subject: Subject) -> Result:
     """A small step against the gradient lowers the loss: of the beliefs, and of the parameters.
 
@@ -123,7 +125,7 @@ def _moved_parameters(solver: nn.Module, sample: Sample, gradients: list[Tensor]
     return loss
 
 
-@contract.check("gradient-beliefs", needs=["reach", "loss-rows"])
+@PART.check("gradient-beliefs", needs=["reach", "deterministic"])
 def check_gradient_beliefs(subject: Subject) -> Result:
     """The gradient towards the beliefs is that of finite differences, in float64, at fractional beliefs.
 
@@ -146,7 +148,7 @@ def check_gradient_beliefs(subject: Subject) -> Result:
     return _judge(subject, agreement_of_beliefs(bench_of(subject), _bound(subject)), "the beliefs")
 
 
-@contract.check("gradient-parameters", needs=["reach"])
+@PART.check("gradient-parameters", needs=["reach", "deterministic"])
 def check_gradient_parameters(subject: Subject) -> Result:
     """The gradient of every parameter is that of finite differences, in float64.
 
@@ -169,7 +171,7 @@ def check_gradient_parameters(subject: Subject) -> Result:
     return _judge(subject, found[name], name)
 
 
-@contract.check("gradient-settings", needs=["gradient-beliefs", "gradient-parameters"])
+@PART.check("gradient-settings", needs=["gradient-beliefs", "gradient-parameters"])
 def check_gradient_settings(subject: Subject) -> Result:
     """With the options it is used with, the gradient of an approximate solver still points the right way.
 

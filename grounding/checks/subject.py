@@ -27,6 +27,11 @@ class Sample:
     given: Tensor  # (rows, variables)
     answer: Tensor  # (rows, variables), −1 at the givens
 
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Its three tensors."""
+        return self.beliefs, self.given, self.answer
+
     def double(self) -> "Sample":
         """With float64 beliefs."""
         return Sample(self.beliefs.double(), self.given, self.answer)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from groundcheck.datasets.problem import Problem
+from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.neural import MLP
 from groundcheck.solvers.solver import Solver, answer_nll
@@ -366,8 +367,7 @@ class BreaksTies(Solver):
     def forward(self, beliefs, given):
         tilt = torch.ones(beliefs.shape[-1], dtype=beliefs.dtype)
         tilt[0] = 1.2
-        tilted = self.inner(beliefs * tilt / 1.2, given)
-        return tilted
+        return self.inner(beliefs * tilt / 1.2, given)
 
 
 class CarriesTheRules(nn.Module):
@@ -377,8 +377,6 @@ class CarriesTheRules(nn.Module):
     rules: ClassVar = "learned"
 
     def __init__(self, problem: Problem) -> None:
-        from groundcheck.datasets.sudoku import Sudoku
-
         super().__init__()
         self.weight = nn.Parameter(torch.ones(()))
         known = Sudoku().problem

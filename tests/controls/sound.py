@@ -1,4 +1,4 @@
-"""Solvers that every check must pass, from the outside: none inherits from a solver of ours that it copies."""
+"""Solvers that every check must pass."""
 
 from typing import ClassVar
 

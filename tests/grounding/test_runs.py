@@ -135,7 +135,7 @@ def test_a_run_is_not_continued_with_other_settings_or_versions(tmp_path: Path) 
 def hold_run(folder: Path, held: Any) -> None:
     with open_run(folder, **KEPT, resume=False):
         held.set()
-        time.sleep(120)
+        time.sleep(60)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def holder(tmp_path: Path) -> Iterator[Any]:
     assert held.wait(60)
     yield process
     process.kill()
-    process.join()
+    process.join(60)
 
 
 def test_two_processes_exclude_each_other(tmp_path: Path, holder: Any) -> None:

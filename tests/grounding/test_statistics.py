@@ -1,6 +1,13 @@
+import numpy as np
 import pytest
+from scipy.stats import t
 
-from groundcheck.grounding.statistics import SequentialTest, wilson_interval
+from groundcheck.grounding.statistics import (
+    SequentialTest,
+    clustered_interval,
+    measure_error_rates,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +58,44 @@ def test_without_trials_nothing_is_known_of_a_proportion() -> None:
 def test_a_test_that_cannot_decide_is_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"needs 0|lie between"):
         SequentialTest(**settings)
+
+
+def test_the_clustered_interval_is_that_of_cluster_means() -> None:
+    """With equal clusters the mean is that of independent cluster means, whose interval is Student's."""
+    rng = np.random.default_rng(0)
+    means = rng.normal(0.5, 0.1, 200)
+    values = np.repeat(means, 16) + rng.normal(0, 0.01, 3200)
+    clusters = np.repeat(np.arange(200), 16)
+    low, high = clustered_interval(values, clusters)
+    own = values.reshape(200, 16).mean(1)
+    half = t.ppf(0.975, 199) * own.std(ddof=1) / 200**0.5
+    assert (low, high) == pytest.approx((own.mean() - half, own.mean() + half), abs=0.1 * half)
+    narrow = clustered_interval(values, np.arange(3200))
+    assert narrow[1] - narrow[0] < 0.4 * (high - low)  # √16 times narrower: it takes cells for independent
+
+
+def test_efron_and_tibshirani_s_mice() -> None:
+    """Table 2.1 of *An introduction to the bootstrap* (1993): treated mice, mean 86.86, standard error 23.36
+    by bootstrap (their eq. 2.4 to 2.6); a 95 % interval is about 1.96 of them to either side.
+    """
+    mice = np.array([94.0, 197, 16, 38, 99, 141, 23])
+    low, high = clustered_interval(mice, np.arange(7), draws=20_000)
+    assert (high - low) / (2 * 1.96) == pytest.approx(23.36, rel=0.03)
+    assert low < 86.86 < high
+
+
+def test_without_observations_nothing_is_known_of_a_mean() -> None:
+    assert clustered_interval(np.zeros(0), np.zeros(0, dtype=np.int64)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "wrong"), [(0.3, "accepted"), (0.5, "accepted"), (0.9, "rejected"), (0.97, "rejected")]
+)
+def test_the_promised_error_rates_are_kept(rate: float, wrong: str) -> None:
+    """10,000 suites: at p0 and below at most alpha are accepted, at p1 and above at most about beta rejected.
+
+    Wald's bounds overshoot: his beta is kept up to β/(1 − α), and 0.0526 is what he promises.
+    """
+    found = measure_error_rates(SequentialTest(), rate)
+    assert found.accepted + found.rejected + found.undecided == pytest.approx(1)
+    assert getattr(found, wrong) <= 0.0526 + 3 * (0.05 * 0.95 / 10_000) ** 0.5

@@ -1,0 +1,133 @@
+"""The gradient checks against functions whose gradient is known, and against SATNet's public code."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.problem import Problem
+from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks.differences import bench_of, compare
+from groundcheck.grounding.checks.gradient import (
+    check_gradient_beliefs,
+    check_gradient_parameters,
+    check_gradient_settings,
+)
+from groundcheck.grounding.checks.subject import Subject
+from groundcheck.solvers.neural import MLP
+
+TINY = Mapping(symbols=4)
+
+
+class PublicSATNet(nn.Module):
+    """The `satnet` package as it is published, behind our contract."""
+
+    def __init__(self, problem: Problem) -> None:
+        satnet = pytest.importorskip("satnet", reason="the public satnet package is not installed")
+        super().__init__()
+        cells = len(problem.variables) * problem.symbols
+        self.layer = satnet.SATNet(cells, m=12, aux=4, max_iter=500, eps=1e-7, prox_lam=0.0)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).flatten(1).float()
+        known = given.unsqueeze(-1).expand(beliefs.shape).flatten(1).int()
+        return self.layer(seen, known).view_as(beliefs).to(beliefs.dtype)
+
+
+def test_the_public_satnet_is_caught_and_ours_is_not() -> None:
+    public = Subject(SolverSpec.of(PublicSATNet), TINY)
+    result = check_gradient_beliefs(public)
+    assert result.status == "fail", result.reason
+    assert result.figure is not None
+    assert result.figure > 0.5
+    assert check_gradient_parameters(public).status in ("pass", "inconclusive")
+    assert check_gradient_beliefs(Subject(SolverSpec("satnet"), TINY)).status == "pass"
+
+
+def test_our_satnet_has_the_right_gradient_and_tells_what_its_settings_cost() -> None:
+    subject = Subject(SolverSpec("satnet"), TINY)
+    for check in (check_gradient_beliefs, check_gradient_parameters):
+        result = check(subject)
+        assert result.status == "pass", result.reason
+        assert result.figure is not None
+        assert result.figure < 0.02
+        assert "cosine 1.000000" in result.reason or "cosine 0.9999" in result.reason
+    assert check_gradient_settings(subject).status == "pass"
+
+
+def test_settings_that_point_elsewhere_are_caught() -> None:
+    class Turn(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, beliefs: Tensor, by: int) -> Tensor:
+            ctx.by = by
+            return beliefs.clone()
+
+        @staticmethod
+        def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+            return gradient.roll(ctx.by, -1), None
+
+    class Coarse(MLP):
+        """Its backward pass approximates, wildly."""
+
+        precise: ClassVar = {"by": 0}
+
+        def __init__(self, problem: Problem, by: int = 1) -> None:
+            super().__init__(problem, hidden=12)
+            self.by = by
+
+        def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+            return super().forward(Turn.apply(beliefs, self.by), given)
+
+    assert check_gradient_beliefs(Subject(SolverSpec.of(Coarse), TINY)).status == "pass"
+    result = check_gradient_settings(Subject(SolverSpec.of(Coarse), TINY))
+    assert result.status == "fail", result.reason
+    assert result.figure is not None
+    assert result.figure < 0.9
+
+
+def cubes(at: np.ndarray):
+    return lambda step: ((at + step) ** 3 - (at - step) ** 3) / (2 * step)
+
+
+def test_agreement_is_measured() -> None:
+    at = np.array([0.3, -1.0, 2.0])
+    right = compare(3 * at**2, cubes(at), 1e-9)
+    assert right.cosine == pytest.approx(1)
+    assert right.relative < 1e-7
+    double = compare(6 * at**2, cubes(at), 1e-9)
+    assert double.cosine == pytest.approx(1)
+    assert double.relative == pytest.approx(1, rel=1e-6)
+    flipped = compare(-3 * at**2, cubes(at), 1e-9)
+    assert flipped.cosine == pytest.approx(-1)
+    assert flipped.relative == pytest.approx(2, rel=1e-6)
+
+
+def test_differences_that_do_not_settle_are_known() -> None:
+    rng = np.random.default_rng(0)
+    assert compare(np.ones(20), lambda step: rng.normal(size=20) / step, 1e-3).noise > 0.5
+
+
+def test_nothing_moves_is_no_agreement() -> None:
+    nothing = compare(np.zeros(3), lambda _: np.zeros(3), 1e-3)
+    assert (nothing.cosine, nothing.relative) == (0.0, np.inf)
+
+
+def test_a_solver_for_one_problem_alone_is_examined_on_that() -> None:
+    class OnlyMapping(nn.Module):
+        def __init__(self, problem: Problem) -> None:
+            if len(problem.variables) != 2:
+                raise ValueError("one image, one output")
+            super().__init__()
+            self.map = nn.Parameter(torch.rand(problem.symbols, problem.symbols))
+
+        def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+            out = beliefs[:, :1] @ self.map.softmax(-1)
+            return torch.cat([beliefs[:, :1], out], dim=1)
+
+    bench = bench_of(Subject(SolverSpec.of(OnlyMapping), TINY))
+    assert bench.sample.beliefs.shape[1:] == (2, 4)
+    assert bench.sample.beliefs.dtype == torch.float64
+    assert check_gradient_parameters(Subject(SolverSpec.of(OnlyMapping), TINY)).status == "pass"
