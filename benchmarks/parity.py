@@ -75,9 +75,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     for length in options.length:
-        print(
-            f"length {length}: a call per step takes {steps_against_chain(length):.1f} times a chain in one call"
-        )
+        times = steps_against_chain(length)
+        print(f"length {length}: a call per step takes {times:.1f} times a chain in one call")
         for seed in range(options.seeds):
             errors, seconds = learn(length, seed, rounded=not options.through)
             print(

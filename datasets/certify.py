@@ -41,8 +41,8 @@ def certify(task: Task, puzzles: Puzzles, progress: Callable[[int], None] | None
     """Proves of each puzzle that its solution keeps the rules and that no other completion does.
 
     Only the CNF of the rules is used, nothing of the code that makes puzzles: one SAT solver, the givens as
-    assumptions, and a clause that some query differs from the solution, which must be unsatisfiable.
-    `progress` is called with the number of puzzles done.
+    assumptions, and, unless unit propagation alone forces every query, a clause that some query differs
+    from the solution, which must be unsatisfiable. `progress` is called with the number of puzzles done.
     """
     problem = task.problem
     if problem.rules is None:
@@ -50,18 +50,20 @@ def certify(task: Task, puzzles: Puzzles, progress: Callable[[int], None] | None
     broken: list[int] = []
     ambiguous: list[int] = []
     differs = max(problem.rules.nv or 0, problem.indicators)  # above: one switch per puzzle
-    with SatSolver(name="minisat22", bootstrap_with=problem.rules) as solver:
+    with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
         for row in range(len(puzzles)):
             solution, given = puzzles.solution[row], puzzles.given[row]
             held = problem.assumptions(np.where(given, solution, -1).tolist())
             whole = problem.assumptions(solution.tolist())
-            differs += 1
-            solver.add_clause([-differs, *(-literal for literal in set(whole) - set(held))])
             if not solver.solve(assumptions=whole):
                 broken.append(row)
-            if solver.solve(assumptions=[*held, differs]):
-                ambiguous.append(row)
-            solver.add_clause([-differs])  # the clause is satisfied for good
+            _, implied = solver.propagate(assumptions=held) or (False, [])
+            if not set(whole) <= set(implied):  # else the givens force all of it, without any search
+                differs += 1
+                solver.add_clause([-differs, *(-literal for literal in set(whole) - set(held))])
+                if solver.solve(assumptions=[*held, differs]):
+                    ambiguous.append(row)
+                solver.add_clause([-differs])  # the clause is satisfied for good
             if progress is not None:
                 progress(row + 1)
     return Certificate(len(puzzles), tuple(broken), tuple(ambiguous))

@@ -27,13 +27,12 @@ class Futoshiki(Task):
     they are always given, and seen as symbols. A random Latin square gets signs at `marks` of the pairs of
     neighbours (a share) and is emptied cell by cell as long as it stays the only completion. `givens` is
     the range of the number of cells given, uniform: "MIN:MAX", a number or a pair. The splits are disjoint
-    by content; the ood split has fewer givens. Source: Tamaki Seto's puzzle (Nikoli, 2001); NP-complete by
-    Lloyd et al. 2022.
+    by content; the ood split has fewer givens. Source: Tamaki Seto's puzzle (2001).
     """
 
     name: ClassVar[str] = "futoshiki"
     version: ClassVar[int] = 1
-    source: ClassVar[str] = "Tamaki Seto, Nikoli 2001; Lloyd, Crossley, Sinclair & Amos 2022"
+    source: ClassVar[str] = "Tamaki Seto 2001"
 
     size: int = 5
     givens: str | int | tuple[int, int] | None = None

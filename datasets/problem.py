@@ -11,9 +11,9 @@ from pysat.card import CardEnc, EncType
 from pysat.formula import CNF, IDPool
 from pysat.solvers import Solver as SatSolver
 
-# Above this many symbols an at-most-one constraint is cheaper with auxiliary variables than pairwise:
-# k(k-1)/2 binary clauses against about 3k.
-PAIRWISE_LIMIT = 8
+# Above this many symbols an at-most-one constraint takes auxiliary variables: about 3k clauses against the
+# k(k−1)/2 binary ones of the pairwise form, which up to here propagates faster and keeps symmetries readable.
+PAIRWISE_LIMIT = 16
 
 
 @dataclass(frozen=True)

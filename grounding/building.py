@@ -11,6 +11,7 @@ from torch import nn
 from ..datasets.catalogue import UnknownNameError
 from ..datasets.problem import Problem
 from ..solvers.catalogue import SOLVERS
+from ..solvers.extras import MissingExtraError
 
 Factory = Callable[..., Any]  # called with a Problem; what it returns is checked
 
@@ -87,7 +88,8 @@ class SolverSpec:
         """The solver of a problem; one that learns its rules is handed the problem without them.
 
         A solver from outside that declares nothing is taken to learn its rules: it then can't profit from
-        what it did not ask for. Raises `SolverBrokenError`.
+        what it did not ask for. Raises `SolverBrokenError`, or `MissingExtraError` where a package that it
+        builds on is not installed.
         """
         factory = self.load()
         rules = getattr(factory, "rules", "learned")
@@ -95,6 +97,8 @@ class SolverSpec:
             raise SolverBrokenError(f"{self.name} declares rules={rules!r}: it is 'learned' or 'given'")
         try:
             solver = factory(problem if rules == "given" else problem.without_rules(), **self.options)
+        except MissingExtraError:
+            raise
         except Exception as error:
             raise SolverBrokenError(
                 f"{self.name} could not be built: {type(error).__name__}: {error}"

@@ -197,7 +197,8 @@ def show(
         bank = load_images(images, data_root, download=download).test
         figure = draw(chosen, chosen.generate("test", count, seed), bank)
         figure.savefig(path, dpi=200)
-        consoles()[0].print(f"{path}: {count} of {chosen.name}, seed {seed}", highlight=False)
+        leaky = " (leaky supervision: never passes)" if chosen.supervision == "leaky" else ""
+        consoles()[0].print(f"{path}: {count} of {chosen.name}, seed {seed}{leaky}", highlight=False)
 
 
 app.command()(gate)

@@ -164,12 +164,18 @@ def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iter
     for finding in inspection.findings() if limits is None else examine(inspection, limits):
         run.built &= not (finding.check.startswith("contract/build") and finding.status != "pass")
         yield finding
-    task = run.task.drawn(0)
-    if run.built and task.seen == "images" and task.problem.rules is not None:
-        finding, run.identifiability = check_relabellings(
-            task, task.generate("train", run.training.puzzles, 0)
-        )
+    if run.built and (finding := identify(run)) is not None:
         yield finding
+
+
+def identify(run: TaskRun) -> Finding | None:
+    """Which relabellings the training puzzles of a task leave open; the verdict rests on them."""
+    task = run.task.drawn(0)
+    if task.seen != "images" or task.problem.rules is None:
+        return None
+    puzzles = task.generate("train", run.training.puzzles, 0)
+    finding, run.identifiability = check_relabellings(task, puzzles)
+    return finding
 
 
 def _mean_task(outcomes: Sequence[Outcome]) -> float | None:
@@ -246,7 +252,9 @@ class Suite:
     def report(self, run: TaskRun) -> TaskReport:
         """What a task amounts to so far; seeds that lack a trial, after Ctrl-C, do not count."""
         complete = self._complete(run)
-        leak = next((f for f in run.findings if f.check.startswith("leak/") and f.status == "fail"), None)
+        leaks = [f.reason for f in run.findings if f.check.startswith("leak/") and f.status == "fail"]
+        if run.task.supervision == "leaky":  # whatever the solver makes of them
+            leaks.append("leaky supervision hands the labels of the givens to the training loss")
         unbuilt = next(
             (f for f in run.findings if f.check.startswith("contract/build") and f.status != "pass"), None
         )
@@ -255,7 +263,7 @@ class Suite:
             [o for o in run.of("ceiling") if o.seed in complete],
             self.test,
             rules_given=self.rules_given,
-            leak=leak and leak.reason,
+            leak=next(iter(leaks), None),
             broken=unbuilt and unbuilt.reason,
             on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
             identifiability=run.identifiability,

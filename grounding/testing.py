@@ -141,6 +141,8 @@ def _report(
             settings=chosen.settings,
             workers=workers,
             train=train,
+            # A test module is often not importable in another process; a name is.
+            isolate=None if isinstance(solver, str) else False,
             run=run,
             resume=run is not None and (run / "run.json").exists(),
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..datasets.problem import Problem
-from .exact import log_leaves
+from .exact import disagreeing, log_leaves
 from .search import Search
 from .solver import Answer, Beliefs, Given, Solver
 from .worlds import OUT, Enumeration, TooManySolutionsError
@@ -56,7 +56,7 @@ class Deciding(Solver):
             leaves = weights.flatten(1)
             if fixed is None:
                 return self.table.most_likely(leaves)
-            leaves = leaves.masked_fill(self._against(fixed), OUT)
+            leaves = leaves.masked_fill(disagreeing(fixed, self.problem.symbols), OUT)
             found = self.table.most_likely(leaves)
             agrees = ((found == fixed) | (fixed < 0)).all(-1, keepdim=True)
             return found.masked_fill(~agrees, -1)
@@ -113,10 +113,6 @@ class Deciding(Solver):
         """An assignment as beliefs of 0 and 1; NaN where there is none."""
         hot = functional.one_hot(assignment.clamp_min(0), self.problem.symbols).to(like.dtype)
         return hot.masked_fill((assignment < 0).unsqueeze(-1), torch.nan)
-
-    def _against(self, fixed: Answer) -> Bool[Tensor, "batch cells"]:
-        other = torch.arange(self.problem.symbols, device=fixed.device) != fixed.unsqueeze(-1)
-        return ((fixed >= 0).unsqueeze(-1) & other).flatten(1)
 
     def _worlds(self, fixed: Int[np.ndarray, " variables"]) -> Int[np.ndarray, "worlds variables"] | None:
         key = fixed.tobytes()

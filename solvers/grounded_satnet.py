@@ -22,7 +22,8 @@ class GroundedSATNet(SATNet):
     once. J[u, t', v, t] counts the answers alone, N[u, c, v, t] beliefs about a given u against the answer
     at v; the dictionary is the one-to-one P that maximises Σ N[u, c, v, t] log J[u, P(c), v, t], a linear
     assignment. No rule and no label of a given enters, and the loss under it does not depend on how
-    clusters were numbered. It is settled after `settling` training batches. A proofreader, one linear layer
+    clusters were numbered. It is settled after `settling` training batches; until then perception is left
+    as it is, for the gradient of an ignorant solver drives clusters apart. A proofreader, one linear layer
     with a sigmoid (10·I, bias −5, learned), then lets the givens correct each other before SATNet.
 
     What differs from the paper: clusters come from information maximisation instead of InfoGAN, and the
@@ -36,14 +37,14 @@ class GroundedSATNet(SATNet):
 
     source: ClassVar[str] = "Topan, Rolnick, Si 2021, arXiv:2106.11072"
     pretraining: ClassVar[Literal["none", "clusters"]] = "clusters"
-    perception_rate: ClassVar[float] = 3e-4  # at 1e-3 an ignorant solver drives the clusters apart again
+    perception_rate: ClassVar[float] = 3e-4  # it starts from something
 
     together: Float[Tensor, "cells cells"]
     seen_with: Float[Tensor, "cells cells"]
     dictionary: Int[Tensor, " symbols"]
     batches: Int[Tensor, ""]
 
-    def __init__(self, problem: Problem, *, settling: int = 40, **options: Any) -> None:
+    def __init__(self, problem: Problem, *, settling: int = 100, **options: Any) -> None:
         super().__init__(problem, **options)
         if settling < 0:
             raise ValueError(f"settling={settling}: a number of batches, 0 or more")
@@ -73,10 +74,12 @@ class GroundedSATNet(SATNet):
         return torch.where(given.unsqueeze(-1), beliefs, completion)
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
-        """SATNet's; in training, the counts of this batch go into the dictionary of the next."""
-        loss = super().loss(beliefs, given, answer)
-        if self.training and int(self.batches) < self.settling:
-            self._count(beliefs.detach(), given, answer)
+        """SATNet's; while it settles, this batch is counted for the next, and perception gets no gradient."""
+        if not self.training or int(self.batches) >= self.settling:
+            return super().loss(beliefs, given, answer)
+        held = beliefs.detach() + 0 * beliefs  # in the graph, but perception is left alone
+        loss = super().loss(torch.where(given.unsqueeze(-1), held, 0), given, answer)
+        self._count(beliefs.detach(), given, answer)
         return loss
 
     @torch.no_grad()

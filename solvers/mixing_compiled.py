@@ -36,10 +36,18 @@ class Workspace(threading.local):
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
+        self._latest: dict[str, tuple[tuple[Any, ...], tuple[np.ndarray, ...]]] = {}
 
-    def arrays(self, dtype: torch.dtype, **shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-        """Several buffers, by name, for a kernel."""
-        return tuple(self.take(name, shape, dtype).numpy() for name, shape in shapes.items())
+    def arrays(self, kernel: str, dtype: torch.dtype, **shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """The buffers of a kernel, by name; at hand if its latest call had the same shapes."""
+        wanted = (dtype, *shapes.values())
+        latest, buffers = self._latest.get(kernel, (None, ()))
+        if latest != wanted:
+            buffers = tuple(
+                self.take(f"{kernel} {name}", shape, dtype).numpy() for name, shape in shapes.items()
+            )
+            self._latest[kernel] = wanted, buffers
+        return buffers
 
     def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """A buffer of this shape, its content undefined; valid until the next one of this name."""
@@ -120,8 +128,9 @@ class Lanes:
         (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
         lanes = REGISTER_BYTES // dtype.itemsize
         groups = -(-samples // lanes)
+        given = known.contiguous().numpy()
         free = np.ones(n, np.bool_)
-        free[0], free[1 : 1 + inputs] = False, ~known.numpy().all(0)
+        free[0], free[1 : 1 + inputs] = False, ~given.all(0)
         places = np.flatnonzero(free)
         rows = len(places)
         solved = LanesSolved(
@@ -136,8 +145,8 @@ class Lanes:
         )
         completed = torch.empty_like(bits)
         arguments = (
-            solved.gram.numpy(), start.numpy(), solved.signs, bits.numpy(), known.contiguous().numpy(),
-            places, rounded,
+            solved.gram.numpy(), start.numpy(), solved.signs, bits.numpy(), given, places,
+            rounded,
         )  # fmt: skip
         results = (
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(),
@@ -147,7 +156,7 @@ class Lanes:
 
         def work(_: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
-                dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
+                "lanes", dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
                 registers=(6, lanes),
             )  # fmt: skip
             mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch)
@@ -180,7 +189,7 @@ class Lanes:
 
         def work(thread: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
-                dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
+                "lanes, adjoint", dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
                 towards=(rows, n, lanes), adjoint=(rows, k, lanes), drive=(rows, 2, lanes),
                 stiffness=(rows, lanes), pull=(2, lanes), registers=(3, lanes),
             )  # fmt: skip
@@ -225,19 +234,23 @@ class Tile:
         """Both sizes, as tuples of that length."""
         return (0,) * self.registers, (0,) * self.rows
 
-    def workspace(self, n: int, free: int, dtype: torch.dtype, scalars: str) -> tuple[np.ndarray, ...]:
-        """Which variables are free, the packed Gram matrix, constant pulls, a block's pulls and steps …"""
+    def workspace(
+        self, n: int, m: int, free: int, dtype: torch.dtype, scalars: str
+    ) -> tuple[np.ndarray, ...]:
+        """Which variables are free, every clause, and buffers of a kernel; `scalars` has one per variable."""
         rows = WORKSPACE.take("rows", (n,), torch.int64).numpy()
         blocks = -(-free // self.rows)
         shapes = {
             "packed": (blocks * self.rows * free,),
+            "sums": (m, self.padded),
             "constant": (free, self.padded),
             "pulls": (self.rows, self.padded),
             "steps": (self.rows, self.padded),
+            "inside": (self.rows**2,),
             scalars: (free,),
             "register": (self.padded // self.registers,),
         }
-        return rows, *WORKSPACE.arrays(dtype, **shapes)
+        return rows, np.arange(m), *WORKSPACE.arrays(f"blocks, {scalars}", dtype, **shapes)
 
 
 class Blocks:
@@ -248,7 +261,7 @@ class Blocks:
         clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Sweeps
     ) -> tuple[Bits, BlocksSolved]:
         """See `mixing_torch.solve`."""
-        (samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
+        (samples, inputs), (n, m), k, dtype = bits.shape, clauses.shape, start.shape[1], clauses.dtype
         tile = Tile.fitting(k, dtype)
         free = n - 1 - int(known.sum(1).min()) if samples else 0
         signs = _signs(start)
@@ -274,8 +287,8 @@ class Blocks:
         )
         completed = torch.where(known, bits, math.nan)
         arguments = (
-            gram.numpy(), start.numpy(), known.contiguous().numpy(), solved.sound,
-            torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
+            gram.numpy(), clauses.contiguous().numpy(), start.numpy(), known.contiguous().numpy(),
+            solved.sound, torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
         )  # fmt: skip
         results = (
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged,
@@ -283,7 +296,7 @@ class Blocks:
         schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation), torch.finfo(dtype).eps
 
         def work(_: int, first: int, last: int) -> None:
-            scratch = tile.workspace(n, free, dtype, "floor")
+            scratch = tile.workspace(n, m, free, dtype, "floor")
             mixing_blocks.solve(*tile.tags, *arguments, first, last, *schedule, *results, *scratch)
 
         parallel(work, samples, samples * free**2 * k * 10)
@@ -294,11 +307,14 @@ class Blocks:
         clauses: Clauses, known: Known, solved: BlocksSolved, slope: Bits, sweeps: Sweeps
     ) -> tuple[Float[Tensor, "n n"], Bits]:
         """See `mixing_torch.differentiate`."""
-        (samples, inputs), n, dtype = slope.shape, len(clauses), clauses.dtype
+        (samples, inputs), (n, m), dtype = slope.shape, clauses.shape, clauses.dtype
         free, padded = solved.vectors.shape[1:]
         tile = Tile.fitting(padded, dtype)
         products, to_bits = torch.zeros(n, n, dtype=dtype), torch.zeros_like(slope)
-        arguments = solved.gram.numpy(), known.contiguous().numpy(), solved.sound, slope.numpy()
+        arguments = (
+            solved.gram.numpy(), clauses.detach().contiguous().numpy(), known.contiguous().numpy(),
+            solved.sound, slope.numpy(),
+        )  # fmt: skip
         schedule = _backward(sweeps, clauses.dtype)
         results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
         signs = torch.from_numpy(solved.signs[1 : 1 + inputs])
@@ -312,7 +328,7 @@ class Blocks:
             gathered = left.numpy(), right.numpy()
 
             def work(_: int, first: int, last: int, begin: int = begin, gathered: Any = gathered) -> None:
-                scratch = tile.workspace(n, free, dtype, "stiffness")
+                scratch = tile.workspace(n, m, free, dtype, "stiffness")
                 adjoint = WORKSPACE.take("adjoint", (free, padded), dtype).numpy()
                 mixing_blocks.differentiate(
                     *tile.tags, *arguments, begin, begin + first, begin + last, *schedule, *results,

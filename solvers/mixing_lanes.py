@@ -16,7 +16,7 @@ from typing import Any
 
 from numba import njit
 
-from .simd import REGISTERS, Unit, emitted
+from .simd import KERNEL, PART, REGISTERS, Unit, emitted
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
 COSINE = tuple((-1) ** i * math.pi ** (2 * i) / math.factorial(2 * i) for i in range(12))
@@ -190,7 +190,7 @@ def outer(
         unit.store_row(target, j, [sofar + unit.dot(held, other)])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**PART)
 def pack(gram, rows, packed):
     """The Gram matrix of the visited rows; their own squares stay in its diagonal."""
     for i in range(len(rows)):
@@ -198,7 +198,7 @@ def pack(gram, rows, packed):
             packed[i, j] = gram[rows[i], rows[j]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**PART)
 def prepare(gram, signs, bits, known, rows, offset, sound, free, completed, fixed, base, lane, mask):
     """Embeds what is known of the samples from `offset` on, and sums its pulls on the visited rows."""
     (samples, inputs), variables, lanes = bits.shape, len(gram), len(sound)
@@ -230,7 +230,7 @@ def prepare(gram, signs, bits, known, rows, offset, sound, free, completed, fixe
                 free[place, i] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL)
 def solve(
     size, gram, start, signs, bits, known, rows, rounded, first, last, limit, tolerance, omega, epsilon,
     completed, vectors, norms, fixed, sweeps, converged, packed, floor, base, free, registers,
@@ -308,7 +308,7 @@ def solve(
                         completed[step, offset + i, rows[place] - 1] = lane[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**PART)
 def lean(slope, offset, column, own, lengths, prox, kink, active, stiffness, drive):
     """What drives the adjoint of one visited row, and how stiff it is; see `mixing_torch`."""
     k, lanes = own.shape
@@ -328,7 +328,7 @@ def lean(slope, offset, column, own, lengths, prox, kink, active, stiffness, dri
                     drive[1, i] = -push * own[0, i] / rest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL)
 def differentiate(
     size, gram, signs, known, rows, slope, vectors, norms, fixed, sweeps, converged, first, last,
     limit, tolerance, prox, omega, kink, products, to_bits,

@@ -16,11 +16,13 @@ from .worlds import Leaves, worlds_of
 class SemanticLoss(MLP):
     """A network without logic answers; where its answers and the beliefs break the rules, it pays.
 
-    `forward` is the MLP's. `loss` is −log p(answer) − weight · log Σ_{w obeys the rules} ∏ p[v, w(v)], where
-    p are the beliefs at the givens and the network's own at the queries: the probability that
-    independent draws from both obey the rules. It ties what is read to what is answered, and only in
-    training: at test time nothing reasons. With `entropy` > 0, neuro-symbolic entropy is added: the
-    entropy (nats) of the worlds that obey the rules, weighted as above, so that mass gathers on one.
+    `forward` is the MLP's. `loss` is −log p(answer) − weight · log Σ_{w obeys the rules} ∏ p[v, w(v)]: beside
+    the likelihood, how probable it is that independent draws from p obey the rules. p are the beliefs at
+    the givens; at the queries it is the answer itself (`tied_to="answer"`, as in the literature on shortcuts)
+    or what the network answers ("prediction", as in the first paper, where it needs no answer). It ties
+    what is read to what is answered, and only in training: at test time nothing reasons. With `entropy`
+    above 0 neuro-symbolic entropy is added: the entropy (nats) of the worlds that obey the rules, weighted as
+    above, so that mass gathers on one.
 
     Cost: one weighted count per row (see `Exact`). `weight` 0.05 to 1 (0.1 to 0.5 in the paper, beside a
     fully labelled loss); `entropy` 0.01 to 0.1. Sources: Xu et al. 2018, arXiv:1711.11157; Ahmed et al. 2022,
@@ -35,6 +37,7 @@ class SemanticLoss(MLP):
         problem: Problem,
         weight: float = 1.0,
         entropy: float = 0.0,
+        tied_to: str = "answer",
         hidden: int = 256,
         reasoning: str = "auto",
     ) -> None:
@@ -42,7 +45,9 @@ class SemanticLoss(MLP):
         for name, value in (("weight", weight), ("entropy", entropy)):
             if value < 0:
                 raise ValueError(f"{name}={value}: it takes 0 or more")
-        self.weight, self.entropy = weight, entropy
+        if tied_to not in ("answer", "prediction"):
+            raise ValueError(f"tied_to={tied_to!r}: it is answer or prediction")
+        self.weight, self.entropy, self.tied_to = weight, entropy, tied_to
         self.worlds = worlds_of(problem, reasoning)
 
     def _leaves(self, completion: Beliefs) -> Leaves:
@@ -55,7 +60,12 @@ class SemanticLoss(MLP):
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """The answer's negative log-likelihood, plus what the rules add."""
         completion = self(beliefs, given)
-        loss = answer_nll(completion, answer) + self.weight * self.broken(completion)
+        tied = completion
+        if self.tied_to == "answer":
+            symbols = torch.arange(completion.shape[-1], device=answer.device)
+            certain = (answer.unsqueeze(-1) == symbols).to(completion.dtype)
+            tied = torch.where((answer >= 0).unsqueeze(-1), certain, completion)
+        loss = answer_nll(completion, answer) + self.weight * self.broken(tied)
         if self.entropy > 0:
-            loss = loss + self.entropy * self.worlds.entropy(self._leaves(completion))
+            loss = loss + self.entropy * self.worlds.entropy(self._leaves(tied))
         return loss

@@ -2,6 +2,9 @@
 
 A kernel that is written with these builds LLVM instructions when numba compiles it; nothing here runs
 later. Loops over registers are unrolled by Python, loops over memory become loops.
+
+Compiled kernels are kept on disk, and numba looks only at a kernel's own file for changes: whoever changes
+this one has to touch theirs.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -15,6 +18,12 @@ import numpy as np
 from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+# Options of what is compiled: a kernel is called from Python, a part of one needs no wrapper for that.
+KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+PART: dict[str, Any] = {**KERNEL, "no_cpython_wrapper": True}
+
+CHAINS = 6  # of additions in a sum of registers: an addition takes 4 cycles, and two can start in each
 
 WIDE = bool(binding.get_host_cpu_features().get("avx512f", False))
 REGISTER_BYTES = 64 if WIDE else 32
@@ -125,13 +134,14 @@ class Unit:
         return parts[0]
 
     def dot(self, left: Sequence[Register], right: Sequence[Register]) -> Register:
-        """Σ left·right lane by lane, in up to three chains, so that additions overlap."""
+        """Σ left·right lane by lane, in several chains, so that additions overlap."""
         chains: list[Register] = []
         for place, (a, b) in enumerate(zip(left, right, strict=True)):
-            if place < 3:
+            chain = place % CHAINS
+            if place < CHAINS:
                 chains.append(a * b)
             else:
-                chains[place % 3] = a.times_plus(b, chains[place % 3])
+                chains[chain] = a.times_plus(b, chains[chain])
         return self.total(chains)
 
     def sum(self, register: Register) -> Register:

@@ -20,6 +20,8 @@ OUT = -2e4
 
 LIMIT = 100_000  # worlds; weights of one row are then 0.4 MB, those of a batch of 64 are 26 MB
 
+FEW = 2_000  # worlds up to which the table is faster than a circuit
+
 Leaves = Float[Tensor, "batch cells"]
 
 
@@ -93,10 +95,10 @@ class Enumeration(nn.Module):
 def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
     """The worlds of a problem's rules, as "enumeration", as "circuit", or ("auto") as what fits.
 
-    A table of 300 worlds is several times faster than a circuit of 50 layers, so "auto" takes the table up to
-    10,000 worlds, and up to 100,000 where circuits are not installed. Raises `TooManySolutionsError` where
-    neither will do, `MissingExtraError` where a circuit is asked for and not installed, and `ValueError`
-    where the rules are unknown or have no solution.
+    A step of 64 rows took 3 ms by table and 10 ms by circuit with 288 worlds, 60 ms and 6 ms with 10,000;
+    so "auto" takes the table up to 2,000 worlds, and up to 100,000 where circuits are not installed. Raises
+    `TooManySolutionsError` where neither will do, `MissingExtraError` where a circuit is asked for and not
+    installed, and `ValueError` where the rules are unknown or have no solution.
     """
     if reasoning not in ("auto", "enumeration", "circuit"):
         raise ValueError(f"reasoning={reasoning!r}: it is auto, enumeration or circuit")
@@ -105,4 +107,4 @@ def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
     if reasoning == "enumeration" or (reasoning == "auto" and not installed()):
         return Enumeration(problem)
     circuit = Circuit(problem)
-    return Enumeration(problem) if reasoning == "auto" and circuit.count() <= LIMIT // 10 else circuit
+    return Enumeration(problem) if reasoning == "auto" and circuit.count() <= FEW else circuit

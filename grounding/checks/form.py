@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from .registry import Registry, Result, failed, passed
+from ...solvers.extras import MissingExtraError
+from .registry import Registry, Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, complete, row_losses
 
 PART: Registry[Subject] = Registry("contract")
@@ -22,6 +23,8 @@ def check_build(subject: Subject) -> Result:
     """
     try:
         subject.build()
+    except MissingExtraError as missing:
+        raise SkipCheckError(str(missing)) from missing
     except Exception as error:
         return failed(str(error))
     return passed(f"{subject.spec.name} was built")

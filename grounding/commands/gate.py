@@ -59,12 +59,15 @@ def gate(
         from ..reading import read_report  # noqa: PLC0415
         from ..report import pipeline  # noqa: PLC0415
         from ..report.files import write_json, write_text  # noqa: PLC0415
+        from ..report.html import write_page  # noqa: PLC0415
 
         baselines = [entry.terms.baseline and read_report(entry.terms.baseline) for entry in chosen]
         gated: list[Gated] = []
         for entry, before in zip(chosen, baselines, strict=True):
             folder = None if runs is None else runs / _folder(entry.solver)
             gated.append(_gate(project, entry, before, folder, data_root, workers, device, quiet))
+            if folder:
+                write_page(folder / "report.html", gated[-1].report, data_root)
             if gated[-1].report.interrupted:
                 break
         code = _worst([one.exit_code for one in gated])
@@ -143,11 +146,8 @@ def _worst(codes: list[int]) -> int:
 
 def _print(gated: "Gated") -> None:
     console = consoles()[0]
+    plain: Any = {"highlight": False, "markup": False, "soft_wrap": True}
     for case in gated.cases:
         if case.result not in ("pass", "skip"):
-            console.print(
-                f"{case.result}: {case.id}: {case.message}", highlight=False, markup=False, soft_wrap=True
-            )
-    console.print(
-        f"{gated.report.solver}: {gated.report.summary}", highlight=False, markup=False, soft_wrap=True
-    )
+            console.print(f"{case.result}: {case.id}: {case.message}", **plain)
+    console.print(f"{gated.report.solver}: {gated.report.summary}", **plain)

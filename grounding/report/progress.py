@@ -5,10 +5,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ..checks.finding import Finding
 from ..suite import ROLES, Listener
@@ -57,22 +58,22 @@ class Progress:
             return None
         return (now - self.wave_started) / self.wave_ended * (self.wave_size - self.wave_ended)
 
-    def table(self) -> Table:
+    def table(self) -> Group:
         """As it stands now."""
         now = time.monotonic()
         left = self.remaining(now)
         checks = ", ".join(f"{count} {status}" for status, count in self.checks.items())
-        caption = f"{clock(now - self.started)} elapsed, checks: {checks or 'none yet'}"
+        told = f"{clock(now - self.started)} elapsed, checks: {checks or 'none yet'}"
         if self.wave_size:
-            caption += f"; {'about ' + clock(left) if left is not None else 'an unknown time'} until "
-            caption += f"{self.wave_size - self.wave_ended} trials have ended"
-        table = Table(caption=caption, caption_justify="left")
+            told += f"; {'about ' + clock(left) if left is not None else 'an unknown time'} until "
+            told += f"{self.wave_size - self.wave_ended} trials have ended"
+        table = Table()
         table.add_column("task")
         for role in ROLES:
             table.add_column(role, justify="right")
         for name, row in self.rows.items():
             table.add_row(escape(name), *(self._cell(row, role) for role in ROLES))
-        return table
+        return Group(table, Text(told))
 
     @staticmethod
     def _cell(row: Row, role: Role) -> str:

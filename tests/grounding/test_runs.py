@@ -132,22 +132,22 @@ def test_a_run_is_not_continued_with_other_settings_or_versions(tmp_path: Path) 
         open_run(tmp_path, **other, resume=True).__enter__()
 
 
-def hold_run(folder: Path, held: Any, done: Any) -> None:
+def hold_run(folder: Path, held: Any) -> None:
     with open_run(folder, **KEPT, resume=False):
         held.set()
-        done.wait(60)
+        time.sleep(60)
 
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[Any]:
     """A process that holds a run in tmp_path."""
     context = multiprocessing.get_context("forkserver")
-    held, done = context.Event(), context.Event()
-    process = context.Process(target=hold_run, args=(tmp_path, held, done))
+    held = context.Event()
+    process = context.Process(target=hold_run, args=(tmp_path, held))
     process.start()
     assert held.wait(60)
     yield process
-    done.set()
+    process.kill()
     process.join(60)
 
 

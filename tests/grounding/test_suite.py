@@ -7,14 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from groundcheck.datasets.catalogue import DataUnavailableError, UnknownNameError
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding import Listener, Report, check
+from groundcheck.solvers.solver import answer_nll
 
 sys.path.insert(0, str(Path(__file__).parent))  # where `broken` is found, here and in the trials' processes
-broken = importlib.import_module("broken")
+Fair = importlib.import_module("broken").Fair
 SMALL = {"puzzles": 64, "epochs": 1}
 
 
@@ -81,6 +83,21 @@ def test_leaky_supervision_is_found_by_intervention_and_never_passes() -> None:
     [task] = report.tasks
     assert task.judgement.verdict == "LEAKY"
     assert "labels of the givens" in task.judgement.reason
+    assert report.exit_code == 1
+
+
+class Blind(Fair):
+    """Its loss leaves the givens out whatever the answer holds, so that no intervention moves it."""
+
+    def loss(self, beliefs: torch.Tensor, given: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        return answer_nll(self(beliefs, given), answer.masked_fill(given, -1))
+
+
+def test_leaky_supervision_never_passes_even_where_the_loss_ignores_it() -> None:
+    report = check(Blind, tasks=[Mapping(symbols=3, supervision="leaky")], seeds=1, workers=0, settings=SMALL)
+    [task] = report.tasks
+    assert not [f for f in task.findings if f.check.startswith("leak/labels") and f.status == "fail"]
+    assert task.judgement.verdict == "LEAKY"
     assert report.exit_code == 1
 
 
@@ -178,7 +195,7 @@ def test_missing_images_are_told_before_anything_runs(tmp_path: Path) -> None:
 
 
 def test_a_callable_is_checked_too() -> None:
-    factory = lambda problem: broken.Fair(problem)  # noqa: E731, PLW0108 - a lambda is the point
+    factory = lambda problem: Fair(problem)  # noqa: E731, PLW0108 - a lambda is the point
     report = check(factory, tasks=[Mapping(symbols=3)], seeds=1, settings=SMALL)
     assert len(report.tasks[0].outcomes) == 4  # in this process: a lambda cannot be sent to another
 

@@ -10,6 +10,9 @@ from torch import nn
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import make_problem
 from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks.contract import check_contract
+from groundcheck.solvers import adapters
 from groundcheck.solvers.adapters import (
     LTN,
     ConvexRelaxation,
@@ -18,6 +21,7 @@ from groundcheck.solvers.adapters import (
     from_decorator,
 )
 from groundcheck.solvers.blackbox import Blackbox
+from groundcheck.solvers.extras import MissingExtraError
 
 DIFFER = make_problem(("a", "b"), (2, 2), [[-1, -3], [-2, -4]])
 
@@ -129,3 +133,15 @@ def test_public_satnet_completes():
     completion = solver(beliefs, torch.tensor([[True, False]]))
     assert torch.equal(completion[:, 0], beliefs[:, 0])
     assert ((completion >= 0) & (completion <= 1)).all()
+
+
+def test_a_solver_without_its_extra_is_skipped_with_the_reason(monkeypatch):
+    def refuse(*_):
+        raise MissingExtraError(
+            "this needs satnet, which is not installed: pip install 'groundcheck[satnet]'"
+        )
+
+    monkeypatch.setattr(adapters, "require", refuse)
+    build = next(iter(check_contract(SolverSpec("public-satnet"), Mapping())))
+    assert (build.check, build.status) == ("contract/build/mapping", "skip")
+    assert "groundcheck[satnet]" in build.reason

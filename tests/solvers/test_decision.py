@@ -191,11 +191,11 @@ def test_perturbed_gradient_is_the_difference_of_the_perturbed_optima(among):
     beliefs = torch.tensor([[0.6, 0.3, 0.1], [0.0, 0.0, 0.0]]).expand(1, 2, 3).clone()
     log = beliefs.clone().clamp_min(1e-9).log().requires_grad_()
     given, answer = torch.tensor([[True, False]]), torch.tensor([[-1, 1]])
-    solver = Perturbed(task.problem, samples=4000, among=among)
+    solver = Perturbed(task.problem, samples=1500, among=among)
     loss = solver.loss(log.softmax(-1), given, answer)
     loss.sum().backward()
-    assert loss.item() == pytest.approx(-np.log(0.3), abs=0.08)  # Gumbel: F is the log-partition function
-    assert torch.allclose(log.grad[0, 0], torch.tensor([0.6, -0.7, 0.1]), atol=0.03)
+    assert loss.item() == pytest.approx(-np.log(0.3), abs=0.12)  # Gumbel: F is the log-partition function
+    assert torch.allclose(log.grad[0, 0], torch.tensor([0.6, -0.7, 0.1]), atol=0.05)
 
 
 def test_equally_likely_worlds_are_averaged():
@@ -270,10 +270,12 @@ def test_straight_through_counts_broken_clauses():
 
 
 def test_auxiliaries_resolve_into_pairwise_exclusions():
-    clauses = eliminate_auxiliaries(Mapping().drawn(0).problem)
+    counted = make_problem(("a",), (20,))
+    assert counted.rules.nv > 20
+    clauses = eliminate_auxiliaries(counted)
     assert max(abs(literal) for clause in clauses for literal in clause) <= 20
     pairs = {tuple(sorted(-x for x in c)) for c in clauses if len(c) == 2 and max(c) < 0}
-    assert {(i, j) for i in range(1, 11) for j in range(i + 1, 11)} <= pairs
+    assert {(i, j) for i in range(1, 21) for j in range(i + 1, 21)} <= pairs
 
 
 @pytest.mark.parametrize(

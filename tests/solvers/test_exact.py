@@ -169,9 +169,9 @@ def test_too_many_and_no_solutions_are_refused():
 
 
 @reasonings
-@pytest.mark.parametrize("problem", [latin(3), adder(), Mapping().drawn(0).problem])
+@pytest.mark.parametrize("problem", [latin(3), adder(), Parity(length=4).problem])
 def test_every_question_has_the_answer_of_the_worlds_themselves(problem, reasoning):
-    # Mapping's ten symbols are counted with auxiliary variables, which a circuit must have quantified.
+    # The links of a parity chain are auxiliary variables, which a circuit must have quantified.
     worlds = worlds_of(problem, reasoning)
     cells = len(problem.variables) * problem.symbols
     leaves = torch.randn(4, cells, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

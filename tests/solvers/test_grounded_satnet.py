@@ -59,6 +59,17 @@ def test_it_settles_and_does_not_count_while_evaluated():
     assert solver.batches == 1
 
 
+def test_perception_is_left_alone_until_it_has_settled():
+    solver = GroundedSATNet(SUDOKU.problem.without_rules(), settling=1)
+    beliefs, given, answer = clustered(20, [1, 0, 2, 3])
+    reached = []
+    for _ in range(2):
+        variable = beliefs.clone().requires_grad_()
+        solver.loss(variable, given, answer).sum().backward()
+        reached.append(bool(variable.grad.abs().sum() > 0))
+    assert reached == [False, True]
+
+
 def test_symbols_that_never_answer_keep_their_numbers():
     solver = GroundedSATNet(Mapping().problem.without_rules())
     beliefs = torch.rand(20, 2, 10)

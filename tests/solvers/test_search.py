@@ -16,8 +16,8 @@ from groundcheck.solvers.search import Search
 
 PROBLEMS = {
     "sudoku": Sudoku(size=4).problem,
-    "mapping": Mapping().drawn(0).problem,  # its ten symbols are counted with auxiliary literals
-    "parity": Parity(length=8).problem,  # as are the links of its chain
+    "mapping": Mapping().drawn(0).problem,
+    "parity": Parity(length=8).problem,  # the links of its chain are auxiliary literals
 }
 
 

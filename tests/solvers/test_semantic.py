@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from groundcheck.datasets.problem import make_problem
+from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.semantic import SemanticLoss
+from groundcheck.solvers.solver import answer_nll
 
 DIFFER = make_problem(("a", "b"), (2, 2), [[-1, -3], [-2, -4]])  # literals: a=0, a=1, b=0, b=1
 
@@ -19,7 +21,7 @@ def test_semantic_loss_is_that_of_the_two_worlds():
 
 def test_loss_adds_likelihood_rules_and_entropy():
     torch.manual_seed(0)
-    solver = SemanticLoss(DIFFER, weight=0.5, entropy=0.25)
+    solver = SemanticLoss(DIFFER, weight=0.5, entropy=0.25, tied_to="prediction")
     beliefs = torch.tensor([[[0.7, 0.3], [0.0, 0.0]]])
     given, answer = torch.tensor([[True, False]]), torch.tensor([[-1, 1]])
     q = solver(beliefs, given)[0, 1].detach().numpy()
@@ -37,6 +39,20 @@ def test_the_rules_alone_teach_perception():
     completion = torch.stack([beliefs[:, 0], torch.tensor([[0.1, 0.9]])], dim=1)
     solver.broken(completion).sum().backward()
     assert beliefs.grad[0, 0, 0] < beliefs.grad[0, 0, 1]
+
+
+def test_tied_to_the_answer_it_is_the_exact_likelihood_beside_the_networks_own():
+    torch.manual_seed(0)
+    solver, beliefs = SemanticLoss(DIFFER), torch.tensor([[[0.7, 0.3], [0.0, 0.0]]])
+    given, answer = torch.tensor([[True, False]]), torch.tensor([[-1, 1]])
+    own = answer_nll(solver(beliefs, given), answer)
+    exact = Exact(DIFFER).loss(beliefs, given, answer)
+    assert torch.allclose(solver.loss(beliefs, given, answer), own + exact)
+
+
+def test_an_unknown_tie_is_refused():
+    with pytest.raises(ValueError, match="tied_to='both'"):
+        SemanticLoss(DIFFER, tied_to="both")
 
 
 @pytest.mark.parametrize("option", ["weight", "entropy"])

@@ -1,0 +1,87 @@
+"""The GitHub action: its steps are scripts, and these tests run them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+[gate]
+profile = "tiny"
+require = "UNGROUNDED"
+
+[profiles.tiny]
+tasks = ["mapping"]
+seeds = 1
+epochs = 1
+settings = { puzzles = 64 }
+
+[solvers.mlp]
+"""
+
+
+def run_gate(folder: Path, **inputs: str) -> tuple[int, str]:
+    """The step of the action, with the environment a runner gives it."""
+    (folder / "bin").mkdir(exist_ok=True)
+    python = folder / "bin" / "python"
+    if not python.exists():
+        python.symlink_to(sys.executable)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "GITHUB_ACTION_PATH": str(ROOT),
+        "GITHUB_STEP_SUMMARY": str(folder / "step-summary"),
+        "GITHUB_OUTPUT": str(folder / "step-output"),
+        **{f"INPUT_{name}": value for name, value in inputs.items()},
+    }
+    command = ["bash", str(ROOT / "action" / "gate.sh")]
+    ran = subprocess.run(
+        command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def test_gate_step_passes_and_tells_the_job(tmp_path: Path) -> None:
+    (tmp_path / "groundcheck.toml").write_text(CONFIG)
+    (tmp_path / "step-summary").write_text("before\n")
+    code, told = run_gate(tmp_path, OUTPUT="out")
+    # One seed does not decide: 3, unless a check of the contract fails. That it is told is the step's business.
+    assert code in (1, 3), told
+    assert (tmp_path / "step-output").read_text() == f"exit-code={code}\nreport=out\n"
+    summary = (tmp_path / "step-summary").read_text()
+    assert summary.startswith("before\n## groundcheck")
+    assert re.search(r"\| mlp \| mapping \|.* of 1 \|", summary)
+    suite = ET.parse(tmp_path / "out" / "junit.xml").getroot()[0]
+    assert int(suite.get("tests") or 0) > 3
+    assert (tmp_path / "out" / "runs" / "mlp" / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_inputs_are_data_and_not_commands(tmp_path: Path) -> None:
+    code, told = run_gate(tmp_path, SOLVERS="$(touch${IFS}owned) --help;touch owned", PROFILE="`touch owned`")
+    assert code == 2, told
+    assert not (tmp_path / "owned").exists()
+    assert "exit-code=2" in (tmp_path / "step-output").read_text()
+
+
+def test_action_and_hook_are_what_they_claim() -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    gate = next(step for step in action["runs"]["steps"] if step.get("id") == "gate")
+    script = (ROOT / "action" / "gate.sh").read_text()
+    used = set(re.findall(r"INPUT_[A-Z_]+", script))
+    assert used == set(gate["env"])
+    handed_on = {re.search(r"inputs\.([\w-]+)", value)[1] for value in gate["env"].values()}
+    assert handed_on | {"install"} == set(action["inputs"])
+    # An expression inside a script would let an input become a command.
+    assert not [step for step in action["runs"]["steps"] if "${{" in step.get("run", "")]
+    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert hook["entry"].split() == ["groundcheck", "gate"]
+    assert re.search(hook["files"], "groundcheck.toml")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "groundcheck.yml").read_text())
+    [use] = [step for step in workflow["jobs"]["gate"]["steps"] if step["uses"] == "./"]
+    assert set(use["with"]) <= set(action["inputs"])
