@@ -77,7 +77,7 @@ def clustered_interval(
     """Percentile bootstrap interval of a mean whose observations come in clusters, such as cells of a board.
 
     Whole clusters are drawn with replacement: observations of one cluster depend on each other, and to draw
-    them one by one would promise too much. Source: Efron & Tibshirani 1993, §8.6; Davison & Hinkley 1997, §3.8.
+    them one by one would promise too much. Source: Davison & Hinkley 1997, *Bootstrap methods*, §3.8.
     """
     if len(values) == 0:
         return (0.0, 1.0)

@@ -21,9 +21,15 @@ SMALL = Mapping(symbols=3, bijection=(1, 2, 0))
 SHORT = {"training.puzzles": 256, "training.epochs": 6, "training.batch": 16}
 
 
-def checked(name: str, task=SMALL, **options) -> Report:
+def checked(name: str, task=SMALL, seeds: int = 1, **options) -> Report:
     return check(
-        f"gallery_trained:{name}", tasks=[task], settings=SHORT, seeds=2, workers=0, isolate=False, **options
+        f"gallery_trained:{name}",
+        tasks=[task],
+        settings=SHORT,
+        seeds=seeds,
+        workers=0,
+        isolate=False,
+        **options,
     )
 
 
@@ -41,7 +47,7 @@ def test_a_loss_over_all_cells_leaks() -> None:
 
 
 def test_a_hidden_relabelling_is_a_shortcut_where_rules_are_given() -> None:
-    report = checked("RelabelsWhatItIsGiven")
+    report = checked("RelabelsWhatItIsGiven", seeds=2)
     assert report.tasks[0].judgement.verdict == "SHORTCUT"
     assert failing(report) == {"contract/equivariance", "grounding", "reasoning"}
     scores = report.tasks[0].scores("grounding")[0]
@@ -66,11 +72,11 @@ def test_an_answer_that_does_not_come_through_the_beliefs_is_caught_by_intervent
 
 
 def test_rules_that_are_kept_pass_everything() -> None:
-    report = check("exact", tasks=[SMALL], settings=SHORT, seeds=2, workers=0)
+    report = check("exact", tasks=[SMALL], settings=SHORT, seeds=1, workers=0)
     task = report.tasks[0]
     assert failing(report) == set()
     assert [f.status for f in task.findings if f.check.startswith("bypass/")] == ["pass"] * 3
-    assert task.judgement.grounded == 2
+    assert task.judgement.grounded == 1
 
 
 def test_what_the_puzzles_leave_open_fails_nobody() -> None:

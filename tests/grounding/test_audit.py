@@ -32,6 +32,7 @@ def test_the_masked_loss_passes_at_the_right_scale() -> None:
     assert [f.status for f in found.findings] == ["pass", "pass"]
     assert found.scale == pytest.approx(1)
     assert found.variables == ()
+    assert [(f.figure, f.bound) for f in found.findings] == [(0.0, 0.0), (pytest.approx(1), 1.0)]
 
 
 def test_labels_written_into_the_givens_pass_with_another_scale() -> None:
