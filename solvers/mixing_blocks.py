@@ -176,10 +176,15 @@ def pack(source, rows, columns, count, tile, square, packed):
     for top in range(0, count, tile):
         start = top * len(columns)
         for r in range(tile):
-            for j in range(len(columns)):
-                packed[start + j * tile + r] = source[rows[top + r], columns[j]] if top + r < count else 0
-            if square and top + r < count:
-                packed[start + (top + r) * tile + r] = 0
+            if top + r < count:
+                row = source[rows[top + r]]
+                for j in range(len(columns)):
+                    packed[start + j * tile + r] = row[columns[j]]
+                if square:
+                    packed[start + (top + r) * tile + r] = 0
+            else:
+                for j in range(len(columns)):
+                    packed[start + j * tile + r] = 0
 
 
 @njit(**PART)

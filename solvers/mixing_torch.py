@@ -53,19 +53,20 @@ def solve(clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Swee
         decrease = bits.new_zeros(len(rows))
         for block, places in blocks:
             pulls = torch.bmm(gram[block].expand(len(rows), -1, -1), vectors)
-            inside = gram[block][:, block]
+            inside, exact = gram[block][:, block], torch.zeros_like(pulls)
             for place in places:
                 variable = block.start + place
                 pull, old = pulls[:, place], vectors[:, variable]
-                norm = pull.norm(dim=-1)
-                moves = free[:, variable] & (norm > floor[variable])
-                norm = torch.where(moves, norm, 0)
-                best = torch.where(moves[:, None], pull / -norm[:, None], old)
-                step, share = _step(best - old, old, sweeps.relaxation)
-                decrease += 2 * norm * share
-                size[:, variable] = norm
-                vectors[:, variable] += step
-                pulls[:, place + 1 :] += inside[place + 1 :, place, None] * step[:, None, :]
+                norm = pull.norm(dim=-1, keepdim=True)
+                moves = free[:, variable, None] & (norm > floor[variable])
+                step = torch.where(moves, pull / -norm - old, 0)
+                size[:, variable, None] = torch.where(moves, norm, 0)
+                exact[:, place] = step
+                if sweeps.relaxation:
+                    step = _farther(step, old, sweeps.relaxation)
+                old += step
+                pulls[:, place + 1 :].addcmul_(inside[place + 1 :, place, None], step[:, None, :])
+            decrease += (2 * size[:, block] * _share(exact, sweeps.relaxation)).sum(-1)
         taken[rows] += 1
         if sweep == 0:
             enough = sweeps.tolerance * decrease
@@ -124,17 +125,17 @@ def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, sweeps: Sweeps) -> V
         change = slope.new_zeros(len(rows))
         for block, places in blocks:
             pulls = torch.bmm(gram[block].expand(len(rows), -1, -1), adjoint)
-            inside = gram[block][:, block]
+            inside, steps = gram[block][:, block], torch.zeros_like(pulls)
             for place in places:
                 variable = block.start + place
-                pull, vector = pulls[:, place], vectors[:, variable]
+                pull, vector, old = pulls[:, place], vectors[:, variable], adjoint[:, variable]
                 across = pull - (pull * vector).sum(-1, keepdim=True) * vector
                 best = (across + drive[:, variable]) / -stiffness[:, variable, None]
-                towards = best - adjoint[:, variable]
-                step = torch.where(moves[:, variable, None], (1 + omega) * towards, 0)
-                change += stiffness[:, variable] * step.square().sum(-1)
-                adjoint[:, variable] += step
-                pulls[:, place + 1 :] += inside[place + 1 :, place, None] * step[:, None, :]
+                step = torch.where(moves[:, variable, None], (1 + omega) * (best - old), 0)
+                steps[:, place] = step
+                old += step
+                pulls[:, place + 1 :].addcmul_(inside[place + 1 :, place, None], step[:, None, :])
+            change += (stiffness[:, block] * steps.square().sum(-1)).sum(-1)
         if sweeps.backward_tolerance is None:
             stops = planned <= sweep + 1
         elif sweep == 0:
@@ -198,21 +199,24 @@ def _read(vectors: Vectors) -> Bits:
     return torch.where(along < 0, half, 1 - half)
 
 
-def _step(
-    towards: Float[Tensor, "batch k"], old: Float[Tensor, "batch k"], omega: float
-) -> tuple[Float[Tensor, "batch k"], Float[Tensor, " batch"]]:
-    """Step of a unit vector, and the decrease of v·g/|g| it brings, h = |d|²/2 for the full step d.
+def _farther(
+    exact: Float[Tensor, "batch k"], old: Float[Tensor, "batch k"], omega: float
+) -> Float[Tensor, "batch k"]:
+    """Over-relaxed step: old + (1+ω)d, back on the sphere, its length being √(1 + ω(1+ω)|d|²)."""
+    length = (1 + omega * (1 + omega) * exact.square().sum(-1, keepdim=True)).sqrt()
+    return (old + (1 + omega) * exact) / length - old
 
-    Over-relaxed: old + (1+ω)d, back on the sphere; its length is u = √(1 + 2ω(1+ω)h), and the decrease
-    h[1 − ω²(2−h)/(u(1+ωh+u))], which unlike a difference of objectives does not cancel.
+
+def _share(exact: Float[Tensor, "batch rows k"], omega: float) -> Float[Tensor, "batch rows"]:
+    """Decrease of v·g/|g| by a step, with h = |d|²/2 for the exact step d, and u = √(1 + 2ω(1+ω)h).
+
+    Over-relaxed it is h[1 − ω²(2−h)/(u(1+ωh+u))], which unlike a difference of objectives does not cancel.
     """
-    half = towards.square().sum(-1) / 2
+    half = exact.square().sum(-1) / 2
     if not omega:
-        return towards, half
+        return half
     length = (1 + 2 * omega * (1 + omega) * half).sqrt()
-    share = half * (1 - omega**2 * (2 - half) / (length * (1 + omega * half + length)))
-    new = (old + (1 + omega) * towards) / length[:, None]
-    return new - old, share
+    return half * (1 - omega**2 * (2 - half) / (length * (1 + omega * half + length)))
 
 
 def _tangent(vectors: Vectors) -> Vectors:

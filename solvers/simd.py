@@ -25,7 +25,15 @@ PART: dict[str, Any] = {**KERNEL, "no_cpython_wrapper": True}
 
 CHAINS = 6  # of additions in a sum of registers: an addition takes 4 cycles, and two can start in each
 
-WIDE = bool(binding.get_host_cpu_features().get("avx512f", False))
+
+def _wide() -> bool:
+    try:
+        return bool(binding.get_host_cpu_features().get("avx512f", False))
+    except RuntimeError:  # LLVM cannot tell on some systems
+        return False
+
+
+WIDE = _wide()
 REGISTER_BYTES = 64 if WIDE else 32
 REGISTERS = 32 if WIDE else 16
 

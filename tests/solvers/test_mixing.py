@@ -73,7 +73,7 @@ def test_single_precision_over_relaxed_stays_near_double(path, layer):
 
 @needs_numba
 @pytest.mark.parametrize("m", [3, 30])  # fewer clauses than half the free variables, and more
-@pytest.mark.parametrize("k", [3, 20, 40])
+@pytest.mark.parametrize("k", [3, 20])
 def test_vectors_of_every_length(k, m):
     rng = torch.Generator().manual_seed(k)
     start = torch.randn(40, k, generator=rng, dtype=torch.float64)

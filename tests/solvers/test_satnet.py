@@ -89,6 +89,8 @@ def test_state_round_trips_and_forward_draws_nothing(path):
 
 @pytest.mark.parametrize("soft", [True, False])
 def test_gradients_agree_with_finite_differences(path, soft):
+    if path == "torch" and not soft:
+        pytest.skip("slow, and the other paths are held against this one")
     sat = layer(path, m=6, **CONVERGED).double()
     beliefs, given, _ = puzzles(rows=3, dtype=torch.float64, soft=soft)
     weights = torch.rand(beliefs.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
