@@ -11,9 +11,10 @@ import argparse
 import time
 
 import torch
+from torch.nn import functional
+
 from groundcheck.solvers.mixing import MixingLayer
 from groundcheck.solvers.sweeps import Sweeps
-from torch.nn import functional
 
 EPOCHS, BATCH, TRAIN, TEST = 20, 100, 9000, 1000
 

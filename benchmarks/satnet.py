@@ -30,10 +30,11 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Pa
 
 # ruff: noqa: E402
 import torch
+from torch import Tensor, nn
+
 from groundcheck.solvers.mixing import MixingLayer
 from groundcheck.solvers.simd import REGISTER_BYTES
 from groundcheck.solvers.sweeps import Sweeps
-from torch import Tensor, nn
 
 PLAIN = Sweeps(backward_tolerance=None)  # as the public layer steps and stops
 PUBLIC_K = 32

@@ -11,9 +11,10 @@ import argparse
 import time
 
 import torch
+from torch import Tensor, nn
+
 from groundcheck.datasets.problem import Problem
 from groundcheck.solvers.satnet import SATNet
-from torch import Tensor, nn
 
 SIDE, BATCH, GIVENS = 9, 40, 36
 

@@ -93,7 +93,7 @@ class Chain(torch.autograd.Function):
     """A layer of three bits along sequences, in one call: `MixingLayer.chain` on the path of lanes."""
 
     @staticmethod
-    def forward(  # noqa: PLR0917 -- autograd passes by position
+    def forward(
         ctx: Any, clauses: Clauses, sequence: Bits, start: Start, sweeps: Sweeps, rounded: bool
     ) -> Ends:
         """The third bit of the last step."""

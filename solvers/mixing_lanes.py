@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, PLR0912, PLR0917 -- numba infers types; kernels take what they touch
+# ruff: noqa: ANN001, ANN201, PLR0912 -- numba infers types; kernels take what they touch
 # pyright: basic
 """The mixing method for small layers: a vector register holds one number of as many samples.
 

@@ -4,11 +4,12 @@ import sys
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from groundcheck.solvers import mixing
 from groundcheck.solvers.mixing import Mixing, MixingLayer, choose_path, compiled
 from groundcheck.solvers.sweeps import Sweeps
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 K = 5  # one size for all, as each is compiled
 needs_numba = pytest.mark.skipif(not compiled(), reason="numba is missing or disabled")
