@@ -1,7 +1,6 @@
 """Runs on disk: killed, continued, excluded, damaged."""
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -132,30 +131,32 @@ def test_a_run_is_not_continued_with_other_settings_or_versions(tmp_path: Path) 
         open_run(tmp_path, **other, resume=True).__enter__()
 
 
-def hold_run(folder: Path, held: Any) -> None:
-    with open_run(folder, **KEPT, resume=False):
-        held.set()
-        time.sleep(60)
+HOLD = """
+import sys, time
+from pathlib import Path
+from groundcheck.grounding.run_directory import open_run
+with open_run(Path(sys.argv[1]), **{kept}, resume=False):
+    print("held", flush=True)
+    time.sleep(120)
+"""
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator[Any]:
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that holds a run in tmp_path."""
-    context = multiprocessing.get_context("forkserver")
-    held = context.Event()
-    process = context.Process(target=hold_run, args=(tmp_path, held))
-    process.start()
-    assert held.wait(60)
-    yield process
-    process.kill()
-    process.join(60)
+    command = [sys.executable, "-c", HOLD.format(kept=KEPT), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
-def test_two_processes_exclude_each_other(tmp_path: Path, holder: Any) -> None:
+def test_two_processes_exclude_each_other(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     with pytest.raises(ValueError, match=rf"is in use by process {holder.pid} on .*wait until it has ended"):
         open_run(tmp_path, **KEPT, resume=True).__enter__()
     os.kill(holder.pid, signal.SIGKILL)
-    holder.join()
+    holder.wait()
     with open_run(tmp_path, **KEPT, resume=True):  # a lock ends with its process, however it ends
         pass
 
