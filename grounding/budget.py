@@ -5,7 +5,7 @@ from dataclasses import replace
 from ..datasets.task import Task
 from .training import Training
 
-# Enough for a solver that grounds to do so on every seed we measured (docs/results.md), with room to spare.
+# Enough for a solver that grounds to do so on every seed we measured (docs/results.md).
 BUDGETS = {
     "mapping": Training(puzzles=2000, epochs=10, batch=64),
     "sudoku": Training(puzzles=600, epochs=15, batch=32),

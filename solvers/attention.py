@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..datasets.problem import Problem
-from .neural import complete
-from .solver import Answer, Beliefs, Given, Solver, answer_nll, hide_queries
+from .neural import Stepwise, complete
+from .solver import Beliefs, Given, hide_queries
 
 Tokens = Float[Tensor, "batch variables width"]
 
@@ -33,7 +33,7 @@ class _Block(nn.Module):
         return x + self.mlp(self.before_mlp(x))
 
 
-class Transformer(Solver):
+class Transformer(Stepwise):
     """Attention over variables; no logic, and no notion of a rule.
 
     A variable's token is a linear map of its beliefs (zero at a query) and of whether it is given, plus
@@ -68,7 +68,7 @@ class Transformer(Solver):
         self.norm = nn.LayerNorm(width)
         self.read = nn.Linear(width, problem.symbols, bias=False)
 
-    def _completions(self, beliefs: Beliefs, given: Given) -> list[Beliefs]:
+    def completions(self, beliefs: Beliefs, given: Given) -> list[Beliefs]:
         """What would be answered after each recurrence."""
         seen = torch.cat([hide_queries(beliefs, given), given.unsqueeze(-1).to(beliefs.dtype)], dim=-1)
         x = self.embed(seen) + self.position
@@ -78,15 +78,6 @@ class Transformer(Solver):
                 x = block(x)
             completions.append(complete(self.read(self.norm(x)), beliefs, given, self.legal))
         return completions
-
-    def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
-        """What is answered after the last recurrence."""
-        return self._completions(beliefs, given)[-1]
-
-    def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
-        """Negative log-likelihood of the answer, mean over the recurrences."""
-        losses = [answer_nll(each, answer) for each in self._completions(beliefs, given)]
-        return torch.stack(losses).mean(0)
 
 
 class RecurrentTransformer(Transformer):

@@ -3,16 +3,34 @@
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
-from .solver import Beliefs, Given, Solver, hide_queries
+from .solver import Answer, Beliefs, Given, Solver, answer_nll, hide_queries
 
 
 def complete(logits: Beliefs, beliefs: Beliefs, given: Given, legal: Tensor) -> Beliefs:
     """Softmax of `logits` over each variable's own symbols at the queries, what was seen at the givens."""
     guessed = logits.masked_fill(~legal, -torch.inf).softmax(-1)
     return torch.where(given.unsqueeze(-1), beliefs, guessed)
+
+
+class Stepwise(Solver):
+    """A network that is asked for its answer after every step; the last answers, all of them are trained."""
+
+    def completions(self, beliefs: Beliefs, given: Given) -> list[Beliefs]:
+        """What is answered after each step, at least one."""
+        raise NotImplementedError(f"{type(self).__name__} has to write completions(beliefs, given)")
+
+    def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
+        """What is answered after the last step."""
+        return self.completions(beliefs, given)[-1]
+
+    def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
+        """Negative log-likelihood of the answer, mean over the steps."""
+        losses = [answer_nll(each, answer) for each in self.completions(beliefs, given)]
+        return torch.stack(losses).mean(0)
 
 
 class MLP(Solver):

@@ -3,15 +3,14 @@
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
-from .neural import complete
-from .solver import Answer, Beliefs, Given, Solver, answer_nll, hide_queries
+from .neural import Stepwise, complete
+from .solver import Beliefs, Given, hide_queries
 
 
-class RRN(Solver):
+class RRN(Stepwise):
     """Recurrent relational network: every variable sends every other a message, over and over.
 
     x_v = mlp(beliefs, given, position); then `steps` times m_v = Σ_{u ≠ v} f(h_u, h_v) and
@@ -51,7 +50,8 @@ class RRN(Solver):
         self.update = nn.LSTMCell(2 * width, width)
         self.read = nn.Linear(width, problem.symbols)
 
-    def _completions(self, beliefs: Beliefs, given: Given) -> list[Beliefs]:
+    def completions(self, beliefs: Beliefs, given: Given) -> list[Beliefs]:
+        """What is answered after each step of messages."""
         batch, variables, _ = beliefs.shape
         position = self.position.expand(batch, -1, -1)
         flags = given.unsqueeze(-1).to(beliefs.dtype)
@@ -68,12 +68,3 @@ class RRN(Solver):
             hidden, cell = self.update(inward, (hidden, cell))
             completions.append(complete(self.read(hidden.view_as(x)), beliefs, given, self.legal))
         return completions
-
-    def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
-        """What is answered after the last step."""
-        return self._completions(beliefs, given)[-1]
-
-    def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
-        """Negative log-likelihood of the answer, mean over the steps."""
-        losses = [answer_nll(each, answer) for each in self._completions(beliefs, given)]
-        return torch.stack(losses).mean(0)

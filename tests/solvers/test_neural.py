@@ -93,7 +93,7 @@ def test_loss_is_the_mean_over_the_steps(build):
     beliefs = torch.rand(2, 3, 5)
     given = torch.tensor([[True, True, False]]).expand(2, 3)
     answer = torch.tensor([[-1, -1, 4], [-1, -1, 0]])
-    steps = [-step[torch.arange(2), 2, answer[:, 2]].log() for step in solver._completions(beliefs, given)]
+    steps = [-step[torch.arange(2), 2, answer[:, 2]].log() for step in solver.completions(beliefs, given)]
     assert len({round(step[0].item(), 5) for step in steps}) > 1
     assert torch.allclose(solver.loss(beliefs, given, answer), sum(steps) / len(steps))
 
