@@ -92,14 +92,14 @@ def _over(relaxation: float) -> float | None:
 
 @dataclass
 class LanesSolved:
-    """What the derivative needs; arrays as `mixing_lanes` describes them, by step and group of samples."""
+    """What the derivative needs; sample by sample, of every step."""
 
     gram: Float[Tensor, "n n"]
     signs: Float[np.ndarray, " n"]
     rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
-    vectors: Float[Tensor, "steps groups rows k lanes"]
-    norms: Float[Tensor, "steps groups rows lanes"]
-    fixed: Float[Tensor, "steps groups n 2 lanes"]
+    vectors: Float[Tensor, "steps batch rows k"]
+    norms: Float[Tensor, "steps batch rows"]
+    fixed: Float[Tensor, "steps batch n 2"]
     sweeps: Int[np.ndarray, "steps batch"]
     converged: Bool[np.ndarray, "steps batch"]
 
@@ -127,7 +127,6 @@ class Lanes:
         """Step after step; the first bit of each but the first is filled in from the last bit before."""
         (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
         lanes = REGISTER_BYTES // dtype.itemsize
-        groups = -(-samples // lanes)
         given = known.contiguous().numpy()
         free = np.ones(n, np.bool_)
         free[0], free[1 : 1 + inputs] = False, ~given.all(0)
@@ -137,9 +136,9 @@ class Lanes:
             gram=clauses @ clauses.T,
             signs=_signs(start),
             rows=places,
-            vectors=torch.empty(steps, groups, rows, k, lanes, dtype=dtype),
-            norms=torch.empty(steps, groups, rows, lanes, dtype=dtype),
-            fixed=torch.empty(steps, groups, n, 2, lanes, dtype=dtype),
+            vectors=torch.empty(steps, samples, rows, k, dtype=dtype),
+            norms=torch.empty(steps, samples, rows, dtype=dtype),
+            fixed=torch.empty(steps, samples, n, 2, dtype=dtype),
             sweeps=np.zeros((steps, samples), np.int64),
             converged=np.zeros((steps, samples), np.bool_),
         )
@@ -157,11 +156,13 @@ class Lanes:
         def work(_: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
                 "lanes", dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
-                registers=(6, lanes),
+                own=(rows, k, lanes), lengths=(rows, lanes), pulling=(rows, 2, lanes), moving=(rows, lanes),
+                held=(n, 2, lanes), registers=(6, lanes),
             )  # fmt: skip
-            mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch)
+            owner = np.empty(lanes, np.int64)
+            mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch, owner)
 
-        parallel(work, groups, steps * samples * rows**2 * k * 10)
+        parallel(work, samples, steps * samples * rows**2 * k * 10)
         return completed, solved
 
     @staticmethod
@@ -177,7 +178,8 @@ class Lanes:
         clauses: Clauses, known: Known, solved: LanesSolved, slope: Steps, sweeps: Sweeps
     ) -> tuple[Float[Tensor, "n n"], Steps]:
         """Step before step, from the slope of the last; of the others only what comes back counts."""
-        (steps, groups, rows, k, lanes), n, dtype = solved.vectors.shape, len(clauses), clauses.dtype
+        (steps, samples, rows, k), n, dtype = solved.vectors.shape, len(clauses), clauses.dtype
+        lanes = REGISTER_BYTES // dtype.itemsize
         to_bits = torch.zeros_like(slope)
         products = torch.zeros(torch.get_num_threads(), n, n, dtype=dtype)
         arguments = (
@@ -190,13 +192,17 @@ class Lanes:
         def work(thread: int, first: int, last: int) -> None:
             scratch = WORKSPACE.arrays(
                 "lanes, adjoint", dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
-                towards=(rows, n, lanes), adjoint=(rows, k, lanes), drive=(rows, 2, lanes),
-                stiffness=(rows, lanes), pull=(2, lanes), registers=(3, lanes),
+                towards=(rows, n, lanes), own=(rows, k, lanes), held=(n, 2, lanes), adjoint=(rows, k, lanes),
+                drive=(rows, 2, lanes), stiffness=(rows, lanes), pull=(2, lanes), registers=(3, lanes),
             )  # fmt: skip
+            owner = np.empty(lanes, np.int64)
+            order = first + solved.sweeps[:, first:last].argsort(axis=1, kind="stable")
             results = products[thread].numpy(), to_bits.numpy()
-            mixing_lanes.differentiate((0,) * k, *arguments, first, last, *schedule, *results, *scratch)
+            mixing_lanes.differentiate(
+                (0,) * k, *arguments, first, last, order, *schedule, *results, *scratch, owner
+            )
 
-        parallel(work, groups, steps * slope.shape[1] * rows**2 * k * 10)
+        parallel(work, samples, steps * samples * rows**2 * k * 10)
         return products.sum(0) if len(products) > 1 else products[0], to_bits
 
 

@@ -199,10 +199,9 @@ def pack(gram, rows, packed):
 
 
 @njit(**PART)
-def prepare(gram, signs, bits, known, rows, offset, sound, free, completed, fixed, base, lane, mask):
-    """Embeds what is known of the samples from `offset` on, and sums its pulls on the visited rows."""
-    (samples, inputs), variables, lanes = bits.shape, len(gram), len(sound)
-    here = min(lanes, samples - offset)
+def prepare(gram, signs, bits, known, rows, offset, here, free, completed, fixed, base, lane, mask, sound):
+    """Embeds what is known of `here` samples from `offset` on, and sums its pulls on the visited rows."""
+    inputs, variables, lanes = bits.shape[1], len(gram), len(sound)
     for i in range(lanes):
         sound[i] = 1 if i < here else 0
     for i in range(here):
@@ -230,180 +229,203 @@ def prepare(gram, signs, bits, known, rows, offset, sound, free, completed, fixe
                 free[place, i] = 0
 
 
+@njit(**PART)
+def begin(start, rows, free, base, source, own, lengths, here, pulling, target):
+    """Sample `source` of a group moves into lane `target`, its free vectors at their start."""
+    for place in range(len(rows)):
+        lengths[place, target], here[place, target] = 0, free[place, source]
+        for q in range(2):
+            pulling[place, q, target] = base[place, q, source]
+        for q in range(start.shape[1]):
+            own[place, q, target] = start[rows[place], q] * free[place, source]
+
+
+@njit(**PART)
+def gather(owner, kept, own):
+    """The vectors of each lane's sample move into the lane."""
+    for i in range(len(owner)):
+        if owner[i] >= 0:
+            sample = kept[owner[i]]
+            for place in range(own.shape[0]):
+                for q in range(own.shape[1]):
+                    own[place, q, i] = sample[place, q]
+
+
+@njit(**PART)
+def keep(own, lane, kept):
+    """The vectors of a lane are kept with its sample."""
+    for place in range(kept.shape[0]):
+        for q in range(kept.shape[1]):
+            kept[place, q] = own[place, q, lane]
+
+
 @njit(**KERNEL)
 def solve(
     size, gram, start, signs, bits, known, rows, rounded, first, last, limit, tolerance, omega, epsilon,
-    completed, vectors, norms, fixed, sweeps, converged, packed, floor, base, free, registers,
+    completed, vectors, norms, fixed, sweeps, converged, packed, floor, base, free, own, lengths, pulling,
+    moving, held, registers, owner,
 ):  # fmt: skip
-    """Solves the groups first … last−1, step after step; see `mixing_torch.solve`.
+    """Solves the samples first … last−1, step after step; see `mixing_torch.solve`.
 
     The first axis of bits and of the results is that of steps. The first bit of each step but the first
-    is filled in from the last bit of the one before, `rounded` or not.
+    is filled in from the last bit of the one before, `rounded` or not. A lane whose sample is done takes
+    the next one: `owner` is the sample of each lane, or −1.
     """
-    (_, samples, inputs), lanes, visited, k = bits.shape, registers.shape[1], len(rows), start.shape[1]
-    sound, active, decrease = registers[0], registers[1], registers[2]
-    enough, lane, mask = registers[3], registers[4], registers[5]
+    inputs, lanes, visited = bits.shape[2], len(owner), len(rows)
+    active, decrease, enough = registers[0], registers[1], registers[2]
+    lane, mask, sound = registers[3], registers[4], registers[5]
     pack(gram, rows, packed)
     for place in range(visited):
         floor[place] = packed[place, place] * epsilon
         packed[place, place] = 0
-    for turn in range(len(bits) * (last - first)):
-        step, group = turn // (last - first), first + turn % (last - first)
-        offset = group * lanes
-        here = min(lanes, samples - offset)
+    own[:] = 0
+    for step in range(len(bits)):
         if step:
-            for i in range(here):
-                state = completed[step - 1, offset + i, inputs - 1]
-                bits[step, offset + i, 0] = state > 0.5 if rounded else state
-        own, lengths = vectors[step, group], norms[step, group]
-        prepare(
-            gram,
-            signs,
-            bits[step],
-            known,
-            rows,
-            offset,
-            sound,
-            free,
-            completed[step],
-            fixed[step, group],
-            base,
-            lane,
-            mask,
-        )
-        for place in range(visited):
+            for sample in range(first, last):
+                state = completed[step - 1, sample, inputs - 1]
+                bits[step, sample, 0] = state > 0.5 if rounded else state
+        owner[:], active[:] = -1, 0
+        waiting, left = first, last - first
+        while left:
             for i in range(lanes):
-                lengths[place, i] = 0
-            for q in range(k):
-                for i in range(lanes):
-                    own[place, q, i] = start[rows[place], q] * free[place, i]
-        for i in range(lanes):
-            active[i] = sound[i]
-        going = visited
-        for sweep in range(limit):
-            if not going:
-                break
-            for i in range(lanes):
-                decrease[i] = 0
+                if owner[i] < 0 and waiting < last:
+                    source = (waiting - first) % lanes
+                    if source == 0:
+                        here = min(lanes, last - waiting)
+                        prepare(
+                            gram, signs, bits[step], known, rows, waiting, here, free, completed[step],
+                            held, base, lane, mask, sound,
+                        )  # fmt: skip
+                        for j in range(here):
+                            keep(held, j, fixed[step, waiting + j])
+                    begin(start, rows, free, base, source, own, lengths, moving, pulling, i)
+                    owner[i], active[i] = waiting, sound[source]
+                    waiting += 1
+            decrease[:] = 0
             for place in range(visited):
                 relax(
-                    size, packed, base, floor, free, active, own, lengths, decrease, place, visited, omega,
+                    size, packed, pulling, floor, moving, active, own, lengths, decrease, place, visited,
+                    omega,
                 )  # fmt: skip
-            going = 0
-            for i in range(here):
-                if active[i]:
-                    sweeps[step, offset + i] = sweep + 1
-                    if sweep == 0:
-                        enough[i] = tolerance * decrease[i]
-                    if decrease[i] > 0 and (sweep == 0 or decrease[i] >= enough[i]):
-                        going += 1
-                    else:
-                        active[i] = 0
-                        converged[step, offset + i] = True
-        for place in range(visited):
-            if rows[place] <= inputs:
-                read(size, own, place, lane)
-                for i in range(here):
-                    if free[place, i]:
-                        completed[step, offset + i, rows[place] - 1] = lane[i]
+            for i in range(lanes):
+                sample = owner[i]
+                if sample < 0:
+                    continue
+                if sweeps[step, sample] == 0:
+                    enough[i] = tolerance * decrease[i]
+                more = decrease[i] > 0 and (sweeps[step, sample] == 0 or decrease[i] >= enough[i])
+                sweeps[step, sample] += 1
+                if not more or sweeps[step, sample] == limit:
+                    converged[step, sample] = not more
+                    keep(own, i, vectors[step, sample])
+                    for place in range(visited):
+                        norms[step, sample, place] = lengths[place, i]
+                    owner[i], active[i] = -1, 0
+                    left -= 1
+        for offset in range(first, last, lanes):
+            here = min(lanes, last - offset)
+            for i in range(lanes):
+                owner[i] = offset + i if i < here else -1
+            gather(owner, vectors[step], own)
+            for place in range(visited):
+                column = rows[place] - 1
+                if column < inputs:
+                    read(size, own, place, lane)
+                    for i in range(here):
+                        # The truth is embedded where all that is known of a sample is finite.
+                        if not known[offset + i, column] and fixed[step, offset + i, 0, 0] > 0:
+                            completed[step, offset + i, column] = lane[i]
 
 
 @njit(**PART)
-def lean(slope, offset, column, own, lengths, prox, kink, active, stiffness, drive):
+def lean(owner, slope, column, own, norms, place, prox, kink, stiffness, drive):
     """What drives the adjoint of one visited row, and how stiff it is; see `mixing_torch`."""
     k, lanes = own.shape
     for i in range(lanes):
         stiffness[i], drive[0, i], drive[1, i] = 0, 0, 0
-        if lengths[i] > 0:
-            active[i] = 1
-            stiffness[i] = lengths[i] + prox
+        if owner[i] >= 0 and norms[owner[i], place] > 0:
+            stiffness[i] = norms[owner[i], place] + prox
             if column < slope.shape[1]:
                 rest = own[0, i] * 0
                 for q in range(1, k):
                     rest += own[q, i] * own[q, i]
                 if rest > kink * kink:
                     rest = math.sqrt(rest)
-                    push = slope[offset + i, column] / math.pi
+                    push = slope[owner[i], column] / math.pi
                     drive[0, i] = push * rest
                     drive[1, i] = -push * own[0, i] / rest
 
 
 @njit(**KERNEL)
 def differentiate(
-    size, gram, signs, known, rows, slope, vectors, norms, fixed, sweeps, converged, first, last,
+    size, gram, signs, known, rows, slope, vectors, norms, fixed, sweeps, converged, first, last, order,
     limit, tolerance, prox, omega, kink, products, to_bits,
-    packed, across, among, towards, adjoint, drive, stiffness, pull, registers,
+    packed, across, among, towards, own, held, adjoint, drive, stiffness, pull, registers, owner,
 ):  # fmt: skip
-    """Adjoint of groups first … last−1, last step first; adds Σ U Vᵀ to `products`.
+    """Adjoint of the samples first … last−1, last step first; adds Σ U Vᵀ to `products`.
 
-    See `mixing_torch.differentiate`; the first axis of slope and of the results is that of steps.
+    See `mixing_torch.differentiate`; the first axis of slope and of the results is that of steps. Lanes
+    are filled in the `order` of each step, in which samples of about as many sweeps stand together.
 
     A negative tolerance takes each sample's number of sweeps from the forward pass. `among` and `towards`
     hold the products lane by lane.
     """
-    (_, samples, inputs), lanes, k = slope.shape, registers.shape[1], vectors.shape[3]
+    inputs, lanes, k = slope.shape[2], len(owner), vectors.shape[3]
     variables, visited = len(gram), len(rows)
     active, change, enough = registers[0], registers[1], registers[2]
     pack(gram, rows, packed)
+    among[:], towards[:], own[:], held[:] = 0, 0, 0, 0
     for place in range(visited):
         packed[place, place] = 0
         for j in range(variables):
             across[j, place] = gram[j, rows[place]]
-            for i in range(lanes):
-                towards[place, j, i] = 0
-        for j in range(visited):
-            for i in range(lanes):
-                among[place, j, i] = 0
-    for turn in range(len(slope) * (last - first)):
-        step, group = len(slope) - 1 - turn // (last - first), first + turn % (last - first)
-        offset = group * lanes
-        here = min(lanes, samples - offset)
+    for step in range(len(slope) - 1, -1, -1):
         if step < len(slope) - 1:
-            for i in range(here):
-                slope[step, offset + i, inputs - 1] = to_bits[step + 1, offset + i, 0]
-        own, held = vectors[step, group], fixed[step, group]
-        for i in range(lanes):
-            active[i] = 0
-        for place in range(visited):
-            lean(
-                slope[step], offset, rows[place] - 1, own[place], norms[step, group, place], prox, kink,
-                active, stiffness[place], drive[place],
-            )  # fmt: skip
-            for q in range(k):
-                for i in range(lanes):
-                    adjoint[place, q, i] = 0
-        going = visited
-        for sweep in range(limit):
-            if not going:
-                break
+            for sample in range(first, last):
+                slope[step, sample, inputs - 1] = to_bits[step + 1, sample, 0]
+        for offset in range(0, last - first, lanes):
             for i in range(lanes):
-                change[i] = 0
+                owner[i] = order[step, offset + i] if offset + i < last - first else -1
+            gather(owner, vectors[step], own)
+            gather(owner, fixed[step], held)
+            adjoint[:], active[:] = 0, 0
             for place in range(visited):
-                relax_adjoint(
-                    size, packed, own, drive, stiffness, active, adjoint, change, place, visited, omega,
+                lean(
+                    owner, slope[step], rows[place] - 1, own[place], norms[step], place, prox, kink,
+                    stiffness[place], drive[place],
                 )  # fmt: skip
-            going = 0
-            for i in range(here):
-                if active[i]:
-                    if sweep == 0:
-                        enough[i] = tolerance * change[i]
-                    if tolerance < 0:
-                        more = sweep + 1 < sweeps[step, offset + i] - converged[step, offset + i]
-                    else:
-                        more = change[i] > 0 and (sweep == 0 or change[i] >= enough[i])
-                    if more:
-                        going += 1
-                    else:
-                        active[i] = 0
-        for place in range(visited):
-            outer(size, adjoint, place * k * lanes, own, k * lanes, among[place], visited)
-            outer((0, 0), adjoint, place * k * lanes, held, 2 * lanes, towards[place], variables)
-        for j in range(inputs):
-            combine((0, 0), across, (1 + j) * visited, adjoint, k * lanes, pull, 0, visited)
-            for i in range(here):
-                if known[offset + i, j]:
-                    lift = held[1 + j, 1, i] * pull[0, i] - held[1 + j, 0, i] * pull[1, i]
-                    to_bits[step, offset + i, j] = slope[step, offset + i, j] + math.pi * signs[1 + j] * lift
+                for i in range(lanes):
+                    active[i] = max(active[i], stiffness[place, i] > 0)
+            going = visited
+            for sweep in range(limit):
+                if not going:
+                    break
+                change[:] = 0
+                for place in range(visited):
+                    relax_adjoint(
+                        size, packed, own, drive, stiffness, active, adjoint, change, place, visited, omega,
+                    )  # fmt: skip
+                going = 0
+                for i in range(lanes):
+                    if active[i]:
+                        if sweep == 0:
+                            enough[i] = tolerance * change[i]
+                        if tolerance < 0:
+                            more = sweep + 1 < sweeps[step, owner[i]] - converged[step, owner[i]]
+                        else:
+                            more = change[i] > 0 and (sweep == 0 or change[i] >= enough[i])
+                        active[i] = more
+                        going += more
+            for place in range(visited):
+                outer(size, adjoint, place * k * lanes, own, k * lanes, among[place], visited)
+                outer((0, 0), adjoint, place * k * lanes, held, 2 * lanes, towards[place], variables)
+            for j in range(inputs):
+                combine((0, 0), across, (1 + j) * visited, adjoint, k * lanes, pull, 0, visited)
+                for i in range(lanes):
+                    sample = owner[i]
+                    if sample >= 0 and known[sample, j]:
+                        turn = held[1 + j, 1, i] * pull[0, i] - held[1 + j, 0, i] * pull[1, i]
+                        to_bits[step, sample, j] = slope[step, sample, j] + math.pi * signs[1 + j] * turn
     for place in range(visited):
         for j in range(variables):
             for i in range(lanes):
