@@ -95,7 +95,7 @@ class LanesSolved:
     """What the derivative needs; sample by sample, of every step."""
 
     gram: Float[Tensor, "n n"]
-    signs: Float[np.ndarray, " n"]
+    start: Start
     rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
     vectors: Float[Tensor, "steps batch rows k"]
     norms: Float[Tensor, "steps batch rows"]
@@ -125,16 +125,15 @@ class Lanes:
         clauses: Clauses, bits: Steps, known: Known, start: Start, sweeps: Sweeps, *, rounded: bool = False
     ) -> tuple[Steps, LanesSolved]:
         """Step after step; the first bit of each but the first is filled in from the last bit before."""
-        (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
+        (steps, samples, _), (n, k), dtype = bits.shape, start.shape, clauses.dtype
         lanes = REGISTER_BYTES // dtype.itemsize
         given = known.contiguous().numpy()
-        free = np.ones(n, np.bool_)
-        free[0], free[1 : 1 + inputs] = False, ~given.all(0)
-        places = np.flatnonzero(free)
-        rows = len(places)
+        places = np.empty(n, np.int64)
+        rows = mixing_lanes.visit(given, places)
+        places = places[:rows]
         solved = LanesSolved(
             gram=clauses @ clauses.T,
-            signs=_signs(start),
+            start=start,
             rows=places,
             vectors=torch.empty(steps, samples, rows, k, dtype=dtype),
             norms=torch.empty(steps, samples, rows, dtype=dtype),
@@ -144,8 +143,7 @@ class Lanes:
         )
         completed = torch.empty_like(bits)
         arguments = (
-            solved.gram.numpy(), start.numpy(), solved.signs, bits.numpy(), given, places,
-            rounded,
+            solved.gram.numpy(), start.numpy(), bits.numpy(), given, places, rounded,
         )  # fmt: skip
         results = (
             completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(),
@@ -157,7 +155,7 @@ class Lanes:
             scratch = WORKSPACE.arrays(
                 "lanes", dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
                 own=(rows, k, lanes), lengths=(rows, lanes), pulling=(rows, 2, lanes), moving=(rows, lanes),
-                held=(n, 2, lanes), registers=(6, lanes),
+                held=(n, 2, lanes), signs=(n,), registers=(6, lanes),
             )  # fmt: skip
             owner = np.empty(lanes, np.int64)
             mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch, owner)
@@ -183,7 +181,7 @@ class Lanes:
         to_bits = torch.zeros_like(slope)
         products = torch.zeros(torch.get_num_threads(), n, n, dtype=dtype)
         arguments = (
-            solved.gram.numpy(), solved.signs, known.contiguous().numpy(), solved.rows, slope.numpy(),
+            solved.gram.numpy(), solved.start.numpy(), known.contiguous().numpy(), solved.rows, slope.numpy(),
             solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(), solved.sweeps,
             solved.converged,
         )  # fmt: skip
@@ -193,13 +191,13 @@ class Lanes:
             scratch = WORKSPACE.arrays(
                 "lanes, adjoint", dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
                 towards=(rows, n, lanes), own=(rows, k, lanes), held=(n, 2, lanes), adjoint=(rows, k, lanes),
-                drive=(rows, 2, lanes), stiffness=(rows, lanes), pull=(2, lanes), registers=(3, lanes),
+                drive=(rows, 2, lanes), stiffness=(rows, lanes), pull=(2, lanes), registers=(4, lanes),
             )  # fmt: skip
             owner = np.empty(lanes, np.int64)
-            order = first + solved.sweeps[:, first:last].argsort(axis=1, kind="stable")
+            order, places = np.empty(last - first, np.int64), np.empty(sweeps.limit + 2, np.int64)
             results = products[thread].numpy(), to_bits.numpy()
             mixing_lanes.differentiate(
-                (0,) * k, *arguments, first, last, order, *schedule, *results, *scratch, owner
+                (0,) * k, *arguments, first, last, *schedule, *results, *scratch, owner, order, places
             )
 
         parallel(work, samples, steps * samples * rows**2 * k * 10)

@@ -14,9 +14,10 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from numba import njit
 
-from .simd import KERNEL, PART, REGISTERS, Unit, emitted
+from .simd import KERNEL, PART, REGISTERS, Register, Unit, emitted
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
 COSINE = tuple((-1) ** i * math.pi ** (2 * i) / math.factorial(2 * i) for i in range(12))
@@ -190,6 +191,46 @@ def outer(
         unit.store_row(target, j, [sofar + unit.dot(held, other)])
 
 
+@emitted
+def turn(unit: Unit, kept: Any, owner: Any, length: Any, at: Any, own: Any) -> None:
+    """own[at + q, i] = kept[owner[i], at + q] for as many q as there are lanes i."""
+    rows: list[Register] = []
+    for i in range(unit.lanes):
+        sample = unit.builder.load(unit.builder.gep(owner, [length.type(i)]))
+        rows.append(unit.load(kept, unit.builder.add(unit.builder.mul(sample, length), at)))
+    for q, row in enumerate(unit.transposed(rows)):
+        unit.store(own, unit.builder.mul(unit.builder.add(at, at.type(q)), at.type(unit.lanes)), row)
+
+
+@emitted
+def lean(unit: Unit, size: int, vectors: Any, push: Any, kink: Any, drive: Any, row: Any) -> None:
+    """What drives the adjoint of a row that is pushed towards the truth: `push` times its unit tangent."""
+    zero = unit.constant(0.0)
+    vector = unit.load_row(vectors, row, size)
+    square = unit.dot(vector[1:], vector[1:])
+    apart = square > unit.spread(kink) * unit.spread(kink)
+    rest = apart.where(square, unit.constant(1.0)).sqrt()
+    (pushed,) = unit.load_row(push, row.type(0), 1)
+    pushed = apart.where(pushed, zero)
+    unit.store_row(drive, row, [pushed * rest, -(pushed * vector[0] / rest)])
+
+
+@njit(**KERNEL)
+def visit(known, rows):
+    """Fills in the variables that are free in some sample, and tells how many they are."""
+    (samples, inputs), count = known.shape, 0
+    for row in range(1, len(rows)):
+        free = row > inputs
+        for sample in range(samples):
+            if free:
+                break
+            free = not known[sample, row - 1]
+        if free:
+            rows[count] = row
+            count += 1
+    return count
+
+
 @njit(**PART)
 def pack(gram, rows, packed):
     """The Gram matrix of the visited rows; their own squares stay in its diagonal."""
@@ -242,13 +283,18 @@ def begin(start, rows, free, base, source, own, lengths, here, pulling, target):
 
 @njit(**PART)
 def gather(owner, kept, own):
-    """The vectors of each lane's sample move into the lane."""
-    for i in range(len(owner)):
-        if owner[i] >= 0:
-            sample = kept[owner[i]]
+    """The vectors of each lane's sample move into the lane; those of the first where there is none."""
+    lanes, length = len(owner), own.shape[0] * own.shape[1]
+    samples = np.maximum(owner, 0)
+    for at in range(0, length - lanes + 1, lanes):
+        turn(kept, samples, length, at, own)
+    if length >= lanes:
+        turn(kept, samples, length, length - lanes, own)
+    else:
+        for i in range(lanes):
             for place in range(own.shape[0]):
                 for q in range(own.shape[1]):
-                    own[place, q, i] = sample[place, q]
+                    own[place, q, i] = kept[samples[i], place, q]
 
 
 @njit(**PART)
@@ -261,9 +307,9 @@ def keep(own, lane, kept):
 
 @njit(**KERNEL)
 def solve(
-    size, gram, start, signs, bits, known, rows, rounded, first, last, limit, tolerance, omega, epsilon,
+    size, gram, start, bits, known, rows, rounded, first, last, limit, tolerance, omega, epsilon,
     completed, vectors, norms, fixed, sweeps, converged, packed, floor, base, free, own, lengths, pulling,
-    moving, held, registers, owner,
+    moving, held, signs, registers, owner,
 ):  # fmt: skip
     """Solves the samples first … last−1, step after step; see `mixing_torch.solve`.
 
@@ -278,6 +324,8 @@ def solve(
     for place in range(visited):
         floor[place] = packed[place, place] * epsilon
         packed[place, place] = 0
+    for row in range(len(start)):
+        signs[row] = -1 if start[row, 1] < 0 else 1
     own[:] = 0
     for step in range(len(bits)):
         if step:
@@ -338,41 +386,47 @@ def solve(
 
 
 @njit(**PART)
-def lean(owner, slope, column, own, norms, place, prox, kink, stiffness, drive):
-    """What drives the adjoint of one visited row, and how stiff it is; see `mixing_torch`."""
-    k, lanes = own.shape
-    for i in range(lanes):
-        stiffness[i], drive[0, i], drive[1, i] = 0, 0, 0
+def line_up(sweeps, first, last, order, places):
+    """Puts the samples first … last−1 in the order of their sweeps, of which there are less than places."""
+    places[:] = 0
+    for sample in range(first, last):
+        places[sweeps[sample] + 1] += 1
+    for count in range(1, len(places)):
+        places[count] += places[count - 1]
+    for sample in range(first, last):
+        order[places[sweeps[sample]]] = sample
+        places[sweeps[sample]] += 1
+
+
+@njit(**PART)
+def stiffen(owner, slope, column, norms, place, prox, push, stiffness):
+    """How stiff the adjoint of one visited row is in each lane, and how hard it is pushed."""
+    for i in range(len(owner)):
+        stiffness[i], push[i] = 0, 0
         if owner[i] >= 0 and norms[owner[i], place] > 0:
             stiffness[i] = norms[owner[i], place] + prox
             if column < slope.shape[1]:
-                rest = own[0, i] * 0
-                for q in range(1, k):
-                    rest += own[q, i] * own[q, i]
-                if rest > kink * kink:
-                    rest = math.sqrt(rest)
-                    push = slope[owner[i], column] / math.pi
-                    drive[0, i] = push * rest
-                    drive[1, i] = -push * own[0, i] / rest
+                push[i] = slope[owner[i], column] / math.pi
 
 
 @njit(**KERNEL)
 def differentiate(
-    size, gram, signs, known, rows, slope, vectors, norms, fixed, sweeps, converged, first, last, order,
+    size, gram, start, known, rows, slope, vectors, norms, fixed, sweeps, converged, first, last,
     limit, tolerance, prox, omega, kink, products, to_bits,
-    packed, across, among, towards, own, held, adjoint, drive, stiffness, pull, registers, owner,
+    packed, across, among, towards, own, held, adjoint, drive, stiffness, pull, registers, owner, order,
+    places,
 ):  # fmt: skip
     """Adjoint of the samples first … last−1, last step first; adds Σ U Vᵀ to `products`.
 
     See `mixing_torch.differentiate`; the first axis of slope and of the results is that of steps. Lanes
-    are filled in the `order` of each step, in which samples of about as many sweeps stand together.
+    are filled in the `order` of the forward sweeps, so that samples of about as many stand together.
 
     A negative tolerance takes each sample's number of sweeps from the forward pass. `among` and `towards`
     hold the products lane by lane.
     """
     inputs, lanes, k = slope.shape[2], len(owner), vectors.shape[3]
     variables, visited = len(gram), len(rows)
-    active, change, enough = registers[0], registers[1], registers[2]
+    active, change, enough, push = registers[0], registers[1], registers[2], registers[3]
     pack(gram, rows, packed)
     among[:], towards[:], own[:], held[:] = 0, 0, 0, 0
     for place in range(visited):
@@ -383,17 +437,16 @@ def differentiate(
         if step < len(slope) - 1:
             for sample in range(first, last):
                 slope[step, sample, inputs - 1] = to_bits[step + 1, sample, 0]
+        line_up(sweeps[step], first, last, order, places)
         for offset in range(0, last - first, lanes):
             for i in range(lanes):
-                owner[i] = order[step, offset + i] if offset + i < last - first else -1
+                owner[i] = order[offset + i] if offset + i < last - first else -1
             gather(owner, vectors[step], own)
             gather(owner, fixed[step], held)
             adjoint[:], active[:] = 0, 0
             for place in range(visited):
-                lean(
-                    owner, slope[step], rows[place] - 1, own[place], norms[step], place, prox, kink,
-                    stiffness[place], drive[place],
-                )  # fmt: skip
+                stiffen(owner, slope[step], rows[place] - 1, norms[step], place, prox, push, stiffness[place])
+                lean(size, own, push, kink, drive, place)
                 for i in range(lanes):
                     active[i] = max(active[i], stiffness[place, i] > 0)
             going = visited
@@ -425,7 +478,8 @@ def differentiate(
                     sample = owner[i]
                     if sample >= 0 and known[sample, j]:
                         turn = held[1 + j, 1, i] * pull[0, i] - held[1 + j, 0, i] * pull[1, i]
-                        to_bits[step, sample, j] = slope[step, sample, j] + math.pi * signs[1 + j] * turn
+                        turn *= -math.pi if start[1 + j, 1] < 0 else math.pi
+                        to_bits[step, sample, j] = slope[step, sample, j] + turn
     for place in range(visited):
         for j in range(variables):
             for i in range(lanes):

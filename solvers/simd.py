@@ -167,6 +167,25 @@ class Unit:
             value = self.builder.fadd(*halves)
         return self.single.wrap(self.builder.extract_element(value, ir.Constant(index, 0)))
 
+    def transposed(self, rows: Sequence[Register]) -> list[Register]:
+        """As many registers as one has lanes: register i of the result holds lane i of each, in order.
+
+        By halves: lanes that are `step` apart change places between registers that are `step` apart.
+        """
+        values, width = [row.value for row in rows], self.lanes
+        step = width // 2
+        while step:
+            kind = ir.VectorType(ir.IntType(32), width)
+            lower = ir.Constant(kind, [i if not i & step else width + i - step for i in range(width)])
+            upper = ir.Constant(kind, [i + step if not i & step else width + i for i in range(width)])
+            for i in range(width):
+                if not i & step:
+                    pair = values[i], values[i + step]
+                    values[i] = self.builder.shuffle_vector(*pair, lower)
+                    values[i + step] = self.builder.shuffle_vector(*pair, upper)
+            step //= 2
+        return [self.wrap(value) for value in values]
+
     def polynomial(self, variable: Register, coefficients: Sequence[float]) -> Register:
         """Σ coefficients[i] · variable**i, by Horner's rule."""
         highest, *others = (self.constant(c) for c in reversed(coefficients))
