@@ -14,10 +14,9 @@ import math
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from numba import njit
 
-from .simd import KERNEL, PART, REGISTERS, Register, Unit, emitted
+from .simd import KERNEL, PART, REGISTERS, Unit, emitted
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
 COSINE = tuple((-1) ** i * math.pi ** (2 * i) / math.factorial(2 * i) for i in range(12))
@@ -192,14 +191,37 @@ def outer(
 
 
 @emitted
-def turn(unit: Unit, kept: Any, owner: Any, length: Any, at: Any, own: Any) -> None:
-    """own[at + q, i] = kept[owner[i], at + q] for as many q as there are lanes i."""
-    rows: list[Register] = []
-    for i in range(unit.lanes):
-        sample = unit.builder.load(unit.builder.gep(owner, [length.type(i)]))
-        rows.append(unit.load(kept, unit.builder.add(unit.builder.mul(sample, length), at)))
-    for q, row in enumerate(unit.transposed(rows)):
-        unit.store(own, unit.builder.mul(unit.builder.add(at, at.type(q)), at.type(unit.lanes)), row)
+def clear(unit: Unit, data: Any, count: Any) -> None:
+    """Zeros into the first `count` numbers of an array: less to compile than an assignment."""
+    unit.clear(data, count)
+
+
+@emitted
+def gather(unit: Unit, kept: Any, owner: Any, length: Any, own: Any) -> None:
+    """own[q, i] = kept[owner[i], q] for q < length: the numbers of each lane's sample move into the lane."""
+    lanes = length.type(unit.lanes)
+    begins = [
+        unit.builder.mul(unit.builder.load(unit.builder.gep(owner, [length.type(i)])), length)
+        for i in range(unit.lanes)
+    ]
+
+    def square(first: Any) -> None:
+        rows = [unit.load(kept, unit.builder.add(begin, first)) for begin in begins]
+        for q, row in enumerate(unit.transposed(rows)):
+            unit.store(own, unit.builder.mul(unit.builder.add(first, first.type(q)), lanes), row)
+
+    with unit.loop(unit.builder.udiv(length, lanes)) as number:
+        square(unit.builder.mul(number, lanes))
+    # What is left is turned with some that already was, or, where there is less than a square, one by one.
+    few = unit.builder.icmp_unsigned("<", length, lanes)
+    with unit.builder.if_else(few) as (then, otherwise):
+        with then, unit.loop(length) as q:
+            for i, begin in enumerate(begins):
+                number = unit.single.load(kept, unit.builder.add(begin, q))
+                at = unit.builder.add(unit.builder.mul(q, lanes), q.type(i))
+                unit.single.store(own, at, number)
+        with otherwise:
+            square(unit.builder.sub(length, lanes))
 
 
 @emitted
@@ -282,22 +304,6 @@ def begin(start, rows, free, base, source, own, lengths, here, pulling, target):
 
 
 @njit(**PART)
-def gather(owner, kept, own):
-    """The vectors of each lane's sample move into the lane; those of the first where there is none."""
-    lanes, length = len(owner), own.shape[0] * own.shape[1]
-    samples = np.maximum(owner, 0)
-    for at in range(0, length - lanes + 1, lanes):
-        turn(kept, samples, length, at, own)
-    if length >= lanes:
-        turn(kept, samples, length, length - lanes, own)
-    else:
-        for i in range(lanes):
-            for place in range(own.shape[0]):
-                for q in range(own.shape[1]):
-                    own[place, q, i] = kept[samples[i], place, q]
-
-
-@njit(**PART)
 def keep(own, lane, kept):
     """The vectors of a lane are kept with its sample."""
     for place in range(kept.shape[0]):
@@ -326,13 +332,15 @@ def solve(
         packed[place, place] = 0
     for row in range(len(start)):
         signs[row] = -1 if start[row, 1] < 0 else 1
-    own[:] = 0
+    clear(own, own.size)
     for step in range(len(bits)):
         if step:
             for sample in range(first, last):
                 state = completed[step - 1, sample, inputs - 1]
                 bits[step, sample, 0] = state > 0.5 if rounded else state
-        owner[:], active[:] = -1, 0
+        clear(active, lanes)
+        for i in range(lanes):
+            owner[i] = -1
         waiting, left = first, last - first
         while left:
             for i in range(lanes):
@@ -349,7 +357,7 @@ def solve(
                     begin(start, rows, free, base, source, own, lengths, moving, pulling, i)
                     owner[i], active[i] = waiting, sound[source]
                     waiting += 1
-            decrease[:] = 0
+            clear(decrease, lanes)
             for place in range(visited):
                 relax(
                     size, packed, pulling, floor, moving, active, own, lengths, decrease, place, visited,
@@ -373,8 +381,8 @@ def solve(
         for offset in range(first, last, lanes):
             here = min(lanes, last - offset)
             for i in range(lanes):
-                owner[i] = offset + i if i < here else -1
-            gather(owner, vectors[step], own)
+                owner[i] = min(offset + i, last - 1)
+            gather(vectors[step], owner, visited * start.shape[1], own)
             for place in range(visited):
                 column = rows[place] - 1
                 if column < inputs:
@@ -388,7 +396,8 @@ def solve(
 @njit(**PART)
 def line_up(sweeps, first, last, order, places):
     """Puts the samples first … last−1 in the order of their sweeps, of which there are less than places."""
-    places[:] = 0
+    for count in range(len(places)):
+        places[count] = 0
     for sample in range(first, last):
         places[sweeps[sample] + 1] += 1
     for count in range(1, len(places)):
@@ -399,11 +408,11 @@ def line_up(sweeps, first, last, order, places):
 
 
 @njit(**PART)
-def stiffen(owner, slope, column, norms, place, prox, push, stiffness):
+def stiffen(owner, here, slope, column, norms, place, prox, push, stiffness):
     """How stiff the adjoint of one visited row is in each lane, and how hard it is pushed."""
     for i in range(len(owner)):
         stiffness[i], push[i] = 0, 0
-        if owner[i] >= 0 and norms[owner[i], place] > 0:
+        if i < here and norms[owner[i], place] > 0:
             stiffness[i] = norms[owner[i], place] + prox
             if column < slope.shape[1]:
                 push[i] = slope[owner[i], column] / math.pi
@@ -428,7 +437,8 @@ def differentiate(
     variables, visited = len(gram), len(rows)
     active, change, enough, push = registers[0], registers[1], registers[2], registers[3]
     pack(gram, rows, packed)
-    among[:], towards[:], own[:], held[:] = 0, 0, 0, 0
+    clear(among, among.size)
+    clear(towards, towards.size)
     for place in range(visited):
         packed[place, place] = 0
         for j in range(variables):
@@ -439,13 +449,25 @@ def differentiate(
                 slope[step, sample, inputs - 1] = to_bits[step + 1, sample, 0]
         line_up(sweeps[step], first, last, order, places)
         for offset in range(0, last - first, lanes):
+            here = min(lanes, last - first - offset)
             for i in range(lanes):
-                owner[i] = order[offset + i] if offset + i < last - first else -1
-            gather(owner, vectors[step], own)
-            gather(owner, fixed[step], held)
-            adjoint[:], active[:] = 0, 0
+                owner[i] = order[offset + min(i, here - 1)]
+            gather(vectors[step], owner, visited * k, own)
+            gather(fixed[step], owner, 2 * variables, held)
+            clear(adjoint, adjoint.size)
+            clear(active, lanes)
             for place in range(visited):
-                stiffen(owner, slope[step], rows[place] - 1, norms[step], place, prox, push, stiffness[place])
+                stiffen(
+                    owner,
+                    here,
+                    slope[step],
+                    rows[place] - 1,
+                    norms[step],
+                    place,
+                    prox,
+                    push,
+                    stiffness[place],
+                )
                 lean(size, own, push, kink, drive, place)
                 for i in range(lanes):
                     active[i] = max(active[i], stiffness[place, i] > 0)
@@ -453,7 +475,7 @@ def differentiate(
             for sweep in range(limit):
                 if not going:
                     break
-                change[:] = 0
+                clear(change, lanes)
                 for place in range(visited):
                     relax_adjoint(
                         size, packed, own, drive, stiffness, active, adjoint, change, place, visited, omega,
@@ -474,9 +496,9 @@ def differentiate(
                 outer((0, 0), adjoint, place * k * lanes, held, 2 * lanes, towards[place], variables)
             for j in range(inputs):
                 combine((0, 0), across, (1 + j) * visited, adjoint, k * lanes, pull, 0, visited)
-                for i in range(lanes):
+                for i in range(here):
                     sample = owner[i]
-                    if sample >= 0 and known[sample, j]:
+                    if known[sample, j]:
                         turn = held[1 + j, 1, i] * pull[0, i] - held[1 + j, 0, i] * pull[1, i]
                         turn *= -math.pi if start[1 + j, 1] < 0 else math.pi
                         to_bits[step, sample, j] = slope[step, sample, j] + turn

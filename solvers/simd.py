@@ -225,6 +225,11 @@ class Unit:
         for q, value in enumerate(values):
             self.store(data, self.offset(row, len(values) * self.lanes, q * self.lanes), value)
 
+    def clear(self, data: Any, count: Any) -> None:
+        """Zeros into `count` floats."""
+        size = self.builder.mul(count, count.type(self.bytes))
+        cgutils.memset(self.builder, data, size, 0)
+
     def _address(self, data: Any, offset: Any) -> Any:
         return self.builder.bitcast(self.builder.gep(data, [offset]), self.type.as_pointer())
 
