@@ -3,7 +3,8 @@
     python benchmarks/satnet.py [--cases 4x4 parity …] [--rounds 5]
 
 One thread. Both layers run in this process in turn, A B A B …; times are medians. "Same sweeps": the same
-start, order, k and stopping rule, so that both make the same iterates, compared in output and gradient.
+start, order, k and stopping rule, so that both make the same iterates, compared in output and gradient, and
+with the same iterates in float64, which tell whose rounding a difference is.
 "Same accuracy": our own k and over-relaxation, with the loosest tolerances at which outputs and gradients
 are still nearer to the converged ones than the public layer's are. The public layer is built from its
 registry package if it is not installed and there is a compiler; without it, a matrix product of as many
@@ -221,12 +222,14 @@ class Accuracy:
     gradient: float
 
 
-def converged(case: Case, clauses: Tensor, start: Tensor | None, batch: Batch) -> Outcome:
-    """The same layer in float64 until it moves no more."""
-    exact = Sweeps(
-        limit=1000, tolerance=1e-12, backward_tolerance=1e-12, relaxation=0.7, backward_relaxation=0.5
-    )
-    layer = ours(case, clauses, exact, start).double()
+CONVERGED = Sweeps(
+    limit=1000, tolerance=1e-12, backward_tolerance=1e-12, relaxation=0.7, backward_relaxation=0.5
+)
+
+
+def in_double(case: Case, clauses: Tensor, start: Tensor | None, batch: Batch, sweeps: Sweeps) -> Outcome:
+    """The same layer in float64."""
+    layer = ours(case, clauses, sweeps, start).double()
     return run(layer, Batch(batch.bits.double(), batch.known, batch.slope))
 
 
@@ -238,7 +241,7 @@ def accuracy(found: Outcome, true: Outcome, known: Tensor) -> Accuracy:
 
 def as_accurate(case: Case, clauses: Tensor, batch: Batch, wanted: Accuracy) -> tuple[Sweeps, Accuracy]:
     """The loosest tolerances, on a ladder of factors of 2, that are as accurate as wanted."""
-    true = converged(case, clauses, None, batch)
+    true = in_double(case, clauses, None, batch, CONVERGED)
     sweeps, reached = Sweeps(), Accuracy(1, 1)
     ladder = [0.02 * 0.5**step for step in range(20)]
     for tolerance in ladder:
@@ -276,10 +279,19 @@ def compare(case: Case, package: Any, rounds: int) -> None:
         f"  largest difference of outputs {float((a.output - b.output).abs().max()):.1e},"
         f" of the gradient of S {relative(b.to_clauses, a.to_clauses):.1e}"
     )
+    true = in_double(case, clauses, start, batch, PLAIN)
+    print(
+        "  from the same sweeps in float64:"
+        + ";".join(
+            f" {name} {float((o.output - true.output).abs().max()):.1e} in output,"
+            f" {relative(o.to_clauses, true.to_clauses):.1e} in the gradient of S"
+            for name, o in (("public", a), ("ours", b))
+        )
+    )
     if case.path == "torch":
         return  # the accuracies are those of the compiled path
     few = Batch(batch.bits[:4], batch.known[:4], batch.slope[:4]) if case.bits > 500 else batch
-    wanted = accuracy(run(public, few), converged(case, clauses, start, few), few.known)
+    wanted = accuracy(run(public, few), in_double(case, clauses, start, few, CONVERGED), few.known)
     sweeps, reached = as_accurate(case, clauses, few, wanted)
     quick = ours(case, clauses, sweeps)
     (ref_f, ref_b), (our_f, our_b) = interleaved([public, quick], batch, rounds)
