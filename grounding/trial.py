@@ -86,6 +86,7 @@ class Outcome:
     error: str | None = None
     seconds: float = 0.0
     interventions: Interventions | None = None  # on the trained network, where images were seen
+    path: str | None = None  # which of its implementations computed the solver, where it says so
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON record."""
@@ -116,13 +117,13 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
         trace.append(asdict(point))
         after_epoch(point)
 
-    scores, interventions, error = None, None, None
+    scores, interventions, path, error = None, None, None, None
     threads = torch.get_num_threads()
     torch.set_num_threads(trial.threads)
     trace = Trace(trial.trace)
     try:
         with trace:
-            scores, interventions = _train_and_score(trial, remember)
+            scores, interventions, path = _train_and_score(trial, remember)
     except Exception as raised:
         error = str(raised) if isinstance(raised, SolverBrokenError) else traceback.format_exc()
     finally:
@@ -137,6 +138,7 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
         error=error,
         seconds=time.perf_counter() - started,
         interventions=interventions,
+        path=path,
     )
 
 
@@ -189,7 +191,7 @@ def build_network(task: Task, spec: SolverSpec, training: Training, seed: int) -
 
 def _train_and_score(
     trial: Trial, after_epoch: Callable[[Point], None]
-) -> tuple[Scores, Interventions | None]:
+) -> tuple[Scores, Interventions | None, str | None]:
     task = trial.task.drawn(trial.seed)
     if trial.role == "reasoning":
         task = textual(task)
@@ -217,7 +219,9 @@ def _train_and_score(
         )
         test = hold(task, "test", trial.test_puzzles, trial.seed, images)
         scores = evaluate(network, test, validation)
-        return scores, intervened(network, test, scores) if trial.role == "grounding" else None
+        interventions = intervened(network, test, scores) if trial.role == "grounding" else None
+        path = getattr(network.solver, "path", None)
+        return scores, interventions, path if isinstance(path, str) else None
 
 
 @torch.no_grad()

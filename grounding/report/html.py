@@ -36,7 +36,7 @@ def render_report(report: Report, images: ImageSet | None) -> str:
         pictures=images is not None,
         trials=[(title(task), outcome) for task in report.tasks for outcome in task.outcomes],
         broken=[o for task in report.tasks for o in task.outcomes if o.error][:TRACEBACKS],
-        environment=_environment(report),
+        environment=environment_rows(report),
     )
 
 
@@ -160,13 +160,17 @@ def _families(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     return [(FAMILIES.get(family, family), found) for family, found in grouped.items() if found]
 
 
-def _environment(report: Report) -> list[tuple[str, str]]:
+def environment_rows(report: Report) -> list[tuple[str, str]]:
     """Rows of the environment table."""
     around: Mapping[str, Any] = report.environment
     seeds = sorted({o.seed for task in report.tasks for o in task.outcomes})
     rows: list[tuple[str, Any]] = [
         ("command", around.get("command")),
         ("revision of the project", around.get("revision")),
+        (
+            "solver path",
+            ", ".join(f"{t.task}: {t.path}" for t in report.tasks if t.path) or "one only",
+        ),
         ("solver options", ", ".join(f"{k}={v}" for k, v in report.options.items()) or "none"),
         ("image set", f"{report.images}, SHA-256 {report.images_digest}"),
         ("seeds", _ranges(seeds)),

@@ -41,6 +41,12 @@ class TaskReport:
         return None if not values or None in values else fmean(values)
 
     @property
+    def path(self) -> str | None:
+        """Which of its implementations computed the solver; None where it does not say."""
+        own = (o.path for o in self.outcomes if o.role in ("grounding", "reasoning"))
+        return next((path for path in own if path is not None), None)
+
+    @property
     def leaky(self) -> bool:
         """Whether the task itself was set to leak, to reproduce the old result."""
         return self.settings.get("supervision") == "leaky"

@@ -29,6 +29,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(f"[bold]{title(task)}[/]: {escape(judgement.reason)}.", highlight=False)
         if judgement.remedy:
             console.print(f"  {escape(judgement.remedy)}", highlight=False)
+        if task.path:
+            console.print(f"  [dim]computed on path {escape(task.path)}[/]", highlight=False)
         for finding in task.findings:
             if finding.status not in ("pass", "skip"):
                 told = f"{finding.check}: {escape(finding.reason)}. {escape(finding.remedy)}"

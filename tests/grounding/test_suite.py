@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from groundcheck.datasets.catalogue import DataUnavailableError, UnknownNameError
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding import Listener, Report, check
+from groundcheck.grounding.report.html import environment_rows
+from groundcheck.grounding.report.table import print_report
 from groundcheck.solvers.solver import answer_nll
 
 sys.path.insert(0, str(Path(__file__).parent))  # where `broken` is found, here and in the trials' processes
@@ -51,6 +54,15 @@ def test_a_network_without_logic_that_learns_nothing_fails_after_two_seeds() -> 
 def test_two_runs_and_any_number_of_workers_give_the_same_report_bit_by_bit() -> None:
     reports = [short("mlp", seeds=2, workers=workers).as_dict(timings=False) for workers in (0, 0, 2)]
     assert json.dumps(reports[0]) == json.dumps(reports[1]) == json.dumps(reports[2])
+
+
+def test_the_report_tells_which_path_computed_the_solver(capsys: pytest.CaptureFixture[str]) -> None:
+    report = short("satnet", settings={"path": "torch"})
+    assert report.tasks[0].path == "torch"
+    assert ("solver path", "mapping: torch") in environment_rows(report)
+    print_report(report, Console())
+    assert "computed on path torch" in capsys.readouterr().out
+    assert short("mlp").tasks[0].path is None
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
