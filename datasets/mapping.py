@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from .problem import Problem, make_problem
-from .task import Layout, Puzzles, Split, Task, draw_pictures
+from .task import Layout, Puzzles, Shift, Split, Task, draw_pictures
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,14 @@ class Mapping(Task):
     The bijection is part of the rules: a solver that is given rules gets it, one that learns them has to
     find it together with the symbols. `bijection` is the output of each symbol; `None` leaves it to be
     drawn from the seed of the trial, `"identity"` fixes the identity. Source: Chang et al. 2020 (§5),
-    who propose it as a sanity check for any differentiable symbolic solver.
+    who propose it as a sanity check for any differentiable symbolic solver. There are only `symbols`
+    puzzles, so the ood split has none of its own: it shows the test images slanted.
     """
 
     name: ClassVar[str] = "mapping"
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Chang et al. 2020, arXiv:2312.11522"
+    shift: ClassVar[Shift] = "images"
 
     symbols: int = 10
     bijection: tuple[int, ...] | str | None = None

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int
 from .problem import Problem
 
 Split = Literal["train", "validation", "test", "ood"]
+Shift = Literal["puzzles", "images"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
 BLOCK = 4096  # puzzles drawn from one stream
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
@@ -80,6 +81,7 @@ class Task(ABC):
     name: ClassVar[str]
     version: ClassVar[int]  # raised whenever the same (split, size, seed) gives other puzzles
     source: ClassVar[str]  # paper or page this task comes from
+    shift: ClassVar[Shift] = "puzzles"  # what is new in the ood split; else its pictures are slanted ones
 
     seen: str = "images"  # or "symbols"
     supervision: str = "masked"  # or "leaky"

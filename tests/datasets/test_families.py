@@ -51,9 +51,19 @@ LARGE = [
     ViSudo(strategy="transfer").drawn(2),
 ]
 # Few puzzles, but the ood split has others.
-FEW = [Addition(), EvenOdd(), Half(), Parity(length=2), Parity(), Parity(length=7)]
-# Few puzzles, and the splits differ in their images alone.
-TINY = [Mapping().drawn(0), Mapping(symbols=3, bijection="identity"), Logic(variables=6, clauses=8)]
+FEW = [
+    Addition(),
+    EvenOdd(),
+    Half(),
+    Parity(length=2),
+    Parity(),
+    Parity(length=7),
+    Logic(variables=6, clauses=8),
+    Logic(variables=11, clauses=30),
+    Logic(variables=3, clauses=2, width=2),
+]
+# As many puzzles as symbols: the splits differ in their images alone, the ood split in how those lean.
+TINY = [Mapping().drawn(0), Mapping(symbols=3, bijection="identity")]
 ALL = [*LARGE, *FEW, *TINY]
 
 tasks = st.sampled_from(ALL)
@@ -292,6 +302,35 @@ def test_unsatisfied_formulas_are_near_misses_out_of_distribution() -> None:
     assert set(broken[rows[:, -1] == 0].tolist()) == {1}
 
 
+def test_few_assignments_are_held_out_where_there_are_more_than_one_of_a_kind() -> None:
+    task = Logic(variables=6, clauses=8)
+    train, ood = (contents(task.generate(split, 2000, 0)) for split in ("train", "ood"))
+    every = np.array(list(itertools.product((0, 1), repeat=6)))
+    satisfied = np.all(
+        [(every[:, np.abs(c) - 1] == (np.array(c) > 0)).any(axis=1) for c in task.cnf[1]], axis=0
+    )
+    assert not train & ood
+    assert len(train | ood) == 64  # nothing is left out of both
+    labels = task.generate("ood", 2000, 1).solution[:, -1]
+    assert 0.4 < labels.mean() < 0.6
+    shown = {row[:-1] for row in ood}
+    right = {row.astype(np.int8).tobytes() for row in every[satisfied]}
+    assert len(shown & right) == satisfied.sum() // 4
+    assert contents(task.generate("ood", 50, 2**90)) <= ood
+
+
+def test_the_only_assignment_of_its_kind_is_in_every_split(tmp_path) -> None:
+    path = tmp_path / "rules.cnf"
+    path.write_text("p cnf 2 2\n1 0\n2 0\n")  # (1, 1) satisfies both; (0, 0) breaks two
+    rows = {split: Logic(file=str(path)).generate(split, 200, 0).solution for split in SPLITS}
+    for found in rows.values():
+        assert {*map(tuple, found[found[:, -1] == 1].tolist())} == {(1, 1, 1)}
+    wrong = {split: {*map(tuple, found[found[:, -1] == 0].tolist())} for split, found in rows.items()}
+    assert len(wrong["ood"]) == 1
+    assert wrong["ood"] < {(0, 1, 0), (1, 0, 0)}  # a near miss
+    assert wrong["train"] == wrong["test"] == {(0, 1, 0), (1, 0, 0), (0, 0, 0)} - wrong["ood"]
+
+
 def test_transfer_boards_show_classes_that_training_has_not() -> None:
     task = ViSudo(strategy="transfer").drawn(4)
     classes = np.asarray(task.classes)
@@ -313,6 +352,16 @@ def test_transfer_boards_show_classes_that_training_has_not() -> None:
         (lambda: Sudoku(givens="few"), "givens='few' is no range"),
         (lambda: Sudoku(givens="5:6:7"), "givens='5:6:7'"),
         (lambda: Sudoku(size=9, givens=17), "givens=17"),
+        (lambda: Sudoku(size=9, givens="31.5"), "givens='31.5' is no range"),
+        (lambda: Sudoku(size=9, givens="-31:42"), "givens='-31:42' is no range"),
+        (lambda: Futoshiki(givens=True), "givens=True is no range"),
+        (lambda: Queens(givens=":"), "givens=':' is no range: say MIN:MAX with 2 ≤ MIN ≤ MAX ≤ 7"),
+        (lambda: Latin(size=3, difficulty="search"), "singles solve every 3×3 puzzle"),
+        (
+            lambda: Latin(difficulty="search").generate("train", 1, 0),
+            "in 10,000 attempts: allow other givens",
+        ),
+        (lambda: Futoshiki(marks=0.0, givens=1).generate("train", 1, 0), "allow more givens or more marks"),
         (lambda: Sudoku(difficulty="evil"), "difficulty='evil': it is any, singles, search"),
         (lambda: Sudoku(difficulty="search"), "singles solve every 4×4 puzzle"),
         (lambda: Sudoku(givens=4).generate("ood", 1, 0), "begin at 5 or more"),
@@ -324,6 +373,17 @@ def test_transfer_boards_show_classes_that_training_has_not() -> None:
         (lambda: Parity(length=41), "length=41: parity takes 2 to 40 bits"),
         (lambda: Logic(width=0), "width=0"),
         (lambda: Logic(variables=3, clauses=200), "nothing satisfies random formula 0"),
+        (
+            lambda: Logic(variables=12, clauses=24, width=2).generate("test", 9, 0),
+            "found nothing in the test split that satisfies it: take a formula with fewer clauses, or longer",
+        ),
+        (
+            lambda: Logic(variables=12, clauses=1, width=12).generate("train", 9, 0),
+            "found nothing in the train split that breaks a clause: take a formula with more clauses",
+        ),
+        (lambda: Logic(variables=0), "variables=0: at least 1"),
+        (lambda: Logic(clauses=0), "clauses=0: at least 1"),
+        (lambda: Logic(formula=-1), "formula=-1: at least 0"),
         (lambda: ViSudo(size=6), "size=6: boards are 4×4 or 9×9"),
         (lambda: ViSudo(strategy="hard"), "strategy='hard': it is simple, split, puzzle, cell, transfer"),
         (lambda: ViSudo(size=9, strategy="transfer"), "needs 18 classes"),
