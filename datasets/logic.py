@@ -16,7 +16,7 @@ from .problem import Problem, make_problem
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
 ENOUGH = 12  # variables from which on there are puzzles enough for splits that are disjoint by content
-BUDGET = 10_000_000  # steps of random walks for one assignment before the formula is called unfit
+BUDGET = 3_000_000  # steps of random walks for one assignment before the formula is called unfit
 ROW = 10  # images in a row when drawn
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from .problem import Problem, make_problem
-from .task import Layout, Puzzles, Shift, Split, Task, draw_pictures
+from .task import Layout, Puzzles, Shift, Split, Task, as_order, draw_pictures
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,8 @@ class Mapping(Task):
         super().__post_init__()
         if not 2 <= self.symbols <= 10:
             raise ValueError(f"symbols={self.symbols}: mapping takes 2 to 10 symbols")
-        known = self.bijection is None or self.bijection == "identity"
-        if not known and (
-            isinstance(self.bijection, str) or sorted(self.bijection or ()) != list(range(self.symbols))
-        ):
-            raise ValueError(
-                f"bijection={self.bijection!r}: name each of 0 to {self.symbols - 1} once, "
-                "or say 'identity', or leave it out to have it drawn"
-            )
+        if self.bijection not in (None, "identity"):
+            object.__setattr__(self, "bijection", as_order(self.bijection, "bijection", self.symbols))
 
     @cached_property
     def _outputs(self) -> Int[np.ndarray, " symbols"]:

@@ -27,6 +27,17 @@ def as_split(name: str) -> Split:
     raise ValueError(f"split {name!r}: it is {', '.join(SPLITS)}")
 
 
+def as_order(value: object, name: str, of: int) -> tuple[int, ...]:
+    """A permutation of 0 … `of` − 1. Raises `ValueError` for anything else."""
+    entries: list[object] = list(value) if isinstance(value, list | tuple) else []
+    order = tuple(entry for entry in entries if type(entry) is int)
+    if len(order) != len(entries) or sorted(order) != list(range(of)):
+        raise ValueError(
+            f"{name}={value!r}: name each of 0 to {of - 1} once, or leave it out to have it drawn"
+        )
+    return order
+
+
 @dataclass(frozen=True)
 class Puzzles:
     """Puzzles of one task, as arrays; they name pictures and never hold them.
@@ -126,8 +137,8 @@ class Task(ABC):
         They come in blocks of `BLOCK`, each from a stream of its own, so that several processes can make
         the blocks of one large set.
         """
-        if size < 0:
-            raise ValueError(f"size={size}: ask for 0 puzzles or more")
+        if not isinstance(size, int | np.integer) or size < 0:
+            raise ValueError(f"size={size!r}: ask for 0 puzzles or more")
         return join([self.block(split, size, seed, block) for block in range(max(1, -(-size // BLOCK)))])
 
     def block(self, split: Split, size: int, seed: int, block: int) -> Puzzles:
@@ -153,9 +164,9 @@ class Task(ABC):
 
     def stream(self, split: Split, seed: int, *more: int) -> np.random.Generator:
         """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
-        if seed < 0:
-            raise ValueError(f"seed {seed}: seeds are whole numbers from 0 on")
-        key = (zlib.crc32(self.name.encode()), SPLITS.index(split), seed)
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(f"seed {seed!r}: seeds are whole numbers from 0 on")
+        key = (zlib.crc32(self.name.encode()), SPLITS.index(as_split(split)), seed)
         return np.random.default_rng(np.random.SeedSequence(key, spawn_key=more))
 
 
