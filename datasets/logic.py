@@ -125,7 +125,7 @@ class Logic(Task):
         """All assignments, and how many clauses each breaks."""
         count, clauses = self.cnf
         bits = (np.arange(2**count)[:, None] >> np.arange(count) & 1).astype(np.int8)
-        return bits, sum((~_holds(clause, bits)).astype(np.int64) for clause in clauses)
+        return bits, np.sum([~_holds(clause, bits) for clause in clauses], axis=0)
 
     def _chosen(
         self, split: Split, satisfied: Int[np.ndarray, " puzzles"], rng: np.random.Generator

@@ -35,7 +35,8 @@ class Mapping(Task):
         if not 2 <= self.symbols <= 10:
             raise ValueError(f"symbols={self.symbols}: mapping takes 2 to 10 symbols")
         if self.bijection not in (None, "identity"):
-            object.__setattr__(self, "bijection", as_order(self.bijection, "bijection", self.symbols))
+            order = as_order(self.bijection, "bijection", self.symbols, "say 'identity', ")
+            object.__setattr__(self, "bijection", order)
 
     @cached_property
     def _outputs(self) -> Int[np.ndarray, " symbols"]:

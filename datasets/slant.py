@@ -21,5 +21,6 @@ def slanted(pictures: UInt8[Tensor, "images side side"]) -> UInt8[Tensor, "image
     middle = (upright.shape[1] - 1) / 2
     leaning = np.empty_like(upright)
     for picture, shift, out in zip(upright, lean, leaning, strict=True):
-        ndimage.affine_transform(picture, [[1, 0], [shift, 1]], (0, -shift * middle), output=out, order=1)
+        shear = np.array([[1, 0, 0], [shift, 1, -shift * middle]])
+        ndimage.affine_transform(picture, shear, output=out, order=1)
     return torch.from_numpy(leaning).to(pictures.device)

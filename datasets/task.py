@@ -27,14 +27,13 @@ def as_split(name: str) -> Split:
     raise ValueError(f"split {name!r}: it is {', '.join(SPLITS)}")
 
 
-def as_order(value: object, name: str, of: int) -> tuple[int, ...]:
+def as_order(value: object, name: str, of: int, otherwise: str = "") -> tuple[int, ...]:
     """A permutation of 0 … `of` − 1. Raises `ValueError` for anything else."""
     entries: list[object] = list(value) if isinstance(value, list | tuple) else []
     order = tuple(entry for entry in entries if type(entry) is int)
     if len(order) != len(entries) or sorted(order) != list(range(of)):
-        raise ValueError(
-            f"{name}={value!r}: name each of 0 to {of - 1} once, or leave it out to have it drawn"
-        )
+        advice = f"name each of 0 to {of - 1} once, {otherwise}or leave it out to have it drawn"
+        raise ValueError(f"{name}={value!r}: {advice}")
     return order
 
 
@@ -137,7 +136,7 @@ class Task(ABC):
         They come in blocks of `BLOCK`, each from a stream of its own, so that several processes can make
         the blocks of one large set.
         """
-        if not isinstance(size, int | np.integer) or size < 0:
+        if size < 0:
             raise ValueError(f"size={size!r}: ask for 0 puzzles or more")
         return join([self.block(split, size, seed, block) for block in range(max(1, -(-size // BLOCK)))])
 
@@ -164,7 +163,7 @@ class Task(ABC):
 
     def stream(self, split: Split, seed: int, *more: int) -> np.random.Generator:
         """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
-        if not isinstance(seed, int | np.integer) or seed < 0:
+        if seed < 0:
             raise ValueError(f"seed {seed!r}: seeds are whole numbers from 0 on")
         key = (zlib.crc32(self.name.encode()), SPLITS.index(as_split(split)), seed)
         return np.random.default_rng(np.random.SeedSequence(key, spawn_key=more))
