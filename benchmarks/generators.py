@@ -1,18 +1,21 @@
 """How fast puzzles are made, proved unique, stored, and turned into batches; ratios within one run.
 
-    python benchmarks/generators.py             all but the last: a few minutes, one thread
-    python benchmarks/generators.py million     1,000,000 9×9 puzzles to disk and back
+    python benchmarks/generators.py [IMAGES]        all but the others: a few minutes, one thread
+    python benchmarks/generators.py million         1,000,000 9×9 puzzles to disk and back
+    python benchmarks/generators.py puzzles FILE    a list of 9×9 puzzles, 81 digits or dots a line
 
-Competing ways are measured in turns, and medians are compared, so that a noisy machine slows all alike.
-Needs the extra `benchmark` (py-sudoku).
+Competing ways run in turns, in the processor time of their thread, which other processes on the machine
+hardly touch; a ratio is the median of the turns' ratios. Needs the extra `benchmark` (py-sudoku).
 """
 
 import itertools
+import os
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +35,7 @@ from groundcheck.grounding.perception import LeNet
 
 SAT = "cadical153"  # the fastest of python-sat's on these puzzles, by a little
 LINES = lines_of(9, (3, 3))
-SEVENTEEN = [  # from Gordon Royle's list of 17-clue puzzles
-    "000000010400000000020000000000050407008000300001090000300400200050100000000806000",
-    "000000012000035000000600070700000300000400800100000000000120000080000040050000600",
-    "000000012003600000000007000410020000000500300700000600280000040000300500000000000",
-    "000000012008030000000000040120500000000004700060000000507000300000620000000100000",
-    "000000012040050000000009000070600400000100000000000050000087500601000300200000000",
-]
+SEVENTEEN = Path(__file__).parent.parent / "tests" / "datasets" / "seventeen.txt"
 
 
 def pairwise(problem: Problem) -> list[list[int]]:
@@ -58,24 +55,38 @@ PROBLEM = Sudoku(size=9).problem
 RULES = pairwise(PROBLEM)
 
 
-def rates(ways: dict[str, Callable[[], int]], turns: int = 5) -> dict[str, float]:
-    """Median of results per second of each way, measured in turns; a way returns how many it made."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
+@dataclass(frozen=True)
+class Rate:
+    """Results per second of one way, and how many times faster the first way was; medians over the turns."""
+
+    per_second: float
+    slower: float
+
+
+def rates(ways: dict[str, Callable[[], int]], turns: int = 9) -> dict[str, Rate]:
+    """Measures ways in turns; a way returns how many it made."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
         way()  # compiled, cached and warm
     for _ in range(turns):
         for name, way in ways.items():
-            begun = time.perf_counter()
+            begun = time.thread_time()
             made = way()
-            times[name].append(made / (time.perf_counter() - begun))
-    return {name: statistics.median(found) for name, found in times.items()}
+            found[name].append(made / (time.thread_time() - begun))
+    base = next(iter(found.values()))
+    return {name: Rate(statistics.median(own), over(base, own)) for name, own in found.items()}
 
 
-def table(title: str, found: dict[str, float], base: str) -> None:
-    """Prints rates and how many times faster the base is."""
+def over(one: list[float], other: list[float]) -> float:
+    """Median of the turns' ratios."""
+    return statistics.median(a / b for a, b in zip(one, other, strict=True))
+
+
+def table(title: str, found: dict[str, Rate]) -> None:
+    """Prints rates and how many times faster the first is."""
     print(f"\n{title}")
     for name, rate in found.items():
-        print(f"  {name:<44} {rate:>12,.1f} /s   {found[base] / rate:>8.1f}×")
+        print(f"  {name:<48} {rate.per_second:>12,.1f} /s   {rate.slower:>8.1f}×", flush=True)
 
 
 def unique_by(solver: SatSolver, clues: np.ndarray, switch: int, propagate: bool = False) -> bool:
@@ -113,26 +124,29 @@ def solving(givens: int) -> None:
 
     def once_for_all(propagate: bool) -> int:
         solver = solvers[propagate]
-        assert all(unique_by(solver, row, next(switches), propagate) for row in clues[:400])
-        return 400
+        assert all(unique_by(solver, row, next(switches), propagate) for row in clues[:300])
+        return 300
 
-    def afresh() -> int:
-        for row in clues[:20]:
+    def afresh(propagate: bool) -> int:
+        for row in clues[:15]:
             with SatSolver(name=SAT, bootstrap_with=RULES) as solver:
-                assert unique_by(solver, row, PROBLEM.indicators + 1, propagate=True)
-        return 20
+                assert unique_by(solver, row, PROBLEM.indicators + 1, propagate)
+        return 15
 
-    ways = {
-        "compiled search": compiled,
-        "python-sat, one solver, assumptions": lambda: once_for_all(False),
-        "python-sat, the same, propagation first": lambda: once_for_all(True),
-        "python-sat, a fresh solver per puzzle": afresh,
-    }
-    found = rates(ways)
-    table(f"9×9 solved and proved unique, {givens} givens", found, "compiled search")
-    _, plain, propagating, fresh = found.values()
+    found = rates(
+        {
+            "compiled search": compiled,
+            "python-sat, one solver, propagation first": lambda: once_for_all(True),
+            "python-sat, one solver, assumptions": lambda: once_for_all(False),
+            "python-sat, fresh solvers, propagation first": lambda: afresh(True),
+            "python-sat, fresh solvers, assumptions": lambda: afresh(False),
+        }
+    )
+    table(f"9×9 solved and proved unique, {givens} givens", found)
+    slower = [rate.slower for rate in found.values()]
     print(
-        f"  one solver against fresh ones: {plain / fresh:.1f}×, {propagating / fresh:.1f}× propagating first"
+        f"  one solver against fresh ones: {slower[3] / slower[1]:.1f}× propagating first, "
+        f"{slower[4] / slower[2]:.1f}× with assumptions alone"
     )
 
 
@@ -179,23 +193,31 @@ def generating() -> None:
         return int((found == 1).sum())
 
     ways = {"compiled": compiled, "python-sat, one solver, assumptions": by_sat, "py-sudoku": by_py_sudoku}
-    found = rates(ways, turns=7)
-    table("unique 9×9 puzzles with 36 givens generated", found, "compiled")
+    table("unique 9×9 puzzles with 36 givens generated", rates(ways))
     print(f"  of py-sudoku's puzzles {statistics.mean(share):.0%} are unique ({25 * len(share)} puzzles)")
 
 
-def seventeen() -> None:
-    """The hardest kind: five puzzles of the list of 17-clue puzzles."""
-    clues = np.array([[int(digit) - 1 for digit in line] for line in SEVENTEEN], dtype=np.int8)
-    found = np.empty(len(clues), dtype=np.int64)
+def listed(path: Path) -> None:
+    """A list of puzzles, one a line, given as digits with 0 or a dot where open; other lines are left out."""
+    lines = [line[:81].replace(".", "0") for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if len(line) == 81 and line.isdecimal()]
+    if not lines:
+        sys.exit(f"{path} holds no puzzle: one a line, 81 digits or dots")
+    clues = np.array([[int(digit) - 1 for digit in line] for line in lines], dtype=np.int8)
+    found, solutions = np.empty(len(clues), dtype=np.int64), np.empty_like(clues)
 
     def compiled() -> int:
-        solve_grids(clues, LINES, 9, 2, np.empty_like(clues), found)
+        solve_grids(clues, LINES, 9, 2, solutions, found)
         return len(clues)
 
-    rate = rates({"compiled": compiled})["compiled"]
-    assert (found == 1).all()
-    print(f"\n17-clue puzzles solved and proved unique   {rate:,.0f} /s")
+    rate = rates({"": compiled})[""]
+    right = (found == 1) & Sudoku(size=9).verify(solutions) & ((solutions == clues) | (clues < 0)).all(axis=1)
+    numbers = sorted({*(clues >= 0).sum(axis=1).tolist()})
+    print(
+        f"\n{len(clues):,} puzzles of {path.name} with {numbers[0]} to {numbers[-1]} clues: {right.sum():,} "
+        f"solved and proved unique, {(found == 0).sum():,} without and {(found > 1).sum():,} with several "
+        f"solutions; {rate.per_second:,.0f} /s"
+    )
 
 
 def certifying() -> None:
@@ -207,7 +229,7 @@ def certifying() -> None:
         assert certify(task, puzzles).holds
         return len(puzzles)
 
-    print(f"\n9×9 puzzles certified by python-sat   {rates({'': proved}, turns=3)['']:,.0f} /s")
+    print(f"\n9×9 puzzles certified by python-sat   {rates({'': proved}, turns=3)[''].per_second:,.0f} /s")
 
 
 def batches(name: str) -> None:
@@ -216,24 +238,24 @@ def batches(name: str) -> None:
     bank = load_images(name).train
     examples, _ = assemble(task, task.generate("train", 1000, 0), bank)
     network = LeNet(9)
-    rows = [torch.randperm(1000, generator=torch.Generator().manual_seed(i))[:64] for i in range(8)]
+    rows = [torch.randperm(1000, generator=torch.Generator().manual_seed(i))[:64] for i in range(13)]
     assembled, perceived, images, givens = [], [], [], []
     for turn, chosen in enumerate(rows):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         batch = examples.batch(chosen)
-        middle = time.perf_counter()
+        middle = time.thread_time()
         network(batch.images).logsumexp(-1).sum().backward()
-        done = time.perf_counter()
+        done = time.thread_time()
         if turn:  # the first is warm-up
             assembled.append(middle - begun)
             perceived.append(done - middle)
             images.append(len(batch.images))
-            givens.append(int(batch.given.sum()))
+            givens.append(int((batch.place >= 0).sum()))
     ready, read = statistics.median(assembled), statistics.median(perceived)
     print(
         f"\nbatch of 64 visual 9×9 boards ({name}): assembled in {ready * 1e3:.1f} ms, perception forward "
-        f"and backward {read * 1e3:.0f} ms: {ready / read:.1%}; {statistics.mean(images):.0f} distinct "
-        f"images perceived for {statistics.mean(givens):.0f} givens"
+        f"and backward {read * 1e3:.0f} ms: {over(assembled, perceived):.1%}; {statistics.mean(images):.0f} "
+        f"distinct images perceived for {statistics.mean(givens):.0f} shown"
     )
 
 
@@ -257,6 +279,7 @@ def million() -> None:
         begun = time.perf_counter()
         path = generate_set(Sudoku(size=9), "train", 1_000_000, 0, Path(folder) / "million", workers=2)
         made = time.perf_counter()
+        busy = sum(os.times()[:4])  # of this process and of those that have ended
         loaded = load_set(path)
         checked = time.perf_counter()
         load_set(path, check=False)
@@ -267,22 +290,26 @@ def million() -> None:
         assert certify(loaded.task, some).holds
         print(
             f"1,000,000 9×9 puzzles by 2 processes in {made - begun:.0f} s "
-            f"({1e6 / (made - begun):,.0f} /s), {size / 1e6:.0f} MB; read with all hashes checked in "
+            f"({busy:.0f} s of processor time), {size / 1e6:.0f} MB; read with all hashes checked in "
             f"{checked - made:.1f} s, without in {opened - checked:.3f} s; "
             "2,000 of them certified by python-sat"
         )
 
 
 def main() -> None:
-    """All measurements, or the million."""
+    """All measurements, or the one that was asked for."""
     torch.set_num_threads(1)
-    if sys.argv[1:] == ["million"]:
-        million()
-        return
+    match sys.argv[1:]:
+        case ["million"]:
+            million()
+            return
+        case ["puzzles", file]:
+            listed(Path(file))
+            return
     for givens in (36, 26):
         solving(givens)
     generating()
-    seventeen()
+    listed(SEVENTEEN)
     certifying()
     batches(sys.argv[1] if len(sys.argv) > 1 else "digits")
     memory()

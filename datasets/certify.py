@@ -52,7 +52,12 @@ def certify(task: Task, puzzles: Puzzles, progress: Callable[[int], None] | None
     differs = max(problem.rules.nv or 0, problem.indicators)  # above: one switch per puzzle
     with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
         for row in range(len(puzzles)):
+            if progress is not None:
+                progress(row)
             solution, given = puzzles.solution[row], puzzles.given[row]
+            if not ((solution >= 0) & (solution < np.asarray(problem.domains))).all():
+                broken.append(row)  # no solution at all
+                continue
             held = problem.assumptions(np.where(given, solution, -1).tolist())
             whole = problem.assumptions(solution.tolist())
             if not solver.solve(assumptions=whole):
@@ -64,6 +69,6 @@ def certify(task: Task, puzzles: Puzzles, progress: Callable[[int], None] | None
                 if solver.solve(assumptions=[*held, differs]):
                     ambiguous.append(row)
                 solver.add_clause([-differs])  # the clause is satisfied for good
-            if progress is not None:
-                progress(row + 1)
+    if progress is not None:
+        progress(len(puzzles))
     return Certificate(len(puzzles), tuple(broken), tuple(ambiguous))

@@ -14,7 +14,7 @@ from .grids import all_different, are_permutations, as_range, cell_names, fewer,
 from .problem import Problem, make_problem
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
-ATTEMPTS = 100_000  # boards tried for one puzzle before the settings are called impossible
+ATTEMPTS = 10_000  # boards tried for one puzzle before the settings are called impossible
 NONE, LESS, GREATER = range(3)
 SPACING = 1.5  # cells from one cell to the next when drawn, so that signs fit between
 

@@ -2,8 +2,9 @@
 
 A set of symbols is a bit mask. A cell's candidates are what its row, column and block leave open and what
 the inequality signs around it allow. The search takes a cell with one candidate first, then a symbol with
-one place in a line, and only then branches, on a cell with the fewest candidates. Nothing is compiled at
-import; what was compiled once is cached on disk.
+one place in a line, and only then branches, on a cell with the fewest candidates. Sudoku of 9×9, where only
+the number of completions is asked for, goes by bands instead (`band_search`). Nothing is compiled at import;
+what was compiled once is cached on disk.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915 - compiled: numba infers types, calls cost
@@ -11,6 +12,7 @@ import; what was compiled once is cached on disk.
 import numpy as np
 from numba import njit
 
+from .band_search import complete, room
 from .splits import share_of
 
 ENDLESS = 2**62  # a patience that never ends
@@ -231,16 +233,27 @@ def fill(lines, size, state, solution, work):
 
 
 @njit(cache=True)
+def _in_bands(lines, size):
+    """Whether the lines are those of 9×9 Sudoku: the first two cells of the diagonal share a block."""
+    return size == 9 and lines[0, 2] == lines[10, 2]
+
+
+@njit(cache=True)
 def dig(puzzle, order, givens, lines, size, signs, ignored, work):
     """Opens the cells of a full grid in an order, as long as one completion is left; how many stay given."""
     left = len(puzzle)
     in_order = np.empty(0, dtype=np.uint64)
+    bands = _in_bands(lines, size) and not len(signs)
+    words = room()
     for cell in order:
         if left == givens:
             break
         symbol = puzzle[cell]
         puzzle[cell] = -1
-        found, _ = search(puzzle, lines, size, signs, 1, ENDLESS, in_order, cell, symbol, ignored, work)
+        if bands:
+            found = complete(puzzle, 1, cell, symbol, ignored, words)
+        else:
+            found, _ = search(puzzle, lines, size, signs, 1, ENDLESS, in_order, cell, symbol, ignored, work)
         if found:
             puzzle[cell] = symbol
         else:
@@ -298,12 +311,16 @@ def make_grids(seeds, lines, size, fewest, most, branching, share, attempts, sol
 
 @njit(cache=True)
 def solve_grids(puzzles, lines, size, limit, solutions, found):
-    """`search` for each puzzle: how many completions it has, up to `limit`, and the first of them."""
+    """How many completions each puzzle has, up to `limit`, and the first of them."""
     work = np.zeros((6, max(size * size, 3 * size)), dtype=np.int64)
     grid = np.empty(size * size, dtype=np.int8)
     signs = np.empty((0, 4, 2), dtype=np.int64)
     in_order = np.empty(0, dtype=np.uint64)
+    words = room()
     for row in range(len(puzzles)):
+        if _in_bands(lines, size):
+            found[row] = complete(puzzles[row], limit, -1, 0, solutions[row], words)
+            continue
         grid[:] = puzzles[row]
         found[row], _ = search(
             grid, lines, size, signs, limit, ENDLESS, in_order, -1, 0, solutions[row], work

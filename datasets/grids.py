@@ -13,7 +13,7 @@ from .grid_search import make_grids
 from .problem import Problem, make_problem
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
-ATTEMPTS = 100_000  # grids tried for one puzzle before the settings are called impossible
+ATTEMPTS = 10_000  # grids tried for one puzzle before the settings are called impossible
 DIFFICULTIES = {"any": -1, "singles": 0, "search": 1}
 
 
@@ -60,10 +60,9 @@ def as_range(
     """A range of givens from "MIN:MAX", a number, or a pair. Raises `ValueError` outside of its limits."""
     advice = f"say MIN:MAX with {fewest} ≤ MIN ≤ MAX ≤ {most}"
     parts = text.split(":") if isinstance(text, str) else text if isinstance(text, tuple | list) else (text,)
-    try:
-        ends = [int(part) for part in parts]
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}={text!r} is no range: {advice}") from None
+    ends = [int(part) for part in parts if type(part) is int or (isinstance(part, str) and part.isdecimal())]
+    if len(ends) != len(parts):
+        raise ValueError(f"{name}={text!r} is no range: {advice}")
     if len(ends) not in (1, 2) or not fewest <= ends[0] <= ends[-1] <= most:
         raise ValueError(f"{name}={text!r}: {advice}")
     return ends[0], ends[-1]
@@ -104,8 +103,9 @@ class GridTask(Task):
         self.check_size()
         if self.difficulty not in DIFFICULTIES:
             raise ValueError(f"difficulty={self.difficulty!r}: it is {', '.join(DIFFICULTIES)}")
-        if self.size == 4 and self.difficulty == "search":
-            raise ValueError('difficulty="search": singles solve every 4×4 puzzle; take a larger size')
+        if self.size <= 4 and self.difficulty == "search":  # checked for every set of givens
+            square = f"{self.size}×{self.size}"
+            raise ValueError(f'difficulty="search": singles solve every {square} puzzle; take a larger size')
         limits = self._limits
         if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
             object.__setattr__(self, "givens", limits)

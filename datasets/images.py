@@ -15,7 +15,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from .catalogue import Catalogue, DataUnavailableError
-from .task import Split
+from .slant import slanted
+from .task import Shift, Split
 from .vision import import_torchvision
 
 DATA_ROOT_VARIABLE = "GROUNDCHECK_DATA"
@@ -74,7 +75,7 @@ class Bank:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """An image set in three disjoint parts; `ood` puzzles are shown with test images."""
+    """An image set in three disjoint parts; ood puzzles are shown with test images."""
 
     name: str
     train: Bank
@@ -82,8 +83,15 @@ class ImageSet:
     test: Bank
     digest: str  # SHA-256 over all pictures and labels, so that a record names its data
 
-    def bank(self, split: Split) -> Bank:
-        """The images that puzzles of a split are shown with."""
+    @cached_property
+    def leaning(self) -> Bank:
+        """The test images, each slanted further than handwriting usually is."""
+        return Bank(Gallery(slanted(self.test.gallery.pictures)), self.test.labels)
+
+    def bank(self, split: Split, shift: Shift = "puzzles") -> Bank:
+        """The images that puzzles of a split are shown with, by what is new in a task's ood split."""
+        if split == "ood" and shift == "images":
+            return self.leaning
         return {"train": self.train, "validation": self.validation}.get(split, self.test)
 
 

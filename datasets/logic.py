@@ -16,7 +16,7 @@ from .problem import Problem, make_problem
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
 ENOUGH = 12  # variables from which on there are puzzles enough for splits that are disjoint by content
-ATTEMPTS = 10_000  # walks for one assignment before the formula is called unfit
+BUDGET = 3_000_000  # steps of random walks for one assignment before the formula is called unfit
 ROW = 10  # images in a row when drawn
 
 
@@ -28,11 +28,13 @@ class Logic(Task):
     drawn from the number `formula`: `clauses` clauses over distinct variables of `variables`, signs uniform.
     Half of the assignments satisfy it, found by a random walk; the others are uniform. In the ood split
     the others are near misses that break exactly one clause. From 12 variables on the splits are disjoint
-    by content; below, they differ in their images. Source: rsbench's MNIST-Logic (Bortolotti et al. 2024).
+    by content. Below, a quarter of the assignments that satisfy the formula and a quarter of the nearest
+    misses are held out for the ood split (never the last of either), and the other splits differ in their
+    images. Source: rsbench's MNIST-Logic (Bortolotti et al. 2024).
     """
 
     name: ClassVar[str] = "logic"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Bortolotti et al. 2024 (rsbench), arXiv:2406.10368"
 
     file: str | None = None
@@ -43,13 +45,16 @@ class Logic(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for option, least in (("variables", 1), ("clauses", 1), ("formula", 0)):
+            if getattr(self, option) < least:
+                raise ValueError(f"{option}={getattr(self, option)}: at least {least}")
         if self.file is None and not 1 <= self.width <= self.variables:
             raise ValueError(f"width={self.width}: clauses have 1 to variables={self.variables} literals")
-        if self.clauses < 1 or self.formula < 0:
-            raise ValueError(f"clauses={self.clauses}, formula={self.formula}: at least 1 clause, and 0")
         with SatSolver(name="cadical153", bootstrap_with=self.cnf[1]) as solver:
             if not solver.solve():
                 raise ValueError(f"nothing satisfies {self._which}: every label would be the same")
+        if all(any(-literal in clause for literal in clause) for clause in self.cnf[1]):
+            raise ValueError(f"everything satisfies {self._which}: every label would be the same")
 
     @property
     def _which(self) -> str:
@@ -108,28 +113,75 @@ class Logic(Task):
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Satisfied or not with equal chances. Raises `ValueError` where a formula admits hardly any."""
+        count = self.cnf[0]
+        satisfied = rng.integers(2, size=size, dtype=np.int8)
+        bits = (self._chosen if count < ENOUGH else self._walked)(split, satisfied, rng)
+        given = np.tile(np.arange(count + 1) < count, (size, 1))
+        solution = np.concatenate([bits, satisfied[:, None]], axis=1)
+        return Puzzles(solution, given, draw_pictures(given, rng))
+
+    @cached_property
+    def _every(self) -> tuple[Int[np.ndarray, "assignments bits"], Int[np.ndarray, " assignments"]]:
+        """All assignments, and how many clauses each breaks."""
+        count, clauses = self.cnf
+        bits = (np.arange(2**count)[:, None] >> np.arange(count) & 1).astype(np.int8)
+        return bits, np.sum([~_holds(clause, bits) for clause in clauses], axis=0)
+
+    def _chosen(
+        self, split: Split, satisfied: Int[np.ndarray, " puzzles"], rng: np.random.Generator
+    ) -> Int[np.ndarray, "puzzles bits"]:
+        """Uniform over the assignments of the split, of which there are few."""
+        every, broken = self._every
+        held = np.zeros(len(every), dtype=bool)
+        order = np.random.default_rng(len(every)).permutation(len(every))  # the same for every seed
+        nearest = broken[broken > 0].min()
+        for kind in (0, nearest):
+            alike = order[broken[order] == kind]
+            held[alike[: min(max(1, len(alike) // 4), len(alike) - 1)]] = True
+        chosen = np.empty(len(satisfied), dtype=np.int64)
+        for label, kind, others in ((1, broken == 0, broken == 0), (0, broken == nearest, broken > 0)):
+            pool = kind & held if split == "ood" else others & ~held
+            if not pool.any():  # the only one of its kind
+                pool = kind
+            rows = satisfied == label
+            chosen[rows] = rng.choice(np.flatnonzero(pool), size=int(rows.sum()))
+        return every[chosen]
+
+    def _walked(
+        self, split: Split, satisfied: Int[np.ndarray, " puzzles"], rng: np.random.Generator
+    ) -> Int[np.ndarray, "puzzles bits"]:
+        """Assignments of the split's share, found by random walks."""
         count, clauses = self.cnf
         padded = np.zeros((len(clauses), max(map(len, clauses))), dtype=np.int64)
         for row, clause in zip(padded, clauses, strict=True):
             row[: len(clause)] = clause
-        satisfied = rng.integers(2, size=size, dtype=np.int8)
         wanted = np.where(satisfied == 1, 0, 1 if split == "ood" else -1)
-        share = SPLITS.index(split) if count >= ENOUGH else -1
-        bits = np.empty((size, count), dtype=np.int8)
-        seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
-        made = make_assignments(seeds, padded, wanted, share, 100 * count, ATTEMPTS, bits)
-        if made < size:
-            kinds = {0: "satisfies it", 1: "breaks exactly one clause", -1: "breaks a clause"}
-            kind = kinds[int(wanted[made])]
-            raise ValueError(f"{self._which}: {ATTEMPTS:,} random walks found nothing new that {kind}")
-        given = np.tile(np.arange(count + 1) < count, (size, 1))
-        solution = np.concatenate([bits, satisfied[:, None]], axis=1)
-        return Puzzles(solution, given, draw_pictures(given, rng))
+        bits = np.empty((len(satisfied), count), dtype=np.int8)
+        seeds = rng.integers(0, 2**64, size=len(satisfied), dtype=np.uint64)
+        made = make_assignments(seeds, padded, wanted, SPLITS.index(split), 100 * count, BUDGET, bits)
+        if made < len(satisfied):
+            kind, advice = {
+                0: ("satisfies it", "fewer clauses, or longer ones"),
+                1: ("breaks exactly one clause", "more clauses, or shorter ones"),
+                -1: ("breaks a clause", "more clauses, or shorter ones"),
+            }[int(wanted[made])]
+            raise ValueError(
+                f"{self._which}: {BUDGET:,} steps of random walks found nothing in the {split} split "
+                f"that {kind}: take a formula with {advice}"
+            )
+        return bits
 
     def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
         """Whether the label is right."""
         holds = np.ones(len(solution), dtype=bool)
         for clause in self.cnf[1]:
-            literals = np.asarray(clause)
-            holds &= (solution[:, np.abs(literals) - 1] == (literals > 0)).any(axis=1)
+            holds &= _holds(clause, solution)
         return holds == (solution[:, -1] == 1)
+
+
+def _holds(
+    clause: list[int], bits: Int[np.ndarray, "assignments variables"]
+) -> Bool[np.ndarray, " assignments"]:
+    """Which assignments satisfy a clause."""
+    literals = np.asarray(clause)
+    return (bits[:, np.abs(literals) - 1] == (literals > 0)).any(axis=1)

@@ -26,24 +26,25 @@ def _broken(clauses, bits, broken):
 
 
 @njit(cache=True)
-def make_assignments(seeds, clauses, wanted, share, steps, attempts, out):
+def make_assignments(seeds, clauses, wanted, share, steps, budget, out):
     """Assignments that break a wanted number of clauses, as many as `wanted` says per row; how many made.
 
     `wanted` is 0 for satisfied, 1 for exactly one broken clause, −1 for one or more. A walk starts at a
     uniform assignment and flips a random variable of a random broken clause (WalkSAT without greed; Selman
-    et al. 1994), so that what it finds lies near where it began. `share` is −1 for any content. `clauses`
-    are padded with 0.
+    et al. 1994), so that what it finds lies near where it began; after `steps` it starts anew, after `budget`
+    steps in all the row is given up. `share` is the quarter it has to lie in. `clauses` are padded with 0.
     """
     state = np.zeros(1, dtype=np.uint64)
     broken = np.empty(len(clauses), dtype=np.int64)
     for row in range(len(seeds)):
         state[0] = seeds[row]
         bits = out[row]
-        done = False
-        for _ in range(attempts):
+        done, left = False, budget
+        while left > 0:
             for bit in range(len(bits)):
                 bits[bit] = draw(state, 2)
             for _ in range(steps):
+                left -= 1
                 count = _broken(clauses, bits, broken)
                 done = count == wanted[row] if wanted[row] >= 0 else count > 0
                 if done or (wanted[row] < 0 and count == 0):
@@ -57,7 +58,7 @@ def make_assignments(seeds, clauses, wanted, share, steps, attempts, out):
                         literals += literal != 0
                     flipped = abs(clause[draw(state, literals)]) - 1
                 bits[flipped] = 1 - bits[flipped]
-            done = done and (share < 0 or share_of(bits) == share)
+            done = done and share_of(bits) == share
             if done:
                 break
         if not done:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from .problem import Problem, make_problem
-from .task import Layout, Puzzles, Split, Task, draw_pictures
+from .task import Layout, Puzzles, Shift, Split, Task, as_order, draw_pictures
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,14 @@ class Mapping(Task):
     The bijection is part of the rules: a solver that is given rules gets it, one that learns them has to
     find it together with the symbols. `bijection` is the output of each symbol; `None` leaves it to be
     drawn from the seed of the trial, `"identity"` fixes the identity. Source: Chang et al. 2020 (§5),
-    who propose it as a sanity check for any differentiable symbolic solver.
+    who propose it as a sanity check for any differentiable symbolic solver. There are only `symbols`
+    puzzles, so the ood split has none of its own: it shows the test images slanted.
     """
 
     name: ClassVar[str] = "mapping"
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Chang et al. 2020, arXiv:2312.11522"
+    shift: ClassVar[Shift] = "images"
 
     symbols: int = 10
     bijection: tuple[int, ...] | str | None = None
@@ -32,14 +34,9 @@ class Mapping(Task):
         super().__post_init__()
         if not 2 <= self.symbols <= 10:
             raise ValueError(f"symbols={self.symbols}: mapping takes 2 to 10 symbols")
-        known = self.bijection is None or self.bijection == "identity"
-        if not known and (
-            isinstance(self.bijection, str) or sorted(self.bijection or ()) != list(range(self.symbols))
-        ):
-            raise ValueError(
-                f"bijection={self.bijection!r}: name each of 0 to {self.symbols - 1} once, "
-                "or say 'identity', or leave it out to have it drawn"
-            )
+        if self.bijection not in (None, "identity"):
+            order = as_order(self.bijection, "bijection", self.symbols, "say 'identity', ")
+            object.__setattr__(self, "bijection", order)
 
     @cached_property
     def _outputs(self) -> Int[np.ndarray, " symbols"]:

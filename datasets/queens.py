@@ -14,7 +14,7 @@ from .problem import Problem, make_problem
 from .queens_search import make_queens
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
-ATTEMPTS = 100_000  # boards tried for one puzzle before the settings are called impossible
+ATTEMPTS = 10_000  # boards tried for one puzzle before the settings are called impossible
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,15 +128,14 @@ def _plan(task: Task) -> dict[str, Any]:
 
 def _resume(folder: Path, plan: dict[str, Any], size: int, variables: int) -> set[int]:
     """The blocks that are there already; lays out the folder where there are none."""
-    journal = folder / JOURNAL
+    journal, draft = folder / JOURNAL, folder / (JOURNAL + ".draft")
     if not journal.exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(folder.iterdir()) and not draft.exists():
             raise ValueError(f"{folder} is not empty and holds no set of puzzles: name another folder")
         folder.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(plan) + "\n", encoding="utf-8")  # the folder is ours from here on
         for name, kind in ARRAYS.items():
             np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (size, variables), version=(1, 0))
-        draft = folder / (JOURNAL + ".draft")
-        draft.write_text(json.dumps(plan) + "\n", encoding="utf-8")
         draft.replace(journal)
         return set()
     first, *entries = journal.read_text(encoding="utf-8").splitlines(keepends=True)

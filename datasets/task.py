@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int
 from .problem import Problem
 
 Split = Literal["train", "validation", "test", "ood"]
+Shift = Literal["puzzles", "images"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
 BLOCK = 4096  # puzzles drawn from one stream
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
@@ -24,6 +25,16 @@ def as_split(name: str) -> Split:
         if split == name:
             return split
     raise ValueError(f"split {name!r}: it is {', '.join(SPLITS)}")
+
+
+def as_order(value: object, name: str, of: int, otherwise: str = "") -> tuple[int, ...]:
+    """A permutation of 0 … `of` − 1. Raises `ValueError` for anything else."""
+    entries: list[object] = list(value) if isinstance(value, list | tuple) else []
+    order = tuple(entry for entry in entries if type(entry) is int)
+    if len(order) != len(entries) or sorted(order) != list(range(of)):
+        advice = f"name each of 0 to {of - 1} once, {otherwise}or leave it out to have it drawn"
+        raise ValueError(f"{name}={value!r}: {advice}")
+    return order
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,7 @@ class Task(ABC):
     name: ClassVar[str]
     version: ClassVar[int]  # raised whenever the same (split, size, seed) gives other puzzles
     source: ClassVar[str]  # paper or page this task comes from
+    shift: ClassVar[Shift] = "puzzles"  # what is new in the ood split; else its pictures are slanted ones
 
     seen: str = "images"  # or "symbols"
     supervision: str = "masked"  # or "leaky"
@@ -125,7 +137,7 @@ class Task(ABC):
         the blocks of one large set.
         """
         if size < 0:
-            raise ValueError(f"size={size}: ask for 0 puzzles or more")
+            raise ValueError(f"size={size!r}: ask for 0 puzzles or more")
         return join([self.block(split, size, seed, block) for block in range(max(1, -(-size // BLOCK)))])
 
     def block(self, split: Split, size: int, seed: int, block: int) -> Puzzles:
@@ -152,8 +164,8 @@ class Task(ABC):
     def stream(self, split: Split, seed: int, *more: int) -> np.random.Generator:
         """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
         if seed < 0:
-            raise ValueError(f"seed {seed}: seeds are whole numbers from 0 on")
-        key = (zlib.crc32(self.name.encode()), SPLITS.index(split), seed)
+            raise ValueError(f"seed {seed!r}: seeds are whole numbers from 0 on")
+        key = (zlib.crc32(self.name.encode()), SPLITS.index(as_split(split)), seed)
         return np.random.default_rng(np.random.SeedSequence(key, spawn_key=more))
 
 

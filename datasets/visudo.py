@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from .grids import cell_names, lines_of
 from .problem import Problem, make_problem
 from .sudoku import BLOCKS
-from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
+from .task import SPLITS, Layout, Puzzles, Split, Task, as_order, draw_pictures
 from .visudo_search import make_boards
 
 POOL = 10  # symbols of the strategies that use more than a line is long
@@ -51,8 +51,8 @@ class ViSudo(Task):
             raise ValueError(
                 f'strategy="transfer" needs {2 * self.size} classes, twice the size, of {POOL}: take size=4'
             )
-        if self.order is not None and sorted(self.order) != list(range(POOL)):
-            raise ValueError(f"order={self.order!r}: name each of 0 to {POOL - 1} once, or leave it out")
+        if self.order is not None:
+            object.__setattr__(self, "order", as_order(self.order, "order", POOL))
 
     def drawn(self, seed: int) -> "ViSudo":
         """With the order drawn in which classes are taken, for the strategies "split" and "transfer"."""

@@ -71,7 +71,7 @@ def _fill(board, lines, size, pool, free, state):
 
 
 @njit(cache=True)
-def _corrupt(board, size, names, swap, chance, order, state):
+def corrupt(board, size, names, swap, chance, order, state):
     """Swaps pairs of cells, or replaces cells by another of `names`; each cell is touched at most once."""
     shuffle(order, state)
     most = min(MOST, size * size // 2 if swap else size * size)
@@ -113,6 +113,6 @@ def make_boards(seeds, right, lines, size, pools, free, drawn, swaps, chance, sh
                 swap = swaps == 1 or draw(state, 2) == 0
                 while _right(board, lines, size):
                     board[:] = sound
-                    _corrupt(board, size, pool if free else pool[:size], swap, chance, order, state)
+                    corrupt(board, size, pool if free else pool[:size], swap, chance, order, state)
             if share_of(board) == share:
                 break

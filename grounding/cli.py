@@ -179,6 +179,7 @@ def show(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default TASK.png here.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=16, help="Puzzles in the picture.")] = 2,
+    split: Annotated[str, typer.Option(help="train, validation, test or ood.")] = "test",
     seed: Annotated[int, typer.Option(min=0, help="Which puzzles.")] = 0,
     settings: Set = None,
     images: Images = "digits",
@@ -191,14 +192,17 @@ def show(
         writable(path)
         from ..datasets.drawing import draw  # noqa: PLC0415
         from ..datasets.images import load_images  # noqa: PLC0415
+        from ..datasets.task import as_split  # noqa: PLC0415
         from .settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
         chosen = apply_task_settings(parse_settings(settings or []), _task(task)).drawn(seed)
-        bank = load_images(images, data_root, download=download).test
-        figure = draw(chosen, chosen.generate("test", count, seed), bank)
+        part = as_split(split)
+        bank = load_images(images, data_root, download=download).bank(part, chosen.shift)
+        figure = draw(chosen, chosen.generate(part, count, seed), bank)
         figure.savefig(path, dpi=200)
         leaky = " (leaky supervision: never passes)" if chosen.supervision == "leaky" else ""
-        consoles()[0].print(f"{path}: {count} of {chosen.name}, seed {seed}{leaky}", highlight=False)
+        drawn = f"{path}: {count} of {chosen.name}, {part}, seed {seed}{leaky}"
+        consoles()[0].print(drawn, highlight=False)
 
 
 app.command()(gate)

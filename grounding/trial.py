@@ -168,7 +168,7 @@ class Held:
 
 def hold(task: Task, split: Split, size: int, seed: int, images: ImageSet) -> Held:
     """Puzzles of a split with images of that split, sealed labels beside them."""
-    bank = images.bank(split)
+    bank = images.bank(split, task.shift)
     return Held(task, *assemble(task, task.generate(split, size, seed), bank), bank)
 
 

@@ -13,7 +13,7 @@ def test_generated_puzzles_are_certified() -> None:
     done: list[int] = []
     certificate = certify(task, task.generate("test", 25, 0), done.append)
     assert certificate.holds
-    assert done == list(range(1, 26))
+    assert done == list(range(26))
 
 
 def test_a_puzzle_with_two_completions_and_one_that_breaks_the_rules_are_found() -> None:
@@ -43,3 +43,14 @@ def test_a_wrong_query_is_broken_and_leaves_another_completion() -> None:
     solution[0, query] = (solution[0, query] + 1) % 4
     certificate = certify(task, replace(puzzles, solution=solution))
     assert certificate.broken == certificate.ambiguous == (0,)
+
+
+def test_a_solution_with_a_hole_or_an_unknown_symbol_is_broken() -> None:
+    task = Sudoku()
+    puzzles = task.generate("test", 3, 0)
+    solution = puzzles.solution.copy()
+    for row, symbol in ((0, -1), (2, 4)):
+        solution[row, np.flatnonzero(~puzzles.given[row])[0]] = symbol
+    certificate = certify(task, replace(puzzles, solution=solution))
+    assert certificate.broken == (0, 2)
+    assert certificate.ambiguous == ()

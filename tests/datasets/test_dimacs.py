@@ -1,5 +1,6 @@
 """CNF files are read as they are, or refused with line and reason."""
 
+import numpy as np
 import pytest
 
 from groundcheck.datasets.dimacs import DimacsError, parse_dimacs
@@ -48,7 +49,7 @@ def test_a_file_becomes_a_task(tmp_path) -> None:
     path.write_text(GOOD)
     task = Logic(file=str(path))
     assert task.problem.variables == ("x1", "x2", "x3", "x4", "satisfied")
-    rows = task.generate("train", 100, 0).solution
+    rows = np.concatenate([task.generate(split, 100, 0).solution for split in ("train", "ood")])
     true = {tuple(row) for row in rows[rows[:, -1] == 1][:, :4].tolist()}
     assert true == {(a, b, c, 1) for a in (0, 1) for b in (0, 1) for c in (0, 1) if (a or not b) and (b or c)}
 
@@ -62,8 +63,16 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path) -> None:
         Logic(file=str(tmp_path / "missing.cnf"))
 
 
-def test_a_file_that_nothing_satisfies_is_refused(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("p cnf 1 2\n1 0\n-1 0\n", "nothing satisfies"),
+        ("p cnf 2 2\n1 -1 0\n2 1 -2 0\n", "everything satisfies"),
+        ("p cnf 2 0\n", "everything satisfies"),
+    ],
+)
+def test_a_file_that_nothing_or_everything_satisfies_is_refused(tmp_path, text, told) -> None:
     path = tmp_path / "rules.cnf"
-    path.write_text("p cnf 1 2\n1 0\n-1 0\n")
-    with pytest.raises(ValueError, match="nothing satisfies"):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=told):
         Logic(file=str(path))

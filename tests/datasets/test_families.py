@@ -22,8 +22,9 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.parity import Parity
 from groundcheck.datasets.queens import Queens
 from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.datasets.task import BLOCK, SPLITS, textual
+from groundcheck.datasets.task import BLOCK, SPLITS, as_order, as_split, textual
 from groundcheck.datasets.visudo import ViSudo
+from groundcheck.datasets.visudo_search import corrupt
 
 # Puzzles enough for splits that share no puzzle.
 LARGE = [
@@ -51,9 +52,19 @@ LARGE = [
     ViSudo(strategy="transfer").drawn(2),
 ]
 # Few puzzles, but the ood split has others.
-FEW = [Addition(), EvenOdd(), Half(), Parity(length=2), Parity(), Parity(length=7)]
-# Few puzzles, and the splits differ in their images alone.
-TINY = [Mapping().drawn(0), Mapping(symbols=3, bijection="identity"), Logic(variables=6, clauses=8)]
+FEW = [
+    Addition(),
+    EvenOdd(),
+    Half(),
+    Parity(length=2),
+    Parity(),
+    Parity(length=7),
+    Logic(variables=6, clauses=8),
+    Logic(variables=11, clauses=30),
+    Logic(variables=3, clauses=2, width=2),
+]
+# As many puzzles as symbols: the splits differ in their images alone, the ood split in how those lean.
+TINY = [Mapping().drawn(0), Mapping(symbols=3, bijection="identity")]
 ALL = [*LARGE, *FEW, *TINY]
 
 tasks = st.sampled_from(ALL)
@@ -207,6 +218,43 @@ def test_the_rules_have_as_many_solutions_as_is_known(task, count) -> None:
     assert sum(1 for _ in task.problem.solutions()) == count
 
 
+def test_verifiers_of_small_boards_accept_exactly_what_brute_force_finds() -> None:
+    """Every board of four rows that hold each symbol once: 24⁴ of them."""
+    rows = np.array(list(itertools.permutations(range(4))), dtype=np.int8)
+    every = rows[np.array(list(itertools.product(range(24), repeat=4)))].reshape(-1, 16)
+    square = every.reshape(-1, 4, 4)
+    columns = np.array([len({*column}) == 4 for column in itertools.product(range(4), repeat=4)])
+    code = np.array([64, 16, 4, 1])
+    latin = columns[np.einsum("nrc,r->nc", square, code)].all(axis=1)
+    blocks = square.reshape(-1, 2, 2, 2, 2).transpose(0, 1, 3, 2, 4).reshape(-1, 4, 4)
+    right = latin & columns[blocks @ code].all(axis=1)
+    assert (latin.sum(), right.sum()) == (576, 288)
+    assert np.array_equal(Latin(size=4).verify(every), latin)
+    assert np.array_equal(Sudoku().verify(every), right)
+    labelled = [np.concatenate([every, np.full((len(every), 1), label, np.int8)], axis=1) for label in (0, 1)]
+    assert np.array_equal(ViSudo().verify(labelled[1]), right)
+    assert np.array_equal(ViSudo().verify(labelled[0]), ~right)
+
+
+@quick
+@given(seed=seeds, changed=st.integers(0, 3))
+def test_the_9x9_verifier_agrees_with_sets(seed, changed) -> None:
+    rng = np.random.default_rng(seed)
+    board = Sudoku(size=9).generate("test", 1, seed).solution[0].copy()
+    one, other = rng.integers(81, size=(2, changed))
+    board[one], board[other] = board[other].copy(), board[one].copy()
+    square = board.reshape(9, 9)
+    lines = [*square, *square.T, *(square[r : r + 3, c : c + 3] for r in (0, 3, 6) for c in (0, 3, 6))]
+    right = all({*line.ravel().tolist()} == {*range(9)} for line in lines)
+    assert Sudoku(size=9).verify(board[None])[0] == right
+    assert ViSudo(size=9).verify(np.append(board, np.int8(1))[None])[0] == right
+
+
+def test_rules_of_addition_grow_with_the_digits_and_not_with_the_sums() -> None:
+    sizes = [len(Addition(digits=digits).problem.rules.clauses) for digits in (5, 10, 15)]
+    assert sizes[1] - sizes[0] == sizes[2] - sizes[1] < 3000
+
+
 def test_sudoku_of_sixteen_symbols_is_certified_too() -> None:
     task = Sudoku(size=16)
     puzzles = task.generate("train", 5, 0)
@@ -292,6 +340,68 @@ def test_unsatisfied_formulas_are_near_misses_out_of_distribution() -> None:
     assert set(broken[rows[:, -1] == 0].tolist()) == {1}
 
 
+def test_few_assignments_are_held_out_where_there_are_more_than_one_of_a_kind() -> None:
+    task = Logic(variables=6, clauses=8)
+    train, ood = (contents(task.generate(split, 2000, 0)) for split in ("train", "ood"))
+    every = np.array(list(itertools.product((0, 1), repeat=6)))
+    satisfied = np.all(
+        [(every[:, np.abs(c) - 1] == (np.array(c) > 0)).any(axis=1) for c in task.cnf[1]], axis=0
+    )
+    assert not train & ood
+    assert len(train | ood) == 64  # nothing is left out of both
+    labels = task.generate("ood", 2000, 1).solution[:, -1]
+    assert 0.4 < labels.mean() < 0.6
+    shown = {row[:-1] for row in ood}
+    right = {row.astype(np.int8).tobytes() for row in every[satisfied]}
+    assert len(shown & right) == satisfied.sum() // 4
+    assert contents(task.generate("ood", 50, 2**90)) <= ood
+
+
+def test_the_only_assignment_of_its_kind_is_in_every_split(tmp_path) -> None:
+    path = tmp_path / "rules.cnf"
+    path.write_text("p cnf 2 2\n1 0\n2 0\n")  # (1, 1) satisfies both; (0, 0) breaks two
+    rows = {split: Logic(file=str(path)).generate(split, 200, 0).solution for split in SPLITS}
+    for found in rows.values():
+        assert {*map(tuple, found[found[:, -1] == 1].tolist())} == {(1, 1, 1)}
+    wrong = {split: {*map(tuple, found[found[:, -1] == 0].tolist())} for split, found in rows.items()}
+    assert len(wrong["ood"]) == 1
+    assert wrong["ood"] < {(0, 1, 0), (1, 0, 0)}  # a near miss
+    assert wrong["train"] == wrong["test"] == {(0, 1, 0), (1, 0, 0), (0, 0, 0)} - wrong["ood"]
+
+
+def test_boards_are_corrupted_by_the_recipe() -> None:
+    """Half by replacing, half by swapping; at least one, each further one with chance 0.5, at most ten."""
+    rng = np.random.default_rng(0)
+    order = np.arange(81)
+    state = rng.integers(0, 2**63, size=1).astype(np.uint64)
+    for swap, cells in ((False, 1), (True, 2)):
+        touched: list[int] = []
+        for _ in range(4000):
+            distinct = np.arange(81, dtype=np.int8)  # so that every swap shows
+            corrupt(distinct, 9, np.arange(81), swap, 0.5, order, state)
+            touched.append(int((distinct != np.arange(81)).sum()))
+            assert not swap or {*distinct.tolist()} == {*range(81)}
+        turns = np.bincount(np.array(touched) // cells, minlength=11)
+        assert set(touched) <= {*range(cells, 10 * cells + 1, cells)}
+        assert np.abs(turns[1:5] / 4000 - 0.5 ** np.arange(1, 5)).max() < 0.03
+    boards = ViSudo(size=9).generate("train", 600, 0).solution
+    wrong = boards[boards[:, -1] == 0][:, :-1]
+    assert 0.4 < len(wrong) / 600 < 0.6
+    counts = np.apply_along_axis(np.bincount, 1, wrong, minlength=9)
+    assert 0.4 < (counts == 9).all(axis=1).mean() < 0.65  # swaps keep the symbols; so do few replacements
+
+
+def test_wrong_boards_are_one_swap_from_a_right_one_out_of_distribution() -> None:
+    task = ViSudo()
+    boards = task.generate("ood", 60, 0).solution
+    for board in boards[boards[:, -1] == 0]:
+        swapped = np.tile(board, (120, 1))
+        for row, (one, other) in zip(swapped, itertools.combinations(range(16), 2), strict=True):
+            row[[one, other]] = row[[other, one]]
+        swapped[:, -1] = 1
+        assert task.verify(swapped).any()
+
+
 def test_transfer_boards_show_classes_that_training_has_not() -> None:
     task = ViSudo(strategy="transfer").drawn(4)
     classes = np.asarray(task.classes)
@@ -313,6 +423,16 @@ def test_transfer_boards_show_classes_that_training_has_not() -> None:
         (lambda: Sudoku(givens="few"), "givens='few' is no range"),
         (lambda: Sudoku(givens="5:6:7"), "givens='5:6:7'"),
         (lambda: Sudoku(size=9, givens=17), "givens=17"),
+        (lambda: Sudoku(size=9, givens="31.5"), "givens='31.5' is no range"),
+        (lambda: Sudoku(size=9, givens="-31:42"), "givens='-31:42' is no range"),
+        (lambda: Futoshiki(givens=True), "givens=True is no range"),
+        (lambda: Queens(givens=":"), "givens=':' is no range: say MIN:MAX with 2 ≤ MIN ≤ MAX ≤ 7"),
+        (lambda: Latin(size=3, difficulty="search"), "singles solve every 3×3 puzzle"),
+        (
+            lambda: Latin(difficulty="search").generate("train", 1, 0),
+            "in 10,000 attempts: allow other givens",
+        ),
+        (lambda: Futoshiki(marks=0.0, givens=1).generate("train", 1, 0), "allow more givens or more marks"),
         (lambda: Sudoku(difficulty="evil"), "difficulty='evil': it is any, singles, search"),
         (lambda: Sudoku(difficulty="search"), "singles solve every 4×4 puzzle"),
         (lambda: Sudoku(givens=4).generate("ood", 1, 0), "begin at 5 or more"),
@@ -324,15 +444,34 @@ def test_transfer_boards_show_classes_that_training_has_not() -> None:
         (lambda: Parity(length=41), "length=41: parity takes 2 to 40 bits"),
         (lambda: Logic(width=0), "width=0"),
         (lambda: Logic(variables=3, clauses=200), "nothing satisfies random formula 0"),
+        (
+            lambda: Logic(variables=12, clauses=24, width=2).generate("test", 9, 0),
+            "found nothing in the test split that satisfies it: take a formula with fewer clauses, or longer",
+        ),
+        (
+            lambda: Logic(variables=12, clauses=1, width=12).generate("train", 9, 0),
+            "found nothing in the train split that breaks a clause: take a formula with more clauses",
+        ),
+        (lambda: Logic(variables=0), "variables=0: at least 1"),
+        (lambda: Logic(clauses=0), "clauses=0: at least 1"),
+        (lambda: Logic(formula=-1), "formula=-1: at least 0"),
         (lambda: ViSudo(size=6), "size=6: boards are 4×4 or 9×9"),
         (lambda: ViSudo(strategy="hard"), "strategy='hard': it is simple, split, puzzle, cell, transfer"),
         (lambda: ViSudo(size=9, strategy="transfer"), "needs 18 classes"),
         (lambda: ViSudo(order=(1, 2)), "name each of 0 to 9 once"),
+        (lambda: Mapping(symbols=2, bijection=(True, False)), "name each of 0 to 1 once"),
+        (lambda: as_order(5, "bijection", 2), "bijection=5: name each of 0 to 1 once"),
+        (lambda: as_order((0, 1.0), "bijection", 2), "bijection=(0, 1.0): name each of 0 to 1 once"),
+        (lambda: as_split("exam"), "split 'exam': it is train, validation, test, ood"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(build, message) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         build()
+
+
+def test_an_order_may_be_written_as_a_list() -> None:
+    assert as_order([1, 0], "bijection", 2) == (1, 0)
 
 
 def test_a_range_of_givens_may_be_written_in_any_way() -> None:

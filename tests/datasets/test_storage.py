@@ -104,6 +104,21 @@ def test_a_block_that_was_damaged_meanwhile_is_made_again(whole, tmp_path) -> No
     assert files(folder) == files(whole)
 
 
+def test_a_generation_that_stopped_while_it_laid_out_its_folder_starts_again(
+    whole, tmp_path, monkeypatch
+) -> None:
+    folder = tmp_path / "begun"
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np.lib.format, "open_memmap", full)
+        with pytest.raises(OSError, match="no space"):
+            generate_set(Sudoku(), "train", SIZE, 7, folder)
+    assert files(generate_set(Sudoku(), "train", SIZE, 7, folder)) == files(whole)
+
+
 def copy(whole: Path, to: Path) -> Path:
     to.mkdir()
     for name, content in files(whole).items():

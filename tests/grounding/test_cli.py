@@ -89,6 +89,16 @@ def test_show_draws_a_png(task: str) -> None:
         assert len(picture.convert("L").getcolors(1 << 20) or []) > 20  # grey levels of real images
 
 
+def test_show_draws_the_split_that_is_asked_for() -> None:
+    pictures = []
+    for split in ("test", "ood"):
+        code, told, _ = groundcheck("show", "mapping", "--split", split, "-o", f"{split}.png")
+        assert code == 0
+        assert f"mapping, {split}, seed 0" in told
+        pictures.append(Path(f"{split}.png").read_bytes())
+    assert pictures[0] != pictures[1]
+
+
 def test_list_names_tasks_solvers_and_image_sets_with_their_sources() -> None:
     code, told, _ = groundcheck("list")
     assert code == 0
@@ -103,6 +113,7 @@ def test_list_names_tasks_solvers_and_image_sets_with_their_sources() -> None:
         (["check", "mlp", "--task", "maping"], 2, "did you mean mapping"),
         (["run", "sudoko", "mlp"], 2, "did you mean sudoku"),
         (["show", "sudoko"], 2, "did you mean sudoku"),
+        (["show", "sudoku", "--split", "exam"], 2, "it is train, validation, test, ood"),
         (["check", "mlp", "--seeds", "0"], 2, "seeds=0"),
         (["check", "mlp", "--images", "mnits"], 2, "did you mean mnist"),
         (["check", "mlp", "--set", "puzles=3"], 2, "did you mean puzzles"),
