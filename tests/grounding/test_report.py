@@ -90,7 +90,7 @@ def test_page_is_self_contained_and_holds_everything(report: Report) -> None:
         for board in outcome.scores.boards
         for image in board.image
     )
-    assert page.count("<svg") == 6  # plane, calibration and curves of each task
+    assert page.count("<svg") == 12  # plane, calibration and four curves of each task
     assert page.count("before alignment</caption>") == page.count("after alignment</caption>") == 2
 
 
