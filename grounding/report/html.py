@@ -100,8 +100,7 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
     calibrations = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
     shown = _typical(subjects)
     drawn = shown and task_of(task, shown.seed)
-    free = report.rules == "learned" and shown is not None and shown.scores is not None
-    renamed = shown.scores.relabelling if free else None
+    renamed = shown.scores.relabelling if shown and shown.scores and report.rules == "learned" else None
     return {
         "id": f"task-{number}",
         "title": title(task),
