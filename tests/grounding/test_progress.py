@@ -90,9 +90,8 @@ def test_scalars_are_the_figures_of_the_record(mlp_report: Report) -> None:
     assert outcome.scores
     logged = scalars(outcome)
     assert ("test/task", outcome.scores.task, 2) in logged
-    assert [value for name, value, _ in logged if name == "curve/loss"] == [
-        p.loss for p in outcome.curve[1:]
-    ]  # before training there is none
+    trained = outcome.curve[1:]  # before training there is no loss
+    assert [value for name, value, _ in logged if name == "curve/loss"] == [p.loss for p in trained]
     names = {name for name, _, _ in logged}
     assert {"curve/gradient", "curve/symbols_used", "test/aligned", "test/collapse"} <= names
 
