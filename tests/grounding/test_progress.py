@@ -64,7 +64,7 @@ def test_terminal_gets_a_live_table(mlp_report: Report) -> None:
     told = heard(mlp_report.tasks[0].outcomes[0], terminal=True)
     assert "mapping" in told
     assert "1/2" in told
-    assert "until 1 trials have ended" in told
+    assert "left for 1 trial;" in told
     assert "1 pass, 1 fail" in told
 
 
