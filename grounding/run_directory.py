@@ -25,6 +25,7 @@ from .report.files import plain, write_json
 from .trial import Outcome, Trial
 
 SCHEMA = 1
+KEPT = "Every trial that ended is kept: make room, then continue with --resume"
 SAME_VERSIONS = ("groundcheck", "torch", "numpy")  # others hardly move a figure
 
 
@@ -84,7 +85,10 @@ class RunDirectory(Record):
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """Writes report.json."""
-        write_json(self.path / "report.json", report)
+        try:
+            write_json(self.path / "report.json", report)
+        except OSError as error:
+            raise OSError(f"{error}. {KEPT}") from error
 
 
 def key_of(trial: Trial) -> str:
@@ -239,10 +243,7 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise OSError(
-            f"{path} cannot be written: {error.strerror}. What stands in it is kept: make room, "
-            "then continue with --resume"
-        ) from error
+        raise OSError(f"{path} cannot be written: {error.strerror}. {KEPT}") from error
 
 
 def _damaged(path: Path, line: int, error: Exception) -> ValueError:

@@ -40,7 +40,9 @@ def _explain(task: TaskReport, console: Console) -> None:
     judgement = task.judgement
 
     def tell(text: str, *, quiet: bool = False) -> None:
-        console.print(Padding(Text.from_markup(text, style="dim" if quiet else ""), (0, 0, 0, 2), expand=False))
+        console.print(
+            Padding(Text.from_markup(text, style="dim" if quiet else ""), (0, 0, 0, 2), expand=False)
+        )
 
     console.print(f"[bold]{title(task)}[/] {_verdict(judgement.verdict)}", highlight=False)
     tell(f"{escape(judgement.reason)}.")

@@ -234,6 +234,11 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
         (tmp_path / "trials.jsonl").symlink_to("/dev/full")
         with pytest.raises(OSError, match=r"No space left on device.*make room, then continue with --resume"):
             record.keep(TRIAL, outcome)
+        (tmp_path / "report.json").symlink_to("/dev/full")
+        with pytest.raises(
+            OSError, match=r"report\.json cannot be written: No space left.*then continue with"
+        ):
+            record.finish({})
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path: Path) -> None:
