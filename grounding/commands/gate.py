@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from ..suite import Listener
 
 
-OUTCOMES = {0: "passed", 1: "failed", 3: "too little ran to tell", 130: "interrupted"}
-
-
 def gate(
     solvers: Annotated[
         list[str] | None,
@@ -67,7 +64,9 @@ def gate(
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
 
-        baselines = [entry.terms.baseline and read_report(entry.terms.baseline) for entry in chosen]
+        baselines = [
+            entry.terms.baseline and read_report(entry.terms.baseline, entry.solver) for entry in chosen
+        ]
         gated: list[Gated] = []
         for entry, before in zip(chosen, baselines, strict=True):
             folder = None if runs is None else runs / _folder(entry.solver)
@@ -155,4 +154,4 @@ def _print(gated: "Gated") -> None:
     for case in gated.cases:
         if case.result not in ("pass", "skip"):
             console.print(f"{case.result}: {case.id}: {case.message}", **plain)
-    console.print(f"{gated.report.solver}: {OUTCOMES[gated.exit_code]}: {gated.report.summary}", **plain)
+    console.print(f"{gated.report.solver}: {gated.summary}", **plain)
