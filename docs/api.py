@@ -48,7 +48,7 @@ def signature(name: str, thing: Any) -> str:
     ]
     told = str(given.replace(parameters=plain, return_annotation=inspect.Signature.empty))
     told = told.replace("<factory>", "…")
-    lines = textwrap.wrap(name.rpartition(".")[2] + told, 96, subsequent_indent="    ")
+    lines = textwrap.wrap(name.rpartition(".")[2] + told, 80, subsequent_indent="    ")
     return "\n".join(("```text", *lines, "```"))
 
 

@@ -1,5 +1,6 @@
 """The gate: from a report to cases that pass or fail, as a pipeline wants them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,14 @@ MEETS: Mapping[str, Sequence[str]] = {
     "SHORTCUT": ("GROUNDED", "SHORTCUT"),
     "NOT REASONING": ("GROUNDED", "NOT REASONING"),
     "UNGROUNDED": ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED"),
+}
+
+
+OUTCOMES = {
+    PASSED: "passed",
+    FAILED: "failed",
+    TOO_LITTLE_RAN: "too little ran to tell",
+    INTERRUPTED: "interrupted",
 }
 
 
@@ -45,6 +54,14 @@ class Gated:
         if results & {"fail", "error"}:
             return FAILED
         return TOO_LITTLE_RAN if "inconclusive" in results or not results & {"pass", "expected"} else PASSED
+
+    @property
+    def summary(self) -> str:
+        """What was decided: in a word, by task, and how many cases came out how."""
+        verdicts = ", ".join(f"{title(task)} {task.judgement.verdict}" for task in self.report.tasks)
+        counts = Counter(case.result for case in self.cases)
+        told = ", ".join(f"{count} {result}" for result, count in counts.most_common())
+        return f"{OUTCOMES[self.exit_code]}; {verdicts}; {len(self.cases)} cases: {told or 'none'}"
 
 
 def hold(

@@ -13,14 +13,14 @@ from .suite import Suite, TaskRun, identify
 from .training import Training
 
 
-def read_report(path: Path) -> Report:
-    """The report in a JSON file, or of a run folder.
+def read_report(path: Path, solver: str | None = None) -> Report:
+    """The report in a JSON file, of a run folder, or of a solver in what a gate wrote.
 
     A run that was killed has no report yet: it is rebuilt from the trials that ended, marked interrupted.
     Raises `ValueError` for what is neither, is damaged, or is of a newer schema; `OSError`.
     """
     if not path.is_dir():
-        return Report.read(path)
+        return Report.read(path, solver)
     finished = path / "report.json"
     return Report.read(finished) if finished.exists() else rebuild(path)
 

@@ -25,6 +25,7 @@ from .report.files import plain, write_json
 from .trial import Outcome, Trial
 
 SCHEMA = 1
+KEPT = "Every trial that ended is kept: make room, then continue with --resume"
 SAME_VERSIONS = ("groundcheck", "torch", "numpy")  # others hardly move a figure
 
 
@@ -37,6 +38,11 @@ class Record:
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Keeps the outcome of a trial."""
+
+    def findings(self, task: int) -> list[Finding]:
+        """What checks found about the task of that number in an earlier part of this run."""
+        del task
+        return []
 
     def note(self, task: int, finding: Finding) -> None:
         """Keeps a finding about the task of that number."""
@@ -55,6 +61,7 @@ class RunDirectory(Record):
 
     path: Path
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    found: list[tuple[int, Finding]] = field(default_factory=list)
 
     def recall(self, trial: Trial) -> Outcome | None:
         """The outcome of a trial that ended before this run was continued."""
@@ -63,6 +70,10 @@ class RunDirectory(Record):
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Appends a line and waits until it is on the disk."""
         _append(self.path / "trials.jsonl", {"key": key_of(trial), **outcome.as_dict()})
+
+    def findings(self, task: int) -> list[Finding]:
+        """What checks found before this run was continued."""
+        return [finding for number, finding in self.found if number == task]
 
     def note(self, task: int, finding: Finding) -> None:
         """Appends a line."""
@@ -74,7 +85,10 @@ class RunDirectory(Record):
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """Writes report.json."""
-        write_json(self.path / "report.json", report)
+        try:
+            write_json(self.path / "report.json", report)
+        except OSError as error:
+            raise OSError(f"{error}. {KEPT}") from error
 
 
 def key_of(trial: Trial) -> str:
@@ -109,19 +123,20 @@ def open_run(
     with _held(path):
         described = {"settings": plain(settings), "environment": plain(environment)}
         outcomes: dict[str, Outcome] = {}
+        found: list[tuple[int, Finding]] = []
         if (path / "run.json").exists():
             if not resume:
                 raise ValueError(
                     f"{path} holds a run already: continue it with --resume, or choose another folder"
                 )
             _compare(path, read_run(path), described)
-            outcomes = read_trials(path, mend=True)
-            for name in ("report.json", "report.html", "findings.jsonl"):
+            outcomes, found = read_trials(path, mend=True), read_findings(path, mend=True)
+            for name in ("report.json", "report.html"):
                 (path / name).unlink(missing_ok=True)
         else:
             started = datetime.now(UTC).isoformat(timespec="seconds")
             write_json(path / "run.json", {"schema": SCHEMA, "started": started, **described})
-        yield RunDirectory(path, outcomes)
+        yield RunDirectory(path, outcomes, found)
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -156,12 +171,16 @@ def read_trials(path: Path, *, mend: bool = False) -> dict[str, Outcome]:
     return outcomes
 
 
-def read_findings(path: Path) -> list[tuple[int, Finding]]:
-    """Findings, each with the number of its task."""
+def read_findings(path: Path, *, mend: bool = False) -> list[tuple[int, Finding]]:
+    """Findings, each with the number of its task; a last line cut short is treated as in `read_trials`."""
     findings: list[tuple[int, Finding]] = []
-    for line in _lines(path / "findings.jsonl", mend=False):
-        task = line.pop("task")
-        findings.append((task, Finding.from_dict(line)))
+    file = path / "findings.jsonl"
+    for number, line in enumerate(_lines(file, mend=mend), 1):
+        try:
+            task = line.pop("task")
+            findings.append((task, Finding.from_dict(line)))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _damaged(file, number, error) from error
     return findings
 
 
@@ -224,15 +243,12 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise OSError(
-            f"{path} cannot be written: {error.strerror}. What stands in it is kept: make room, "
-            "then continue with --resume"
-        ) from error
+        raise OSError(f"{path} cannot be written: {error.strerror}. {KEPT}") from error
 
 
 def _damaged(path: Path, line: int, error: Exception) -> ValueError:
     return ValueError(
-        f"{path}, line {line}, is damaged ({error}): delete that line, and --resume runs its trial again"
+        f"{path}, line {line}, is damaged ({error}): delete that line, and --resume runs it again"
     )
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
@@ -58,13 +58,15 @@ def run_trials(
         ended(index, outcome)
 
 
-def examine(inspection: Inspection, limits: Limits) -> Iterator[Finding]:
-    """The findings of an inspection, made in a process of its own.
+def examine(
+    inspection: Inspection, limits: Limits, known: Mapping[str, Status] | None = None
+) -> Iterator[Finding]:
+    """The findings of an inspection, made in a process of its own; `known` are checks that ran already.
 
     A check that ends the process, or goes beyond `limits`, is an error that names the cause; the checks
     after it run in a new process.
     """
-    known: dict[str, Status] = {}
+    known = dict(known or {})
     while True:
         current, spoke = "contract/build", False
         with _Worker.running(_inspect, (inspection, known, limits.memory)) as worker:

@@ -12,7 +12,7 @@ from ..datasets.images import load_images
 from ..datasets.task import Task
 from .budget import budget_for
 from .building import Factory, SolverSpec
-from .checks.finding import Finding
+from .checks.finding import Finding, Status
 from .checks.identifiable import Identifiability, check_relabellings
 from .checks.trained import Trained, check_trained
 from .environment import environment
@@ -120,6 +120,7 @@ def check(
             for number, task_run in enumerate(runs):
                 root = None if data_root is None else Path(data_root)
                 inspection = Inspection(spec, task_run.task, task_run.training, images, root, device)
+                task_run.findings.extend(record.findings(number))
                 for finding in inspect(task_run, inspection, bounds if isolate else None):
                     task_run.findings.append(finding)
                     record.note(number, finding)
@@ -160,11 +161,17 @@ def run_wave(
 
 
 def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iterator[Finding]:
-    """The checks that need no end-to-end training; where there are limits, in processes of their own."""
-    for finding in inspection.findings() if limits is None else examine(inspection, limits):
+    """The checks that need no end-to-end training; where there are limits, in processes of their own.
+
+    Those that a continued run has findings of already do not run again.
+    """
+    known: dict[str, Status] = {f.check.removesuffix(f"/{run.task.name}"): f.status for f in run.findings}
+    run.built = known.get("contract/build", "pass") == "pass"
+    running = inspection.findings(known=known) if limits is None else examine(inspection, limits, known)
+    for finding in running:
         run.built &= not (finding.check.startswith("contract/build") and finding.status != "pass")
         yield finding
-    if run.built and (finding := identify(run)) is not None:
+    if run.built and (finding := identify(run)) is not None and "identifiable" not in known:
         yield finding
 
 

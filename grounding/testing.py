@@ -1,4 +1,4 @@
-"""The suite inside a user's own tests: one pytest test per task and family of checks.
+"""The suite inside a user's own tests: one pytest test per check.
 
     from groundcheck.grounding import parametrize_with_checks
 
@@ -9,9 +9,12 @@
 Collecting costs nothing: torch is imported, and anything trained, when the first test runs.
 """
 
+import atexit
+import difflib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -20,26 +23,23 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .checks.names import NAMES, UNTRAINED
 from .project import read_project
 
 if TYPE_CHECKING:
-    from .report.record import Report
-
-# Families of checks in the order they make sense in: what needs no training comes first.
-UNTRAINED = ("contract", "leak", "identifiable")
-FAMILIES = (*UNTRAINED, "reasoning", "baseline", "ceiling", "grounding", "bypass")
+    from .gate import Case
 
 
 @dataclass(frozen=True)
-class FamilyCheck:
-    """One family of checks of a solver on a task, to be called in a test: raises where one fails.
+class PlannedCheck:
+    """One check of a solver on a task, to be called in a test: raises where it fails.
 
-    `grounding` is the verdict on training end to end; the others are the checks of that family.
+    `grounding` is the verdict on training end to end, held against `require`.
     """
 
     solver: str | Callable[..., Any]
     task: str
-    family: str
+    name: str  # of the check: family/name
     profile: str
     require: str
     data_root: str | None
@@ -47,30 +47,32 @@ class FamilyCheck:
 
     @property
     def id(self) -> str:
-        """As in the test's name."""
-        return f"{name_of(self.solver)}-{self.task}-{self.family}"
+        """As in the test's name: `satnet-mapping-grounding`, `satnet-sudoku-contract/shape`."""
+        return f"{name_of(self.solver)}-{self.task}-{self.name}"
 
     def __call__(self) -> None:
         """Runs it, or looks up what ran for another test. Raises `AssertionError`, or skips."""
         import pytest  # noqa: PLC0415
 
-        report = _report(
-            self.solver, self.task, self.profile, self.data_root, self.workers, self.family not in UNTRAINED
+        cases = _cases(
+            self.solver,
+            self.task,
+            self.profile,
+            self.require,
+            self.data_root,
+            self.workers,
+            self.name not in UNTRAINED,
         )
-        from .gate import hold  # noqa: PLC0415
-        from .project import Terms  # noqa: PLC0415
-
-        cases = hold(report, Terms(require=self.require)).cases
-        family = "verdict" if self.family == "grounding" else self.family
-        found = [case for case in cases if case.id.partition("/")[0] == family]
-        failed = [f"{case.id}: {case.message}" for case in found if case.result in ("fail", "error")]
-        if failed:
-            raise AssertionError("\n".join(failed))
-        undecided = [case for case in found if case.result == "inconclusive"]
-        if undecided:
-            raise AssertionError(f"not decided: {undecided[0].message}")
-        if not any(case.result == "pass" for case in found):
-            pytest.skip(found[0].message if found else f"no {self.family} check applies to {self.task}")
+        # The verdict is a case of the gate, under its own name.
+        case = cases.get("verdict" if self.name == "grounding" else self.name)
+        if case is None:
+            pytest.skip(f"{self.name} does not apply to {self.task}")
+        if case.result in ("fail", "error"):
+            raise AssertionError(f"{case.id}: {case.message}")
+        if case.result == "inconclusive":
+            raise AssertionError(f"{case.id} is not decided: {case.message}")
+        if case.result == "skip":
+            pytest.skip(case.message)
 
 
 def parametrize_with_checks(
@@ -82,7 +84,7 @@ def parametrize_with_checks(
     data_root: str | None = None,
     workers: int = 0,
 ) -> Any:
-    """Decorates a test that takes `check`: it runs once per task and family, as `SOLVER-TASK-FAMILY`.
+    """Decorates a test that takes `check`: it runs once per task and check, as `SOLVER-TASK-CHECK`.
 
     `profile` is one of groundcheck's or of groundcheck.toml's, `require` the verdict that `grounding` asks
     for. `expected_failures` maps ids to reasons; they are strict: one that passes fails. Trials run in
@@ -96,14 +98,16 @@ def parametrize_with_checks(
 
     tasks = read_project().profile(profile).tasks
     checks = [
-        FamilyCheck(solver, task, family, profile, require, data_root, workers)
+        PlannedCheck(solver, task, name, profile, require, data_root, workers)
         for task in (tuple(TASKS.ours) if tasks is None else tasks)
-        for family in FAMILIES
+        for name in NAMES
     ]
     expected = dict(expected_failures or {})
-    if unknown := expected.keys() - {check.id for check in checks}:
-        known = ", ".join(check.id for check in checks)
-        raise ValueError(f"expected failure {min(unknown)!r} names no test: there are {known}")
+    ids = [check.id for check in checks]
+    if unknown := expected.keys() - set(ids):
+        near = difflib.get_close_matches(min(unknown), ids, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"they are named like {ids[0]}"
+        raise ValueError(f"expected failure {min(unknown)!r} names none of {len(ids)} tests: {hint}")
     # Only what a check tells is expected; that it breaks is not.
     marks = {
         id_: [pytest.mark.xfail(reason=reason, strict=True, raises=AssertionError)]
@@ -119,19 +123,23 @@ def name_of(solver: str | Callable[..., Any]) -> str:
 
 
 @cache
-def _report(
+def _cases(
     solver: str | Callable[..., Any],
     task: str,
     profile: str,
+    require: str,
     data_root: str | None,
     workers: int,
     train: bool,
-) -> "Report":
+) -> "dict[str, Case]":
+    """What a gate makes of a solver on a task, by the name of the check."""
+    from .gate import hold  # noqa: PLC0415
+    from .project import Terms  # noqa: PLC0415
     from .suite import check  # noqa: PLC0415
 
     chosen = read_project().profile(profile)
-    with _shared(name_of(solver), task, profile, str(train)) as run:
-        return check(
+    with _turn(solver, task, profile, str(data_root)) as run:
+        report = check(
             solver,
             tasks=[task],
             images=chosen.images,
@@ -144,23 +152,36 @@ def _report(
             # A test module is often not importable in another process; a name is.
             isolate=None if isinstance(solver, str) else False,
             run=run,
-            resume=run is not None and (run / "run.json").exists(),
+            resume=(run / "run.json").exists(),
         )
+    cases = hold(report, Terms(require=require)).cases
+    return {case.id.removesuffix(f"/{task}"): case for case in cases}
 
 
 @contextmanager
-def _shared(*key: str) -> Generator[Path | None]:
-    """A run folder that the processes of one pytest-xdist session take in turn; None in a single process.
+def _turn(solver: str | Callable[..., Any], *key: str) -> Generator[Path]:
+    """A run folder of this session of pytest, held until the context ends.
 
-    Who comes second finds the trials of who came first.
+    The processes of pytest-xdist take it in turn: who comes second finds what who came first found. A
+    solver that other processes cannot tell from another of its name (a lambda) gets a folder per process.
     """
-    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if session is None:
-        yield None
-        return
-    name = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"groundcheck-{session}"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{name}.turn").open("w") as turn:
+    module, name = getattr(solver, "__module__", ""), getattr(solver, "__qualname__", "<")
+    alone = not isinstance(solver, str) and ("<" in name)
+    named = solver if isinstance(solver, str) else f"{module}.{name} {id(solver) if alone else ''}"
+    folder = _folder(None if alone else os.environ.get("PYTEST_XDIST_TESTRUNUID"))
+    run = folder / hashlib.sha256("\0".join((named, *key)).encode()).hexdigest()[:16]
+    with run.with_suffix(".turn").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        yield folder / name
+        yield run
+
+
+@cache
+def _folder(session: str | None) -> Path:
+    """Where runs lie: a folder for an xdist session's processes, else one that ends with this process."""
+    if session is not None:
+        folder = Path(tempfile.gettempdir()) / f"groundcheck-{session}"
+        folder.mkdir(exist_ok=True)
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="groundcheck-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -1,5 +1,6 @@
 """One training run from a seed, scored: the unit that a suite repeats and a record keeps."""
 
+import math
 import time
 import traceback
 from collections.abc import Callable
@@ -61,10 +62,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Point:
-    """One epoch of a learning curve; accuracies are on validation puzzles and images."""
+    """One epoch of a learning curve; accuracies are on validation puzzles and images.
+
+    Epoch 0 is before training; it has neither a loss nor a gradient.
+    """
 
     epoch: int
-    loss: float
+    loss: float | None  # None also where every row was left unsolved
     skipped: float
     task: float
     raw: float | None
@@ -209,6 +213,8 @@ def _train_and_score(
         def measure(progress: Progress) -> None:
             after_epoch(_point(network, validation, progress))
 
+        with torch.random.fork_rng():  # looking must not change what is drawn in training
+            measure(Progress(0, math.nan, 0.0))
         train(
             network,
             training.examples,
@@ -354,14 +360,13 @@ def _point(network: Network, validation: Held, progress: Progress) -> Point:
     completion = complete(network, validation.examples)
     given = validation.examples.given.numpy(force=True)
     task = score(completion, given, _solution(validation), np.ones_like(given)).task
+    loss = progress.loss if math.isfinite(progress.loss) else None
     if validation.task.seen == "symbols":
-        return Point(
-            progress.epoch, progress.loss, progress.skipped, task, None, None, None, progress.gradient
-        )
+        return Point(progress.epoch, loss, progress.skipped, task, None, None, None, progress.gradient)
     confusion = _confusion(network, validation, CURVE_IMAGES)
     return Point(
         epoch=progress.epoch,
-        loss=progress.loss,
+        loss=loss,
         skipped=progress.skipped,
         task=task,
         raw=grounding_accuracy(confusion),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..gate import Gated
     from ..project import Entry, Project
     from ..report.record import Report
+    from ..suite import Listener
 
 
 def gate(
@@ -39,6 +40,7 @@ def gate(
     workers: Annotated[int | None, typer.Option(min=0, help="Parallel processes; 0: none.")] = None,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")] = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every check.")] = False,
 ) -> None:
     """Pass or fail: hold solvers to a verdict, and to a baseline.
 
@@ -60,12 +62,16 @@ def gate(
         from ..report import pipeline  # noqa: PLC0415
         from ..report.files import write_json, write_text  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
+        from ..report.progress import follow_suite  # noqa: PLC0415
 
-        baselines = [entry.terms.baseline and read_report(entry.terms.baseline) for entry in chosen]
+        baselines = [
+            entry.terms.baseline and read_report(entry.terms.baseline, entry.solver) for entry in chosen
+        ]
         gated: list[Gated] = []
         for entry, before in zip(chosen, baselines, strict=True):
             folder = None if runs is None else runs / _folder(entry.solver)
-            gated.append(_gate(project, entry, before, folder, data_root, workers, device, quiet))
+            with follow_suite(consoles()[1], quiet=quiet, verbose=verbose) as listener:
+                gated.append(_gate(project, entry, before, folder, data_root, workers, device, listener))
             if folder:
                 write_page(folder / "report.html", gated[-1].report, data_root)
             if gated[-1].report.interrupted:
@@ -104,12 +110,11 @@ def _gate(
     data_root: Path | None,
     workers: int | None,
     device: str,
-    quiet: bool,
+    listener: "Listener",
 ) -> "Gated":
     from ...datasets.catalogue import TASKS  # noqa: PLC0415
     from ..building import SolverSpec  # noqa: PLC0415
     from ..gate import hold, lacking  # noqa: PLC0415
-    from ..report.progress import follow_suite  # noqa: PLC0415
     from ..suite import check  # noqa: PLC0415
 
     profile = project.profile(entry.terms.profile)
@@ -117,21 +122,20 @@ def _gate(
     for task in tasks:  # told now, not after the training
         if baseline is not None and task not in {before.task for before in baseline.tasks}:
             raise ValueError(lacking(task, baseline))
-    with follow_suite(consoles()[1], quiet=quiet) as listener:
-        report = check(
-            SolverSpec(entry.solver, dict(entry.options)),
-            tasks=tasks,
-            images=profile.images,
-            data_root=data_root,
-            seeds=profile.seeds,
-            epochs=profile.epochs,
-            settings=profile.settings,
-            device=device,
-            workers=workers,
-            listener=listener,
-            run=folder,
-            resume=folder is not None and (folder / "run.json").exists(),
-        )
+    report = check(
+        SolverSpec(entry.solver, dict(entry.options)),
+        tasks=tasks,
+        images=profile.images,
+        data_root=data_root,
+        seeds=profile.seeds,
+        epochs=profile.epochs,
+        settings=profile.settings,
+        device=device,
+        workers=workers,
+        listener=listener,
+        run=folder,
+        resume=folder is not None and (folder / "run.json").exists(),
+    )
     return hold(report, entry.terms, baseline, {} if report.interrupted else entry.expected_failures)
 
 
@@ -150,4 +154,4 @@ def _print(gated: "Gated") -> None:
     for case in gated.cases:
         if case.result not in ("pass", "skip"):
             console.print(f"{case.result}: {case.id}: {case.message}", **plain)
-    console.print(f"{gated.report.solver}: {gated.report.summary}", **plain)
+    console.print(f"{gated.report.solver}: {gated.summary}", **plain)

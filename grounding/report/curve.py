@@ -40,7 +40,7 @@ def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
     for point in outcome.curve[::-1][::step][::-1]:  # thinned from the end, so that the last epoch stays
         table.add_row(
             str(point.epoch),
-            f"{point.loss:.4g}",
+            "–" if point.loss is None else f"{point.loss:.4g}",
             f"{point.task:.3f}",
             *("–" if value is None else f"{value:.3f}" for value in (point.raw, point.aligned)),
             "–" if point.symbols_used is None else str(point.symbols_used),
@@ -63,4 +63,5 @@ def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
 
 def _caption(point: Point) -> str:
     aligned = "" if point.aligned is None else f", aligned {point.aligned:.2f}"
-    return f"loss {point.loss:.4g}, task {point.task:.2f}{aligned}"
+    loss = "" if point.loss is None else f"loss {point.loss:.4g}, "
+    return f"{loss}task {point.task:.2f}{aligned}"

@@ -64,7 +64,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters["figure"] = _figure
+    templates.filters |= {"figure": _figure, "quantity": _quantity}
     return templates
 
 
@@ -80,6 +80,17 @@ def _figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def _quantity(value: float | None) -> str:
+    """A figure of any size: three decimals, or two significant digits where these say more."""
+    if value is None:
+        return "–"
+    if abs(value) >= 1000:
+        told = f"{value:,.0f}"
+    else:
+        told = f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
+    return told.replace("-", "−")
+
+
 def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None) -> dict[str, Any]:
     """Everything the page shows of one task."""
     by_role = {role: [o for o in task.outcomes if o.role == role] for role in ROLES}
@@ -89,29 +100,47 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
     calibrations = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
     shown = _typical(subjects)
     drawn = shown and task_of(task, shown.seed)
+    renamed = shown.scores.relabelling if shown and shown.scores and report.rules == "learned" else None
     return {
         "id": f"task-{number}",
         "title": title(task),
         "report": task,
+        "settings": _listed(task.settings),
+        "training": _listed(task.training),
         "figures": _row(task, "grounding" if seen else "reasoning"),
+        "ceiling": task.mean("ceiling", "aligned"),
         "beside": [
             (name, _row(task, role))
             for role, name in BESIDE
             if by_role[role] and (seen or role == "baseline")
         ],
         "plane": plots.plane(subjects, by_role["baseline"], by_role["ceiling"]) if seen and scored else None,
-        "curves": plots.curves(subjects) if scored else None,
+        "curves": _curves(scored),
         "calibration": plots.reliability(calibrations) if calibrations else None,
         "calibration_error": float(np.mean([c.error for c in calibrations])) if calibrations else None,
         "shown": shown,
         "confusions": _confusions(shown),
-        "boards": [lay_out(drawn, board, images) for board in shown.scores.boards]
+        "boards": [lay_out(drawn, board, images, renamed) for board in shown.scores.boards]
         if shown and shown.scores
         else [],
         "symbols": drawn.classes if drawn else None,
-        "families": _families(task.findings),
-        "rules": report.rules,
+        "telling": [f for f in task.findings if _family(f) not in GROUNDWORK],
+        "groundwork": _by_trouble([f for f in task.findings if _family(f) in GROUNDWORK]),
+        "identifiability": [f.reason for f in task.findings if _family(f) == "identifiable"],
     }
+
+
+def _curves(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """Plots over the epochs, each with its title."""
+    if not outcomes:
+        return []
+    drawn = (
+        ("Learning curves", plots.accuracies(outcomes)),
+        ("Symbols in use", plots.symbols_in_use(outcomes)),
+        ("Gradient at the interface", plots.gradient_norm(outcomes)),
+        ("Training loss", plots.losses(outcomes)),
+    )
+    return [(name, plot) for name, plot in drawn if plot]
 
 
 ROLES: tuple[Role, ...] = ("grounding", "baseline", "ceiling", "reasoning")
@@ -124,6 +153,11 @@ BESIDE: tuple[tuple[Role, str], ...] = (
 
 def _row(task: TaskReport, role: Role) -> dict[str, float | None]:
     return {name: task.mean(role, name) for name in ("task", "board", "cell", "raw", "aligned")}
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    """Settings in a line, without those that are left to a default."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
 
 def _typical(outcomes: Sequence[Outcome]) -> Outcome | None:
@@ -141,23 +175,25 @@ def _confusions(outcome: Outcome | None) -> list[tuple[str, Any]]:
     return [("before alignment", shades(scores.confusion)), ("after alignment", shades(aligned))]
 
 
-FAMILIES = {
-    "grounding": "Grounding",
-    "reasoning": "On true symbols",
-    "baseline": "Against the same network without logic",
-    "ceiling": "Ceiling",
-    "bypass": "Interventions on the trained model",
-    "identifiable": "Identifiability",
-    "leak": "Leaks",
-    "contract": "Contract",
-}
+GROUNDWORK = ("contract", "leak")  # what must hold before training tells anything
 
 
-def _families(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
-    """Findings by family, the telling ones first."""
-    order = [*FAMILIES, *sorted({f.check.partition("/")[0] for f in findings} - FAMILIES.keys())]
-    grouped = {family: [f for f in findings if f.check.partition("/")[0] == family] for family in order}
-    return [(FAMILIES.get(family, family), found) for family, found in grouped.items() if found]
+def _family(finding: Finding) -> str:
+    return finding.check.partition("/")[0]
+
+
+def _by_trouble(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Findings, those that did not pass first, and how many there are of each status."""
+    ordered = sorted(findings, key=lambda finding: TROUBLE.index(finding.status))
+    counts = [(sum(f.status == status for f in findings), status) for status in TROUBLE]
+    return {
+        "findings": ordered,
+        "told": ", ".join(f"{count} {status}" for count, status in counts[::-1] if count),
+        "trouble": any(f.status in ("fail", "error") for f in findings),
+    }
+
+
+TROUBLE: Sequence[str] = ("error", "fail", "inconclusive", "skip", "pass")
 
 
 def environment_rows(report: Report) -> list[tuple[str, str]]:

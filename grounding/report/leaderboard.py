@@ -74,7 +74,7 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
             groups.setdefault(key, []).append(_line(path, report, task, beside))
     tables = [
         {"id": f"group-{number}", "terms": headings[key], "lines": sorted(groups[key], key=_rank)}
-        for number, key in enumerate(sorted(groups))
+        for number, key in enumerate(sorted(groups, key=lambda key: (headings[key]["task"], key)))
     ]
     return page("leaderboard.html.j2", tables=tables, reports=len(found))
 

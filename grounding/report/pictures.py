@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,14 +77,20 @@ def thawed(value: Any) -> Any:
     return tuple(thawed(item) for item in value) if isinstance(value, list) else value
 
 
-def lay_out(task: Task | None, board: Board, images: ImageSet | None) -> Drawing:
-    """A board as cells; without a task they stand in one line, without images they show none."""
+def lay_out(
+    task: Task | None, board: Board, images: ImageSet | None, relabelling: Sequence[int] | None = None
+) -> Drawing:
+    """A board as cells; without a task they stand in one line, without images they show none.
+
+    `relabelling` renames what perception read, for solvers that are free to name the symbols.
+    """
     count = len(board.solution)
     layout = task.layout if task else None
     places = layout.places if layout else [(0, column) for column in range(count)]
     along = layout is not None and layout.along
     name = task.written if task else lambda _, symbol: str(symbol)
     names = task.problem.variables if task else [f"variable {v}" for v in range(count)]
+    renamed = range(max(board.read) + 1) if relabelling is None else relabelling
     cells = [
         Cell(
             row=places[v][0],
@@ -92,7 +98,7 @@ def lay_out(task: Task | None, board: Board, images: ImageSet | None) -> Drawing
             name=names[v],
             given=board.given[v],
             picture=_picture(images, board.image[v]),
-            read=None if board.read[v] < 0 else name(v, board.read[v]),
+            read=None if board.read[v] < 0 else name(v, renamed[board.read[v]]),
             answer=None if board.answer[v] < 0 else name(v, board.answer[v]),
             solution=name(v, board.solution[v]),
             mark=layout is not None and v in layout.frameless,

@@ -70,11 +70,7 @@ def markdown(gated: Sequence[Gated]) -> str:
             lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
     for one in gated:
-        passed = sum(case.result == "pass" for case in one.cases)
-        lines.append(
-            f"**{_text(one.report.solver)}**: {passed} of {len(one.cases)} cases pass, "
-            f"exit code {one.exit_code}. {_text(one.report.summary)}."
-        )
+        lines.append(f"**{_text(one.report.solver)}**: {_text(one.summary)}. Exit code {one.exit_code}.")
         lines += [
             f"- {MARKS[case.result]} {_text(case.id)}: {_text(case.message)}"
             for case in one.cases

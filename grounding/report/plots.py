@@ -4,9 +4,11 @@ No word of a user is drawn: names of solvers and tasks stand beside a plot, neve
 """
 
 import io
+import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -14,18 +16,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from ..samples import BINS, Calibration
 from ..trial import Outcome
 from ..verdict import HIGH, bars
 
 REGIONS = {  # lower left corner in units of the bars, colour
-    "UNGROUNDED": ((0, 0), "#cf222e"),
-    "NOT REASONING": ((1, 0), "#8250df"),
-    "SHORTCUT": ((0, 1), "#bf8700"),
-    "GROUNDED": ((1, 1), "#1a7f37"),
+    "UNGROUNDED": ((0, 0), "#c0202b"),
+    "NOT REASONING": ((1, 0), "#7a45d6"),
+    "SHORTCUT": ((0, 1), "#8a5b00"),
+    "GROUNDED": ((1, 1), "#14702f"),
 }
+DARK = {"#c0202b": "#ff8a82", "#7a45d6": "#c4a1ff", "#8a5b00": "#e3b341", "#14702f": "#56d364"}
 TASK, ALIGNED, RAW = "#2f7fe8", "#dd6a1c", "#8c959f"  # legible on white and on black
 MOST = 1.25  # of what could be reached: the edge of the plane
 FEW = 12  # seeds drawn one by one; more are drawn as a median with the band of nine tenths
@@ -45,16 +48,14 @@ def plane(subjects: Sequence[Outcome], baselines: Sequence[Outcome], ceilings: S
 
     Every seed is a point, next to the same seed without logic; the four verdicts are regions.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.4, 4.0), layout="constrained")
-        axes = figure.subplots()
+    with _axes() as (figure, axes):
         for verdict, ((right, up), colour) in REGIONS.items():
             corner = (HIGH * right, HIGH * up)
             size = (MOST - HIGH if right else HIGH, MOST - HIGH if up else HIGH)
             axes.add_patch(Rectangle(corner, *size, color=colour, alpha=0.13, lw=0))
             axes.text(
-                corner[0] + size[0] / 2, corner[1] + size[1] - 0.02, verdict,
-                ha="center", va="top", fontsize=6.5, color=colour, rotation=90 if right and not up else 0,
+                corner[0] + size[0] / 2, corner[1] + size[1] - 0.03, verdict.replace(" ", "\n"),
+                ha="center", va="top", fontsize=6.5, fontweight="bold", linespacing=1.1, color=colour,
             )  # fmt: skip
         for outcomes, marker, colour, name in (
             (baselines, "x", RAW, "without logic"),
@@ -63,14 +64,15 @@ def plane(subjects: Sequence[Outcome], baselines: Sequence[Outcome], ceilings: S
             points = _relative(outcomes, ceilings)
             if len(points):
                 # Beyond a thousand points the dots go into one embedded picture.
+                seeds = "1 seed" if len(points) == 1 else f"{len(points)} seeds"
                 axes.scatter(
-                    *points.T, marker=marker, color=colour, s=22, alpha=0.75, linewidths=1.0,
-                    label=f"{name}, {len(points)} seeds", zorder=3, rasterized=len(points) > 1000,
+                    *points.T, marker=marker, color=colour, s=26, alpha=0.8, linewidths=1.2,
+                    label=f"{name}, {seeds}", zorder=3, rasterized=len(points) > 1000,
                 )  # fmt: skip
         axes.set(xlim=(0, MOST), ylim=(0, MOST))
-        axes.set_xlabel("aligned grounding accuracy / ceiling")
+        axes.set_xlabel("aligned grounding / ceiling")
         axes.set_ylabel("task accuracy / best possible")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, fontsize=8)
+        _legend(axes)
         return _svg(figure)
 
 
@@ -84,48 +86,73 @@ def _relative(outcomes: Sequence[Outcome], ceilings: Sequence[Outcome]) -> np.nd
     return np.clip(np.array(points), 0, MOST - 0.02)
 
 
-def curves(outcomes: Sequence[Outcome]) -> str:
-    """Learning curves over all seeds: both accuracies, symbols in use, the gradient at the interface."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 2.7), layout="constrained")
-        accuracy, used, gradient = figure.subplots(1, 3)
+def accuracies(outcomes: Sequence[Outcome]) -> str:
+    """Both accuracies on validation over the epochs, of every seed."""
+    with _axes() as (figure, axes):
         for name, label, colour in (
-            ("task", "task", TASK),
-            ("aligned", "aligned grounding", ALIGNED),
             ("raw", "raw grounding", RAW),
+            ("aligned", "aligned", ALIGNED),
+            ("task", "task", TASK),
         ):
-            _lines(accuracy, outcomes, name, colour, label)
-        accuracy.set(ylim=(-0.02, 1.02), title="accuracy on validation")
-        accuracy.legend(frameon=False, fontsize=7)
-        _lines(used, outcomes, "symbols_used", ALIGNED)
-        used.set(title="symbols in use")
-        used.set_ylim(bottom=0)
-        if _lines(gradient, outcomes, "gradient", TASK):
-            gradient.set_yscale("log")
-        gradient.set(title="gradient norm at the interface")
-        for axes in (accuracy, used, gradient):
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            _lines(axes, outcomes, name, colour, label)
+        axes.set(ylim=(-0.02, 1.02), ylabel="accuracy on validation")
+        _legend(axes)
+        return _svg(figure)
+
+
+def symbols_in_use(outcomes: Sequence[Outcome]) -> str | None:
+    """How many symbols perception reads at all, over the epochs; None where no images are read."""
+    with _axes() as (figure, axes):
+        if not _lines(axes, outcomes, "symbols_used", ALIGNED):
+            return None
+        axes.set(ylabel="symbols in use")
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        return _svg(figure)
+
+
+def gradient_norm(outcomes: Sequence[Outcome]) -> str | None:
+    """The norm of the gradient that reaches the beliefs, over the epochs; None where there is none."""
+    with _axes() as (figure, axes):
+        if not _lines(axes, outcomes, "gradient", TASK):
+            return None
+        axes.set(ylabel="gradient norm")
+        _logarithmic(axes)
+        return _svg(figure)
+
+
+def losses(outcomes: Sequence[Outcome]) -> str | None:
+    """The training loss over the epochs; None where there is none."""
+    with _axes() as (figure, axes):
+        if not _lines(axes, outcomes, "loss", TASK):
+            return None
+        axes.set(ylabel="training loss, nats")
         return _svg(figure)
 
 
 def _lines(axes: Axes, outcomes: Sequence[Outcome], name: str, colour: str, label: str = "") -> bool:
     """One figure over the epochs, per seed; whether there was anything to draw."""
-    rows = [[getattr(point, name) for point in outcome.curve] for outcome in outcomes if outcome.curve]
-    rows = [[np.nan if v is None or (name == "gradient" and v <= 0) else v for v in row] for row in rows]
-    rows = [row for row in rows if not np.all(np.isnan(row))]
-    if not rows:
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    curves = [outcome.curve for outcome in outcomes if outcome.curve]
+    epochs = np.arange(max((curve[-1].epoch for curve in curves), default=0) + 1)
+    rows = np.full((len(curves), len(epochs)), np.nan)
+    for row, curve in zip(rows, curves, strict=True):
+        for point in curve:
+            value = getattr(point, name)
+            # A gradient of zero has no place on a logarithmic axis.
+            row[point.epoch] = np.nan if value is None or (name == "gradient" and value <= 0) else value
+    rows = rows[~np.isnan(rows).all(axis=1)]
+    if not len(rows):
         return False
     if len(rows) <= FEW:
         for number, row in enumerate(rows):
-            epochs = np.arange(1, len(row) + 1)
-            axes.plot(epochs, row, color=colour, lw=1, alpha=0.8, label=label if number == 0 else None)
+            axes.plot(epochs, row, color=colour, lw=1.3, alpha=0.85, label=label if number == 0 else None)
         return True
-    length = max(map(len, rows))
-    padded = np.array([row + [np.nan] * (length - len(row)) for row in rows])
-    low, middle, high = np.nanquantile(padded, [0.05, 0.5, 0.95], axis=0)
-    axes.plot(np.arange(1, length + 1), middle, color=colour, lw=1.4, label=label or None)
-    axes.fill_between(np.arange(1, length + 1), low, high, color=colour, alpha=0.2, lw=0)
+    shown = epochs[~np.isnan(rows).all(axis=0)]
+    low, middle, high = np.nanquantile(rows[:, shown], [0.05, 0.5, 0.95], axis=0)
+    axes.plot(shown, middle, color=colour, lw=1.6, label=label or None)
+    axes.fill_between(shown, low, high, color=colour, alpha=0.2, lw=0)
     return True
 
 
@@ -134,20 +161,46 @@ def reliability(calibrations: Sequence[Calibration]) -> str:
     images = np.array([c.images for c in calibrations], dtype=float)
     hits = np.array([[a or 0 for a in c.accuracy] for c in calibrations]) * images
     total = images.sum(0)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6, 3.3), layout="constrained")
-        axes = figure.subplots()
+    with _axes() as (figure, axes):
         centres = (np.arange(BINS) + 0.5) / BINS
         axes.plot([0, 1], [0, 1], color=RAW, lw=1, ls="--")
         axes.bar(centres, total / total.sum(), width=0.09, color=RAW, alpha=0.4, label="share of images")
         seen = total > 0
         axes.plot(centres[seen], hits.sum(0)[seen] / total[seen], "o-", ms=4, color=ALIGNED, label="accuracy")
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy after alignment")
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
+        _legend(axes)
         return _svg(figure)
 
 
-_size = re.compile(r'width="[\d.]+pt" height="[\d.]+pt"')
+@contextmanager
+def _axes() -> Generator[tuple[Figure, Axes]]:
+    """One plot; all have the same size, so that they line up on a page."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.7, 3.2), layout="constrained")
+        yield figure, figure.subplots()
+
+
+def _legend(axes: Axes) -> None:
+    """Above the plot, where it hides nothing."""
+    handles, _ = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False, fontsize=7.5,
+            borderaxespad=0.2, handlelength=1.2, handletextpad=0.5, columnspacing=1.1,
+        )  # fmt: skip
+
+
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic axis with figures as people write them: 0.01, 2, 500."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    decades = math.log10(high / low)
+    steps = range(1, 10) if decades < 1 else (1, 2, 5) if decades < 2.5 else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=tuple(map(float, steps))))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 _drawn = re.compile(r'(\bid="|href="#|url\(#)')
 
 
@@ -160,6 +213,8 @@ def _svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
+    for light, dark in DARK.items():
+        text = text.replace(light, f"light-dark({light}, {dark})")
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     prefix = f"p{zlib.crc32(text.encode()):x}-"
     text = _drawn.sub(rf"\g<1>{prefix}", text)

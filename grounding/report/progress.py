@@ -61,19 +61,23 @@ class Progress:
     def table(self) -> Group:
         """As it stands now."""
         now = time.monotonic()
-        left = self.remaining(now)
-        checks = ", ".join(f"{count} {status}" for status, count in self.checks.items())
-        told = f"{clock(now - self.started)} elapsed, checks: {checks or 'none yet'}"
-        if self.wave_size:
-            told += f"; {'about ' + clock(left) if left is not None else 'an unknown time'} until "
-            told += f"{self.wave_size - self.wave_ended} trials have ended"
-        table = Table()
+        told = [f"{clock(now - self.started)} elapsed"]
+        if waiting := self.wave_size - self.wave_ended:
+            left = self.remaining(now)
+            trials = "1 trial" if waiting == 1 else f"{waiting} trials"
+            told.append(f"{trials} to run" if left is None else f"about {clock(left)} left for {trials}")
+        counts = ", ".join(f"{count} {status}" for status, count in self.checks.items())
+        told.append(f"checks: {counts or 'none yet'}")
+        line = Text("; ".join(told))
+        if not self.rows:
+            return Group(line)
+        table = Table(caption="latest task accuracy, trials ended of those planned", caption_justify="left")
         table.add_column("task")
         for role in ROLES:
             table.add_column(role, justify="right")
         for name, row in self.rows.items():
             table.add_row(escape(name), *(self._cell(row, role) for role in ROLES))
-        return Group(table, Text(told))
+        return Group(table, line)
 
     @staticmethod
     def _cell(row: Row, role: Role) -> str:

@@ -2,7 +2,9 @@
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from ..trial import Role
 from .record import Report, TaskReport
@@ -25,24 +27,41 @@ def print_report(report: Report, console: Console) -> None:
         _add_rows(table, report, task)
     console.print(table)
     for task in report.tasks:
-        judgement = task.judgement
-        console.print(f"[bold]{title(task)}[/]: {escape(judgement.reason)}.", highlight=False)
-        if judgement.remedy:
-            console.print(f"  {escape(judgement.remedy)}", highlight=False)
-        if task.path:
-            console.print(f"  [dim]computed on path {escape(task.path)}[/]", highlight=False)
-        for finding in task.findings:
-            if finding.status not in ("pass", "skip"):
-                told = f"{finding.check}: {escape(finding.reason)}. {escape(finding.remedy)}"
-                console.print(f"  [red]{finding.status}[/] {told}", highlight=False)
-        for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
-            console.print(f"  [red]first error[/], {broken.role} seed {broken.seed}:", highlight=False)
-            console.print(escape(broken.error or ""), highlight=False)
+        _explain(task, console)
     for reason, count in report.accounting.skipped.items():
         console.print(f"[dim]skipped {count}: {escape(reason)}[/]", highlight=False)
     for warning in report.accounting.warnings:
         console.print(f"[yellow]warning[/] {escape(warning)}", highlight=False)
     console.print(report.summary, highlight=False)
+
+
+def _explain(task: TaskReport, console: Console) -> None:
+    """The verdict in a sentence, what to do, and what did not pass, under the name of the task."""
+    judgement = task.judgement
+
+    def tell(text: str, *, quiet: bool = False) -> None:
+        console.print(
+            Padding(Text.from_markup(text, style="dim" if quiet else ""), (0, 0, 0, 2), expand=False)
+        )
+
+    console.print(f"[bold]{title(task)}[/] {_verdict(judgement.verdict)}", highlight=False)
+    tell(f"{escape(judgement.reason)}.")
+    if judgement.remedy:
+        tell(f"To do: {escape(judgement.remedy)}", quiet=True)
+    if task.path:
+        tell(f"Computed on path {escape(task.path)}", quiet=True)
+    for finding in task.findings:
+        # The verdict is told already.
+        if finding.status not in ("pass", "skip") and finding.check != f"grounding/{task.task}":
+            tell(f"[red]{finding.status}[/] {finding.check}: {escape(finding.reason)}.")
+            tell(f"To do: {escape(finding.remedy)}", quiet=True)
+    for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
+        tell(f"[red]first error[/], {broken.role} seed {broken.seed}:")
+        console.print(escape(broken.error or ""), highlight=False)
+
+
+def _verdict(name: str) -> str:
+    return f"[{COLOURS.get(name, 'red')}]{name}[/]"
 
 
 def title(task: TaskReport) -> str:
@@ -55,14 +74,13 @@ def title(task: TaskReport) -> str:
 
 def _add_rows(table: Table, report: Report, task: TaskReport) -> None:
     judgement = task.judgement
-    colour = COLOURS.get(judgement.verdict, "red")
     subject: Role = "grounding" if task.settings.get("seen") != "symbols" else "reasoning"
     table.add_row(
         escape(report.solver),
         title(task),
         *(_percent(task.mean(subject, figure)) for figure in ("task", "raw", "aligned")),
         f"{judgement.grounded} of {judgement.seeds}",
-        f"[{colour}]{judgement.verdict}[/]",
+        _verdict(judgement.verdict),
     )
     for role, name in BESIDE:
         if task.scores(role):

@@ -85,3 +85,48 @@ def test_action_and_hook_are_what_they_claim() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "groundcheck.yml").read_text())
     [use] = [step for step in workflow["jobs"]["gate"]["steps"] if step["uses"] == "./"]
     assert set(use["with"]) <= set(action["inputs"])
+
+
+def test_the_hook_runs_before_a_push(tmp_path: Path) -> None:
+    pytest.importorskip("pre_commit", reason="pre-commit is not installed")
+    project, hooks = tmp_path / "project", tmp_path / "hooks"
+
+    def git(folder: Path, *words: str) -> str:
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words]
+        return subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True).stdout.strip()
+
+    def commit(folder: Path, **files: str) -> str:
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_text(content)
+        git(folder, "init", "--quiet")
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "--no-verify", "-m", "as it is")
+        return git(folder, "rev-parse", "HEAD")
+
+    def push(require: str) -> tuple[int, str]:
+        """What pre-commit says before a push, with that verdict asked for."""
+        arguments = f"[--require, {require}, --quiet, --runs, {tmp_path / 'runs'}]"
+        (project / ".pre-commit-config.yaml").write_text(
+            f"repos:\n- repo: {hooks}\n  rev: {rev}\n  hooks:\n  - id: groundcheck\n    args: {arguments}\n"
+        )
+        git(project, "add", ".")
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PRE_COMMIT_HOME": str(tmp_path / "cache"),
+        }
+        command = [sys.executable, "-m", "pre_commit", "run", "--hook-stage", "pre-push", "--all-files"]
+        ran = subprocess.run(
+            command, check=False, cwd=project, env=environment, capture_output=True, text=True, timeout=300
+        )
+        return ran.returncode, ran.stdout + ran.stderr
+
+    rev = commit(hooks, **{".pre-commit-hooks.yaml": (ROOT / ".pre-commit-hooks.yaml").read_text()})
+    commit(project, **{"groundcheck.toml": CONFIG.replace("seeds = 1", "seeds = 2")})
+    code, told = push("UNGROUNDED")
+    assert code == 0, told
+    assert "0 of 1 tasks grounded" in told
+    code, told = push("GROUNDED")
+    assert code == 1, told
+    assert re.search(r"fail: verdict/mapping: [A-Z ]+, GROUNDED is required", told)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from groundcheck.grounding.checks.catalogue import every_check, page
+from groundcheck.grounding.checks.names import NAMES
 from groundcheck.grounding.checks.registry import (
     Check,
     Registry,
@@ -18,6 +19,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "checks.md"
 
 def test_the_page_of_checks_is_up_to_date() -> None:
     assert PAGE.read_text() == page(), "run: python -m groundcheck.grounding.checks.catalogue docs/checks.md"
+
+
+def test_names_for_who_may_not_import_torch_are_those_of_the_checks() -> None:
+    of_suites = [check.id for check in every_check() if not check.id.startswith("audit/")]
+    assert list(NAMES) == of_suites
 
 
 def test_ids_are_distinct_and_every_check_explains_itself() -> None:

@@ -60,7 +60,7 @@ def test_run_shows_the_learning_curve_and_writes_json() -> None:
     assert "test: task" in told
     assert "epoch 2 of 2" in progress
     record = json.loads(Path("trial.json").read_text())
-    assert [point["epoch"] for point in record["curve"]] == [1, 2]
+    assert [point["epoch"] for point in record["curve"]] == [0, 1, 2]
 
 
 def test_run_marks_leaky_supervision() -> None:

@@ -13,7 +13,9 @@ from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.cli import app
 from groundcheck.grounding.gate import Gated, hold
 from groundcheck.grounding.project import Project, Terms, read_project
+from groundcheck.grounding.reading import read_report
 from groundcheck.grounding.report import pipeline
+from groundcheck.grounding.report.files import write_json
 from groundcheck.grounding.report.record import Report, TaskReport
 
 
@@ -78,6 +80,21 @@ def test_regression_against_a_baseline(mlp_report: Report) -> None:
         gated = hold(report, Terms(max_regression=0.02), better)
         assert gated.exit_code == code
         assert "regression/mapping/task" in [case.id for case in gated.cases]
+
+
+def test_what_a_gate_wrote_is_a_baseline(tmp_path: Path, mlp_report: Report, report: Report) -> None:
+    gate = tmp_path / "gate.json"
+    one, other = hold(mlp_report, Terms()), hold(report, Terms())
+    write_json(gate, pipeline.record([one], 1))
+    assert read_report(gate).summary == mlp_report.summary
+    write_json(gate, pipeline.record([one, other], 1))
+    assert read_report(gate, "exact").solver == "exact"
+    with pytest.raises(ValueError, match=r"holds the reports of several solvers \(mlp, exact\)"):
+        read_report(gate)
+    for damaged in ('{"solvers": 3}', '{"solvers": [{}]}'):
+        gate.write_text(damaged)
+        with pytest.raises(ValueError, match="is damaged"):
+            read_report(gate)
 
 
 def test_a_baseline_that_lacks_a_task_or_differs_is_refused(report: Report, mlp_report: Report) -> None:

@@ -90,7 +90,7 @@ def test_page_is_self_contained_and_holds_everything(report: Report) -> None:
         for board in outcome.scores.boards
         for image in board.image
     )
-    assert page.count("<svg") == 6  # plane, calibration and curves of each task
+    assert page.count("<svg") == 12  # plane, calibration and four curves of each task
     assert page.count("before alignment</caption>") == page.count("after alignment</caption>") == 2
 
 
@@ -110,6 +110,24 @@ def test_hostile_text_stays_text(hostile: Report) -> None:
     assert not [attributes for _, attributes in elements if any(name.startswith("on") for name in attributes)]
     assert "{{ 7*7 }}" in page
     assert "49}}" not in page
+
+
+def test_readings_are_those_that_the_verdict_counts(report: Report) -> None:
+    """After alignment where rules are learned, as they are where rules are given."""
+    [task, *_] = report.tasks
+    renamed = [
+        replace(o, scores=replace(o.scores, relabelling=[*range(1, 10), 0])) if o.scores else o
+        for o in task.outcomes
+    ]
+    page = {
+        rules: render(replace(report, rules=rules, tasks=[replace(task, outcomes=renamed)]))
+        for rules in ("given", "learned")
+    }
+    readings = {
+        rules: [int(read) for read in re.findall(r": read as (\d)", text)] for rules, text in page.items()
+    }
+    assert readings["given"]
+    assert readings["learned"] == [(read + 1) % 10 for read in readings["given"]]
 
 
 def test_images_of_another_set_are_not_shown(report: Report) -> None:
@@ -250,6 +268,13 @@ def test_prints_light_and_without_controls(visit: Any, report: Report) -> None:
     assert page.get_by_role("button", name="Switch between light and dark").count() == 0
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_a_phone_need_not_scroll_sideways(visit: Any, report: Report, hostile: Report) -> None:
+    for shown in (report, hostile):
+        page = visit(shown)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_is_drawn(visit: Any, report: Report, tmp_path: Path) -> None:

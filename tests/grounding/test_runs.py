@@ -16,6 +16,7 @@ import pytest
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check, suite
 from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.reading import read_report
 from groundcheck.grounding.report.record import Report
 from groundcheck.grounding.run_directory import key_of, open_run, read_trials
@@ -30,6 +31,7 @@ TINY: dict[str, Any] = {
     "settings": {"puzzles": 64},
     "workers": 0,
 }
+INSPECT = suite.inspect
 KEPT = {"settings": {"seeds": 2}, "environment": {"versions": {"torch": "2"}}}
 TRIAL = Trial(
     task=Mapping(),
@@ -89,6 +91,21 @@ def test_a_killed_run_continues_with_what_is_missing(tmp_path: Path, whole: Repo
     assert figures(read_report(folder)) == figures(whole)
 
 
+def test_a_continued_run_repeats_no_check_that_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "inspect", INSPECT)
+    whole = check("mlp", run=tmp_path, train=False, **TINY).tasks[0].findings
+    kept = tmp_path / "findings.jsonl"
+    lines = kept.read_text().splitlines(keepends=True)
+    assert len(lines) == len(whole) > 25
+    kept.write_text("".join(lines[:20]) + lines[20][:30])  # as a kill leaves it
+    heard: list[Finding] = []
+    listener = Listener(finding=heard.append)
+    continued = check("mlp", run=tmp_path, resume=True, train=False, listener=listener, **TINY)
+    assert continued.tasks[0].findings == whole
+    assert heard == whole[20:]
+    assert kept.read_text() == "".join(lines)
+
+
 def test_ctrl_c_keeps_what_ended_and_can_be_continued(tmp_path: Path, whole: Report) -> None:
     def interrupt(outcome: Outcome) -> None:
         if outcome.seed == 1:
@@ -113,7 +130,7 @@ def test_workers_give_the_same_results_in_the_same_order(tmp_path: Path, whole: 
     traces = sorted((tmp_path / "traces").iterdir())
     assert len(traces) == 6
     lines = [json.loads(line) for line in traces[0].read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1]
+    assert [line["epoch"] for line in lines] == [0, 1]  # before training, and after it
 
 
 def test_a_run_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
@@ -217,6 +234,11 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
         (tmp_path / "trials.jsonl").symlink_to("/dev/full")
         with pytest.raises(OSError, match=r"No space left on device.*make room, then continue with --resume"):
             record.keep(TRIAL, outcome)
+        (tmp_path / "report.json").symlink_to("/dev/full")
+        with pytest.raises(
+            OSError, match=r"report\.json cannot be written: No space left.*then continue with"
+        ):
+            record.finish({})
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_report_tells_which_path_computed_the_solver(capsys: pytest.CaptureF
     assert report.tasks[0].path == "torch"
     assert ("solver path", "mapping: torch") in environment_rows(report)
     print_report(report, Console())
-    assert "computed on path torch" in capsys.readouterr().out
+    assert "Computed on path torch" in capsys.readouterr().out
     assert short("mlp").tasks[0].path is None
 
 

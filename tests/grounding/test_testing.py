@@ -44,17 +44,25 @@ def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ids_are_readable_and_collecting_imports_no_torch(folder: Path) -> None:
-    told = run_pytest(folder, "--collect-only", "-q", "-k", "grounding or contract")
+    told = run_pytest(folder, "--collect-only", "-q", "-k", "grounding or contract/gradient")
     assert told.returncode == 0, told.stdout
     ids = [line for line in told.stdout.splitlines() if "::" in line]
     assert ids == [
-        "test_sound.py::test_mlp[mlp-mapping-contract]",
+        "test_sound.py::test_mlp[mlp-mapping-contract/gradient-beliefs]",
+        "test_sound.py::test_mlp[mlp-mapping-contract/gradient-parameters]",
+        "test_sound.py::test_mlp[mlp-mapping-contract/gradient-settings]",
         "test_sound.py::test_mlp[mlp-mapping-grounding]",
     ]
 
 
+def test_a_single_check_is_run_by_its_id(folder: Path) -> None:
+    told = run_pytest(folder, "-q", "test_sound.py::test_mlp[mlp-mapping-contract/shape]")
+    assert told.returncode == 0, told.stdout
+    assert "1 passed" in told.stdout
+
+
 def test_runs_with_xdist_and_junit_and_expected_failures(folder: Path) -> None:
-    told = run_pytest(folder, "-n", "2", "--junitxml=junit.xml", "-rA", "-k", "grounding or leak")
+    told = run_pytest(folder, "-n", "2", "--junitxml=junit.xml", "-rA", "-k", "grounding or ceiling or leak")
     assert told.returncode == 0, told.stdout
     assert "XFAIL test_sound.py::test_mlp[mlp-mapping-grounding] - no logic in it" in told.stdout
     cases = {
@@ -62,7 +70,9 @@ def test_runs_with_xdist_and_junit_and_expected_failures(folder: Path) -> None:
         for case in ET.parse(folder / "junit.xml").iter("testcase")
     }
     assert cases["test_mlp[mlp-mapping-grounding]"] == ["skipped"]
-    assert cases["test_mlp[mlp-mapping-leak]"] == []
+    assert cases["test_mlp[mlp-mapping-leak/labels]"] == []
+    assert cases["test_mlp[mlp-mapping-leak/echo]"] == []
+    assert len(cases) == 5
 
 
 BROKEN = """
@@ -77,7 +87,10 @@ class Constant(torch.nn.Module):
     def forward(self, beliefs, given):
         return 2 * self.scale.abs() * torch.ones_like(beliefs)
 
-EXPECTED = {"Constant-mapping-leak": "it does not leak"}
+EXPECTED = {
+    "Constant-mapping-leak/labels": "it does not leak",
+    "Constant-mapping-contract/range": "it returns what is no probability",
+}
 
 @parametrize_with_checks(Constant, profile="tiny", expected_failures=EXPECTED)
 def test_constant(check):
@@ -87,17 +100,19 @@ def test_constant(check):
 
 def test_failures_tell_what_failed_and_expected_ones_are_strict(folder: Path) -> None:
     (folder / "test_sound.py").write_text(BROKEN)
-    told = run_pytest(folder, "-k", "contract or leak")
+    told = run_pytest(folder, "-rA", "-k", "contract or leak")
     assert told.returncode == 1
-    assert "contract/" in told.stdout
-    assert "XPASS(strict)" in told.stdout
+    assert "FAILED test_sound.py::test_constant[Constant-mapping-contract/listens]" in told.stdout
+    assert "XFAIL test_sound.py::test_constant[Constant-mapping-contract/range]" in told.stdout
+    assert "PASSED test_sound.py::test_constant[Constant-mapping-contract/shape]" in told.stdout
+    assert "[XPASS(strict)] it does not leak" in told.stdout
 
 
 def test_an_expected_failure_of_no_test_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from groundcheck.grounding import parametrize_with_checks  # noqa: PLC0415
 
     monkeypatch.chdir(folder)
-    with pytest.raises(ValueError, match="'mlp-mapping-ground' names no test: there are mlp-mapping-con"):
+    with pytest.raises(ValueError, match="'mlp-mapping-ground' names none of 37 tests: did you mean mlp-"):
         parametrize_with_checks("mlp", "tiny", expected_failures={"mlp-mapping-ground": ""})
     with pytest.raises(ValueError, match="unknown profile 'tiney': did you mean tiny"):
         parametrize_with_checks("mlp", "tiney")

@@ -6,7 +6,7 @@ for (const table of document.querySelectorAll("table.data")) {
   const key = (row, column) => {
     const cell = row.cells[column];
     const text = cell.dataset.value ?? cell.textContent.trim();
-    const number = parseFloat(text);
+    const number = parseFloat(text.replace("−", "-").replaceAll(",", ""));
     return Number.isNaN(number) ? text.toLowerCase() : number;
   };
   // Numbers come before words, so that a column with a dash for "none" still sorts by its numbers.
