@@ -195,6 +195,7 @@ class Suite:
     data_root: str | Path | None
     device: str
     test: SequentialTest = field(default_factory=SequentialTest)
+    roles: tuple[Role, ...] = ROLES  # those that the verdict rests on are "grounding" and "ceiling"
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -287,7 +288,7 @@ class Suite:
         if task.seen == "symbols":
             return [("reasoning", self.spec)]
         roles: list[tuple[Role, SolverSpec]] = [
-            (role, BASELINE if role == "baseline" else self.spec) for role in ROLES
+            (role, BASELINE if role == "baseline" else self.spec) for role in self.roles
         ]
         return [(role, solver) for role, solver in roles if role != "baseline" or self.spec != BASELINE]
 
