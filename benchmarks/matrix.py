@@ -34,7 +34,7 @@ from groundcheck.grounding.report.record import TaskReport
 from groundcheck.grounding.run_directory import key_of
 from groundcheck.grounding.running import Limits, run_trials
 from groundcheck.grounding.suite import MOST_SEEDS, Suite, TaskRun, identify
-from groundcheck.grounding.trial import NO_SOLVER, Outcome, Trial
+from groundcheck.grounding.trial import Outcome, Trial
 from groundcheck.solvers.catalogue import SOLVERS
 from groundcheck.solvers.extras import MissingExtraError
 
@@ -73,7 +73,7 @@ class Cell:
 
 def shared(trial: Trial) -> Trial:
     """The trial; a ceiling without the solver that it was asked for, which it does not train."""
-    return replace(trial, solver=NO_SOLVER) if trial.role == "ceiling" else trial
+    return replace(trial, solver=SolverSpec("none")) if trial.role == "ceiling" else trial
 
 
 @dataclass
@@ -87,7 +87,8 @@ class Ledger:
         if self.path.exists():
             for line in self.path.read_text().splitlines():
                 record = json.loads(line)
-                self.known[record.pop("key")] = Outcome.from_dict(record)
+                key = record.pop("key")
+                self.known[key] = Outcome.from_dict(record)
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Appends a trial that ended; sample boards are left out."""

@@ -266,6 +266,7 @@ class Suite:
             rules_given=self.rules_given,
             leak=next(iter(leaks), None),
             broken=unbuilt and unbuilt.reason,
+            lacking=unbuilt.reason if unbuilt and unbuilt.status == "skip" else None,
             on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
             identifiability=run.identifiability,
         )
