@@ -98,9 +98,11 @@ def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[Deciding
 class PublicSATNet(Solver):
     """The `satnet` package of its authors, as it is: for comparison with our own layer.
 
-    Its gradient towards the inputs is wrong, and it draws its start from the global generator in every
-    forward pass, evaluation included, so that it is not deterministic. Needs the extra [satnet], which
-    compiles a C++ extension. Source: Wang et al. 2019, arXiv:1905.12149; github.com/locuslab/SATNet.
+    The relaxation is that of `SATNet`. Its gradient towards the inputs is wrong, and it draws its start
+    from the global generator in every forward pass, evaluation included, so that it is not deterministic.
+    Needs the extra [satnet], which compiles a C++ extension; `m` a multiple of 4, `aux` 20 to 50; cost as
+    `SATNet`, in sweeps of its own kernels. Source: Wang et al. 2019, arXiv:1905.12149;
+    github.com/locuslab/SATNet.
     """
 
     deterministic: ClassVar[bool] = False
@@ -128,9 +130,10 @@ class PublicSATNet(Solver):
 class LTN(Deciding):
     """The rules' clauses in LTNtorch's operators: or by probabilistic sum, forall by p-mean error.
 
-    `loss` is 1 − (1 − mean_clauses (1 − truth)ᵖ)^(1/p), with the answer at the queries; p grows the weight of
-    the clause that is least true (1 to 6). `forward` is the most likely world. Needs the extra [ltn].
-    Source: Badreddine et al. 2022, arXiv:2012.13635; Carraro et al. 2024, arXiv:2409.16045 (LTNtorch).
+    `loss` is 1 − (1 − mean_clauses (1 − truth)ᵖ)^(1/p), with the answer at the queries; p grows the weight
+    of the clause that is least true (1 to 6). `forward` is the most likely world. Cost per row: the
+    literals of all clauses. Needs the extra [ltn]. Source: Badreddine et al. 2022, arXiv:2012.13635;
+    Carraro et al. 2024, arXiv:2409.16045 (LTNtorch).
     """
 
     source: ClassVar[str] = "Badreddine et al. 2022, arXiv:2012.13635"
