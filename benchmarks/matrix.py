@@ -36,7 +36,6 @@ from groundcheck.grounding.running import Limits, run_trials
 from groundcheck.grounding.suite import MOST_SEEDS, Suite, TaskRun, identify
 from groundcheck.grounding.trial import Outcome, Trial
 from groundcheck.solvers.catalogue import SOLVERS
-from groundcheck.solvers.extras import MissingExtraError
 
 MATRIX = {"digits": ("addition", "half", "evenodd", "mapping", "sudoku"), "mnist": ("mapping", "sudoku")}
 
@@ -102,7 +101,6 @@ class Ledger:
 def cells(asked: argparse.Namespace) -> Iterator[Cell]:
     """Every cell that was asked for; the count of relabellings is shared by all solvers of a task."""
     for images in asked.images:
-        pictures = load_images(images)
         for task in (TASKS.load(name)() for name in MATRIX[images] if name in asked.tasks):
             blank = TaskRun(task, budget_for(task))
             identify(blank)
@@ -113,13 +111,8 @@ def cells(asked: argparse.Namespace) -> Iterator[Cell]:
                 suite = Suite(
                     spec, given, [run], MOST_SEEDS, images, None, "cpu", roles=("grounding", "ceiling")
                 )
-                cell = Cell(suite)
-                try:
-                    spec.build(task.problem)
-                    run.findings.extend(check_leaks(spec, task, pictures, run.training))
-                except MissingExtraError as missing:
-                    cell.lacking = str(missing)
-                yield cell
+                lacking = [extra.told for extra in getattr(spec.load(), "extras", ()) if not extra.installed]
+                yield Cell(suite, "; ".join(lacking))
 
 
 def _keep(ledger: Ledger, batch: list[Trial], index: int, outcome: Outcome) -> None:
@@ -150,6 +143,8 @@ def row(cell: Cell, limits: Limits) -> str:
     name = cell.suite.spec.name
     if cell.lacking:
         return f"| {name} | skipped: {cell.lacking} | | | | | | |"
+    pictures = load_images(cell.suite.images)
+    cell.run.findings.extend(check_leaks(cell.suite.spec, cell.run.task, pictures, cell.run.training))
     report: TaskReport = cell.suite.report(cell.run)
     judged, subject = report.judgement, cell.run.of("grounding")
     cut = sum("time limit" in (outcome.error or "") for outcome in subject)
