@@ -131,7 +131,9 @@ def judge(
         reason=leak
         or lacking
         or broken
-        or _reason(verdict, seeds, outcomes, ceilings, on_symbols) + _open(verdict, identifiability),
+        or _reason(verdict, seeds, outcomes, ceilings, on_symbols)
+        + _named(verdict, outcomes, rules_given=rules_given)
+        + _open(verdict, identifiability),
         remedy=REASONS_ON_SYMBOLS
         if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH
         else REMEDIES[verdict],
@@ -157,6 +159,14 @@ REASONS_ON_SYMBOLS = (
     "aligned, the two name the symbols differently; train longer, with a slower perception, or from another "
     "start."
 )
+
+
+def _named(verdict: Verdict, outcomes: Sequence[Outcome], *, rules_given: bool) -> str:
+    """Why low raw grounding does not count, where it does not."""
+    scores = [o.scores for o in outcomes if o.scores]
+    if rules_given or verdict != "GROUNDED" or all(s.raw == s.aligned for s in scores):
+        return ""
+    return "; nothing tells a solver that learns its rules how symbols are numbered, so only aligned counts"
 
 
 def _open(verdict: Verdict, identifiability: Identifiability | None) -> str:
