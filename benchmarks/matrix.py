@@ -4,18 +4,18 @@
                                 [--workers 1] [--limit 300] [--table]
 
 Seeds are 0, 1, … until the suite's sequential test decides, and the verdict is the suite's own, from the
-same trials with the default budgets, the leak checks, and the count of relabellings: what `groundcheck check`
-says. Without logic and on true symbols nothing is trained here, as no verdict rests on it. The ceiling of a
-seed is trained once for all solvers: it trains perception alone, at its own rate. Each trial is a
-process, ended after `--limit` seconds. Trials that ended are appended to the file, one line of JSON each, and
-not run again; `--table` prints what the file has. A line is known by its task, solver, options, budget and
+same trials with the default budgets, the leak checks, and the count of relabellings: what `groundcheck
+check` says. Without logic and on true symbols nothing is trained here, as no verdict rests on it. The
+ceiling of a seed is trained once for all solvers: it trains perception alone, at its own rate. Each trial
+is a process, ended after `--limit` seconds. Trials that ended are appended to the file, one line of JSON
+each, and not run again; `--table` prints what the file has; in brackets the verdicts of the seeds that ran,
+where they do not decide; s is the quickest trial. A line is known by its task, solver, options, budget and
 seed: after a change to a solver, take its lines out.
 """
 
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,11 +30,11 @@ from groundcheck.grounding.budget import budget_for
 from groundcheck.grounding.building import SolverSpec
 from groundcheck.grounding.checks.leak import check_leaks
 from groundcheck.grounding.report.files import plain
-from groundcheck.grounding.report.record import TaskReport
 from groundcheck.grounding.run_directory import key_of
 from groundcheck.grounding.running import Limits, run_trials
 from groundcheck.grounding.suite import MOST_SEEDS, Suite, TaskRun, identify
 from groundcheck.grounding.trial import Outcome, Trial
+from groundcheck.grounding.verdict import bars, seed_verdict
 from groundcheck.solvers.catalogue import SOLVERS
 
 MATRIX = {"digits": ("addition", "half", "evenodd", "mapping", "sudoku"), "mnist": ("mapping", "sudoku")}
@@ -140,41 +140,67 @@ def fill(every: list[Cell], ledger: Ledger, workers: int, limits: Limits) -> Non
 
 def row(cell: Cell, limits: Limits) -> str:
     """A line of the table."""
-    name = cell.suite.spec.name
+    start = f"| {cell.run.task.name} | {cell.suite.spec.name} |"
     if cell.lacking:
-        return f"| {name} | skipped: {cell.lacking} | | | | | | |"
+        return f"{start} SKIPPED: {cell.lacking} | | | | | |"
     pictures = load_images(cell.suite.images)
     cell.run.findings.extend(check_leaks(cell.suite.spec, cell.run.task, pictures, cell.run.training))
-    report: TaskReport = cell.suite.report(cell.run)
+    report = cell.suite.report(cell.run)
     judged, subject = report.judgement, cell.run.of("grounding")
     cut = sum("time limit" in (outcome.error or "") for outcome in subject)
     verdict: str = judged.verdict
+    if judged.verdict == "INCONCLUSIVE" and subject:
+        verdict += f" ({', '.join(verdicts(cell))})"
     if cut:
         verdict += f", {cut} of {len(subject)} cut at {limits.seconds:g} s"
-    figures = (report.mean("grounding", figure) for figure in ("task", "raw", "aligned"))
-    told = ["–" if figure is None else f"{figure:.3f}" for figure in figures]
-    broken = sum(outcome.error is not None for outcome in cell.run.of("ceiling"))
-    assert not broken, f"{broken} ceilings broke"
-    return (
-        f"| {name} | {verdict} | {' | '.join(told)} | {judged.grounded} of {judged.seeds} | "
-        f"{cell.seconds:.0f} |"
-    )
+    figures = " | ".join(told(report.mean("grounding", figure)) for figure in ("task", "raw", "aligned"))
+    seeds = f"{judged.grounded} of {judged.seeds}"
+    return f"{start} {verdict} | {figures} | {seeds} | {quickest(subject)} |"
+
+
+def verdicts(cell: Cell) -> list[str]:
+    """The verdict of each seed, where they do not decide."""
+    found = cell.run.identifiability
+    possible = found.possible if found is not None and found.complete else None
+    return [
+        seed_verdict(outcome, bars(ceiling), rules_given=cell.suite.rules_given, possible=possible)
+        for outcome, ceiling in zip(cell.run.of("grounding"), cell.run.of("ceiling"), strict=True)
+    ]
+
+
+def ceiling(cells: list[Cell]) -> str:
+    """What the same perception reaches with labels, on the most seeds that a solver of this task needed."""
+    ran = max((cell.run.of("ceiling") for cell in cells), key=len)
+    scores = [outcome.scores for outcome in ran if outcome.scores is not None]
+    each = [(s.read, s.raw or 0, s.aligned or 0) for s in scores]
+    figures = [fmean(values) for values in zip(*each, strict=True)] or [None] * 3
+    reached = " | ".join(map(told, figures))
+    return f"| {cells[0].run.task.name} | *ceiling* | | {reached} | n = {len(scores)} | {quickest(ran)} |"
+
+
+def quickest(outcomes: list[Outcome]) -> str:
+    """Seconds of the trial that other work on the machine held up least."""
+    return f"{min((outcome.seconds for outcome in outcomes), default=0.0):.0f}"
+
+
+def told(figure: float | None) -> str:
+    """Three digits, or that there is none."""
+    return "–" if figure is None else f"{figure:.3f}"
 
 
 def table(every: list[Cell], limits: Limits) -> None:
-    """Prints Markdown: one table per image set and task."""
-    for images, task in Counter((cell.suite.images, cell.run.task.name) for cell in every):
-        mine = [cell for cell in every if (cell.suite.images, cell.run.task.name) == (images, task)]
-        best = {o.seed: o for cell in mine for o in cell.run.of("ceiling")}.values()
-        read = [(o.scores.read, o.scores.aligned) for o in best if o.scores is not None]
-        reached = " / ".join(f"{fmean(figures):.3f}" for figures in zip(*read, strict=True)) or "–"
-        print(f"\n{task}, {images}: ceiling, task / aligned {reached}, mean of {len(read)} seeds")
-        if found := mine[0].run.identifiability:
-            print(f"({found.sentence})")
-        print("\n| solver | verdict | task acc. | raw | aligned | grounded | s per trial |")
-        print("|---|---|---|---|---|---|---|")
-        for cell in mine:
-            print(row(cell, limits))
+    """Prints Markdown: one table per image set, and what the training puzzles of each task leave open."""
+    for images in dict.fromkeys(cell.suite.images for cell in every):
+        mine = [cell for cell in every if cell.suite.images == images]
+        print(f"\n{images}\n\n| task | solver | verdict | task acc. | raw | aligned | grounded | s |")
+        print("|---|---|---|---|---|---|---|---|")
+        for task in dict.fromkeys(cell.run.task.name for cell in mine):
+            cells = [cell for cell in mine if cell.run.task.name == task]
+            print(ceiling(cells))
+            for cell in cells:
+                print(row(cell, limits), flush=True)
+        for name, found in {cell.run.task.name: cell.run.identifiability for cell in mine}.items():
+            print(f"\n{name}: {found.sentence if found else 'not counted'}")
 
 
 def main() -> None:
