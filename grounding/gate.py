@@ -116,13 +116,15 @@ def _findings(task: TaskReport) -> list[Case]:
 
 def _verdict(task: TaskReport, require: str) -> Case:
     judgement = task.judgement
-    seconds = sum(outcome.seconds for outcome in task.outcomes)
+    seconds = sum((outcome.seconds for outcome in task.outcomes), 0.0)
     message = f"{judgement.verdict}, {require} is required: {judgement.reason}. {judgement.remedy}".strip()
     result: Result = "fail"
     if judgement.verdict in MEETS[require]:
         result = "pass"
     elif judgement.verdict == "INCONCLUSIVE":
         result = "inconclusive"
+    elif judgement.verdict == "SKIPPED":
+        result = "skip"
     elif judgement.verdict == "ERROR":
         result = "error"
     return Case(f"verdict/{task.task}", result, message, seconds)

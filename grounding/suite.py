@@ -202,6 +202,7 @@ class Suite:
     data_root: str | Path | None
     device: str
     test: SequentialTest = field(default_factory=SequentialTest)
+    roles: tuple[Role, ...] = ROLES  # those that the verdict rests on are "grounding" and "ceiling"
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -272,6 +273,7 @@ class Suite:
             rules_given=self.rules_given,
             leak=next(iter(leaks), None),
             broken=unbuilt and unbuilt.reason,
+            lacking=unbuilt.reason if unbuilt and unbuilt.status == "skip" else None,
             on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
             identifiability=run.identifiability,
         )
@@ -294,7 +296,7 @@ class Suite:
         if task.seen == "symbols":
             return [("reasoning", self.spec)]
         roles: list[tuple[Role, SolverSpec]] = [
-            (role, BASELINE if role == "baseline" else self.spec) for role in ROLES
+            (role, BASELINE if role == "baseline" else self.spec) for role in self.roles
         ]
         return [(role, solver) for role, solver in roles if role != "baseline" or self.spec != BASELINE]
 

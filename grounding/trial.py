@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..datasets.batch import Batch, Examples, Sealed, assemble
 from ..datasets.images import Bank, ImageSet, load_images
 from ..datasets.task import Split, Task, textual
+from ..solvers.extras import MissingExtraError
 from .building import SolverBrokenError, SolverSpec
 from .checks.bypass import PUZZLES as INTERVENED
 from .checks.bypass import Interventions, intervene
@@ -129,7 +130,8 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
         with trace:
             scores, interventions, path = _train_and_score(trial, remember)
     except Exception as raised:
-        error = str(raised) if isinstance(raised, SolverBrokenError) else traceback.format_exc()
+        told = isinstance(raised, SolverBrokenError | MissingExtraError)
+        error = str(raised) if told else traceback.format_exc()
     finally:
         torch.set_num_threads(threads)
     return Outcome(

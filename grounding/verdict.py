@@ -15,7 +15,9 @@ from .metrics import admissible_accuracy
 from .statistics import SequentialTest, wilson_interval
 from .trial import Outcome
 
-Verdict = Literal["GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "LEAKY", "ERROR", "INCONCLUSIVE"]
+Verdict = Literal[
+    "GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "LEAKY", "ERROR", "INCONCLUSIVE", "SKIPPED"
+]
 HIGH = 0.95  # of what this perception could reach
 # Where as many seeds failed in one way as in another, the first of these names the task's verdict.
 WORST_FIRST: tuple[Verdict, ...] = ("ERROR", "UNGROUNDED", "NOT REASONING", "SHORTCUT")
@@ -87,6 +89,7 @@ def judge(
     rules_given: bool,
     leak: str | None = None,
     broken: str | None = None,
+    lacking: str | None = None,
     on_symbols: float | None = None,
     identifiability: Identifiability | None = None,
 ) -> Judgement:
@@ -94,7 +97,8 @@ def judge(
     ceilings are missing where a task is seen as symbols.
 
     `leak` is the sentence of a leak that was found, which beats everything else; `broken` that of a solver
-    that could not even be built. `on_symbols` is its task accuracy on true symbols, for the reason.
+    that could not even be built; `lacking` what it builds on that is not installed, so that nothing was run.
+    `on_symbols` is its task accuracy on true symbols, for the reason.
     `identifiability` tells which relabellings the training puzzles leave open.
     """
     possible = identifiability.possible if identifiability is not None and identifiability.complete else None
@@ -108,6 +112,8 @@ def judge(
     verdict: Verdict
     if leak:
         verdict = "LEAKY"
+    elif lacking:
+        verdict = "SKIPPED"
     elif broken:
         verdict = "ERROR"
     elif decision == "accept":
@@ -123,8 +129,11 @@ def judge(
         seeds=count,
         interval=wilson_interval(grounded, count),
         reason=leak
+        or lacking
         or broken
-        or _reason(verdict, seeds, outcomes, ceilings, on_symbols) + _open(verdict, identifiability),
+        or _reason(verdict, seeds, outcomes, ceilings, on_symbols)
+        + _named(verdict, outcomes, rules_given=rules_given)
+        + _open(verdict, identifiability),
         remedy=REASONS_ON_SYMBOLS
         if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH
         else REMEDIES[verdict],
@@ -141,6 +150,7 @@ REMEDIES: dict[Verdict, str] = {
     "LEAKY": "Take the labels of the givens out of the training loss.",
     "ERROR": "See the traceback in the report.",
     "INCONCLUSIVE": "Run more seeds, or a larger budget for the ceiling.",
+    "SKIPPED": "Install what is missing, and check again: nothing is known of this solver yet.",
 }
 
 
@@ -149,6 +159,14 @@ REASONS_ON_SYMBOLS = (
     "aligned, the two name the symbols differently; train longer, with a slower perception, or from another "
     "start."
 )
+
+
+def _named(verdict: Verdict, outcomes: Sequence[Outcome], *, rules_given: bool) -> str:
+    """Why low raw grounding does not count, where it does not."""
+    scores = [o.scores for o in outcomes if o.scores]
+    if rules_given or verdict != "GROUNDED" or all(s.raw == s.aligned for s in scores):
+        return ""
+    return "; nothing tells a solver that learns its rules how symbols are numbered, so only aligned counts"
 
 
 def _open(verdict: Verdict, identifiability: Identifiability | None) -> str:

@@ -12,7 +12,7 @@ from .blackbox import missed
 from .clauses import Clauses, eliminate_auxiliaries, with_answer
 from .decision import Deciding
 from .exact import log_leaves
-from .extras import require
+from .extras import Extra
 from .neural import complete
 from .solver import Answer, Beliefs, Given, Solver, hide_queries
 
@@ -98,20 +98,23 @@ def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[Deciding
 class PublicSATNet(Solver):
     """The `satnet` package of its authors, as it is: for comparison with our own layer.
 
-    Its gradient towards the inputs is wrong, and it draws its start from the global generator in every
-    forward pass, evaluation included, so that it is not deterministic. Needs the extra [satnet], which
-    compiles a C++ extension. Source: Wang et al. 2019, arXiv:1905.12149; github.com/locuslab/SATNet.
+    The relaxation is that of `SATNet`. Its gradient towards the inputs is wrong, and it draws its start
+    from the global generator in every forward pass, evaluation included, so that it is not deterministic.
+    Needs the extra [satnet], which compiles a C++ extension; `m` a multiple of 4, `aux` 20 to 50; cost as
+    `SATNet`, in sweeps of its own kernels. Source: Wang et al. 2019, arXiv:1905.12149;
+    github.com/locuslab/SATNet.
     """
 
     deterministic: ClassVar[bool] = False
     source: ClassVar[str] = "Wang et al. 2019, arXiv:1905.12149 (public code)"
+    extras: ClassVar[tuple[Extra, ...]] = (Extra("satnet", "satnet", "satnet"),)
     learning_rate: ClassVar[float] = 2e-3
 
     legal: Tensor
 
     def __init__(self, problem: Problem, m: int = 64, aux: int = 20) -> None:
         super().__init__(problem)
-        package = require("satnet", "satnet", "satnet")
+        [package] = (extra.load() for extra in self.extras)
         self.layer: nn.Module = package.SATNet(problem.indicators, m, aux)
         self.register_buffer("legal", torch.from_numpy(problem.legal.copy()), persistent=False)
 
@@ -127,16 +130,18 @@ class PublicSATNet(Solver):
 class LTN(Deciding):
     """The rules' clauses in LTNtorch's operators: or by probabilistic sum, forall by p-mean error.
 
-    `loss` is 1 − (1 − mean_clauses (1 − truth)ᵖ)^(1/p), with the answer at the queries; p grows the weight of
-    the clause that is least true (1 to 6). `forward` is the most likely world. Needs the extra [ltn].
-    Source: Badreddine et al. 2022, arXiv:2012.13635; Carraro et al. 2024, arXiv:2409.16045 (LTNtorch).
+    `loss` is 1 − (1 − mean_clauses (1 − truth)ᵖ)^(1/p), with the answer at the queries; p grows the weight
+    of the clause that is least true (1 to 6). `forward` is the most likely world. Cost per row: the
+    literals of all clauses. Needs the extra [ltn]. Source: Badreddine et al. 2022, arXiv:2012.13635;
+    Carraro et al. 2024, arXiv:2409.16045 (LTNtorch).
     """
 
     source: ClassVar[str] = "Badreddine et al. 2022, arXiv:2012.13635"
+    extras: ClassVar[tuple[Extra, ...]] = (Extra("ltn.fuzzy_ops", "LTNtorch", "ltn"),)
 
     def __init__(self, problem: Problem, p: int = 2, nodes: int = 2000) -> None:
         super().__init__(problem, nodes)
-        operators = require("ltn.fuzzy_ops", "ltn", "LTNtorch")
+        [operators] = (extra.load() for extra in self.extras)
         self._disjunction: Any = operators.OrProbSum()
         self._forall: Any = operators.AggregPMeanError(p=p)
         self.clauses = Clauses(problem)
@@ -160,13 +165,16 @@ class ConvexRelaxation(Solver):
 
     rules: ClassVar = "given"
     source: ClassVar[str] = "Agrawal et al. 2019, arXiv:1910.12430"
+    extras: ClassVar[tuple[Extra, ...]] = (
+        Extra("cvxpylayers.torch", "cvxpylayers", "cvxpylayers"),
+        Extra("cvxpy", "cvxpy", "cvxpylayers"),
+    )
 
     def __init__(self, problem: Problem, gamma: float = 0.5) -> None:
         super().__init__(problem)
         if gamma <= 0:
             raise ValueError(f"gamma={gamma}: without a positive curvature the answer has no gradient")
-        layers = require("cvxpylayers.torch", "cvxpylayers", "cvxpylayers")
-        cvxpy = require("cvxpy", "cvxpylayers", "cvxpy")
+        layers, cvxpy = (extra.load() for extra in self.extras)
         self.legal = torch.from_numpy(problem.legal.copy())
         x, theta = cvxpy.Variable(problem.indicators), cvxpy.Parameter(problem.indicators)
         starts = [problem.literal(v, 0) - 1 for v in range(len(problem.variables))]

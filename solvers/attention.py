@@ -36,6 +36,7 @@ class _Block(nn.Module):
 class Transformer(Stepwise):
     """Attention over variables; no logic, and no notion of a rule.
 
+    x ← x + attention(norm x), x ← x + mlp(norm x), `layers` times; y = softmax(W norm x), one per query.
     A variable's token is a linear map of its beliefs (zero at a query) and of whether it is given, plus
     a learned embedding of its position; blocks of attention and MLP mix the tokens; a linear map and a
     softmax read every query's symbol off its token. The beliefs at the givens are handed through.

@@ -1,6 +1,5 @@
 """Rules compiled to a circuit, and the semirings it is evaluated in."""
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
-from .extras import require
+from .extras import Extra
 from .worlds import OUT, Leaves, TooManySolutionsError
+
+PYSDD, KLAY = Extra("pysdd.sdd", "PySDD", "circuits"), Extra("klay", "klaycircuits", "circuits")
 
 Layer = Float[Tensor, "_nodes batch"]  # every layer has its own number of nodes
 
@@ -21,7 +22,7 @@ NODES = 400_000  # of an SDD under construction; 4×4 Sudoku takes 3,000, additi
 
 def installed() -> bool:
     """Whether the extra is there."""
-    return all(importlib.util.find_spec(name) is not None for name in ("pysdd", "klay"))
+    return PYSDD.installed and KLAY.installed
 
 
 def _arrange(clauses: list[list[int]], variables: int) -> Int[np.ndarray, " positions"]:
@@ -57,7 +58,7 @@ def _compile(problem: Problem) -> Any:
     with the rest, the counters of two ten-symbol variables and their sum took 8 s, this way 0.1 s. Raises
     `TooManySolutionsError` when the SDD outgrows `NODES`.
     """
-    sdd = require("pysdd.sdd", "circuits", "PySDD")
+    sdd = PYSDD.load()
     if problem.rules is None:
         raise ValueError("this problem was given without rules, so there is nothing to compile")
     clauses, top = problem.rules.clauses, max(problem.rules.nv or 0, problem.indicators)
@@ -127,7 +128,7 @@ class Circuit(nn.Module):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
-        klay = require("klay", "circuits", "klaycircuits")
+        klay = KLAY.load()
         manager, root = _compile(problem)
         if root.is_false():
             raise ValueError("these rules have no solution: there is nothing to believe in")

@@ -1,6 +1,8 @@
 """Optional dependencies: imported where they are used, and missed in the user's words."""
 
 import importlib
+import importlib.util
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -8,11 +10,27 @@ class MissingExtraError(ImportError):
     """An optional dependency is not installed; what needs it is skipped, and this is the reason."""
 
 
-def require(module: str, extra: str, package: str) -> Any:
-    """The imported `module`, or `MissingExtraError` that names the `package` and groundcheck's `extra`."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"this needs {package}, which is not installed: pip install 'groundcheck[{extra}]'"
-        ) from error
+@dataclass(frozen=True)
+class Extra:
+    """A package that some solvers build on; `name` is that of groundcheck's extra which brings it."""
+
+    module: str
+    package: str
+    name: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be found; it is not imported."""
+        return importlib.util.find_spec(self.module.partition(".")[0]) is not None
+
+    @property
+    def told(self) -> str:
+        """What to say where it is missing."""
+        return f"needs {self.package}, which is not installed: pip install 'groundcheck[{self.name}]'"
+
+    def load(self) -> Any:
+        """The imported module, or `MissingExtraError`."""
+        try:
+            return importlib.import_module(self.module)
+        except ImportError as error:
+            raise MissingExtraError(f"this {self.told}") from error

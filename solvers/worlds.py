@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
+from .extras import MissingExtraError
 from .search import Search
 
 # Nats; half of it is below any log-weight that 81 beliefs can have (81 · log TINY is −5600), so that it tells
@@ -97,14 +98,19 @@ def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
 
     A step of 64 rows took 3 ms by table and 10 ms by circuit with 288 worlds, 60 ms and 6 ms with 10,000;
     so "auto" takes the table up to 2,000 worlds, and up to 100,000 where circuits are not installed. Raises
-    `TooManySolutionsError` where neither will do, `MissingExtraError` where a circuit is asked for and not
-    installed, and `ValueError` where the rules are unknown or have no solution.
+    `TooManySolutionsError` where neither will do, `MissingExtraError` where only a circuit would do, or is
+    asked for, and is not installed, and `ValueError` where the rules are unknown or have no solution.
     """
     if reasoning not in ("auto", "enumeration", "circuit"):
         raise ValueError(f"reasoning={reasoning!r}: it is auto, enumeration or circuit")
     from .circuits import Circuit, installed  # noqa: PLC0415  # circuits answers the questions stated here
 
-    if reasoning == "enumeration" or (reasoning == "auto" and not installed()):
+    if reasoning == "enumeration":
         return Enumeration(problem)
+    if reasoning == "auto" and not installed():
+        try:
+            return Enumeration(problem)
+        except TooManySolutionsError as error:
+            raise MissingExtraError(str(error)) from error
     circuit = Circuit(problem)
     return Enumeration(problem) if reasoning == "auto" and circuit.count() <= FEW else circuit

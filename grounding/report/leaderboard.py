@@ -16,7 +16,7 @@ from .html import page
 from .record import Report, TaskReport
 from .table import title
 
-ORDER = ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "INCONCLUSIVE", "ERROR", "LEAKY")
+ORDER = ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "INCONCLUSIVE", "SKIPPED", "ERROR", "LEAKY")
 
 
 @dataclass(frozen=True)

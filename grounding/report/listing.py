@@ -34,5 +34,7 @@ def _line(catalogue: Catalogue, name: str) -> tuple[str, str]:
     first = " ".join(text.partition("\n\n")[0].split())
     rules = getattr(thing, "rules", None)
     told = f" (rules {rules})" if isinstance(rules, str) else ""
+    for extra in getattr(thing, "extras", ()):
+        told += "" if extra.installed else f" [yellow]skipped: {escape(extra.told)}[/]"
     source = getattr(thing, "source", "")
     return escape(first) + told, escape(source)

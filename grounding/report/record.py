@@ -16,6 +16,7 @@ from .files import write_json
 
 SCHEMA = 1  # raised whenever a reader of older reports would misread a newer one
 
+UNDECIDED = ("INCONCLUSIVE", "SKIPPED")  # verdicts that say neither good nor bad of a solver
 PASSED, FAILED, USAGE, TOO_LITTLE_RAN, DATA_UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
@@ -82,9 +83,9 @@ class Report:
         verdicts = [
             task.judgement.verdict for task in self.tasks if f"grounding/{task.task}" not in counted.expected
         ]
-        if any(v not in ("GROUNDED", "INCONCLUSIVE") for v in verdicts) or counted.unexpected:
+        if any(v not in ("GROUNDED", *UNDECIDED) for v in verdicts) or counted.unexpected:
             return FAILED
-        little = not self.tasks or counted.too_few or "INCONCLUSIVE" in verdicts
+        little = not self.tasks or counted.too_few or any(v in UNDECIDED for v in verdicts)
         return TOO_LITTLE_RAN if little else PASSED
 
     @property

@@ -9,7 +9,7 @@ from rich.text import Text
 from ..trial import Role
 from .record import Report, TaskReport
 
-COLOURS = {"GROUNDED": "green", "INCONCLUSIVE": "yellow"}
+COLOURS = {"GROUNDED": "green", "INCONCLUSIVE": "yellow", "SKIPPED": "yellow"}
 BESIDE: tuple[tuple[Role, str], ...] = (("baseline", "without logic"), ("ceiling", "ceiling"))
 
 

@@ -106,6 +106,15 @@ def test_list_names_tasks_solvers_and_image_sets_with_their_sources() -> None:
         assert part in told
 
 
+def test_list_tells_which_solvers_lack_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ltn", None)
+    code, told, _ = groundcheck("list")
+    assert code == 0
+    assert "skipped: needs LTNtorch, which is not installed: pip install 'groundcheck[ltn]'" in " ".join(
+        "".join(line[23:70]).strip() for line in told.splitlines()
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

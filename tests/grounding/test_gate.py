@@ -46,6 +46,7 @@ def moved(task: TaskReport, by: float) -> TaskReport:
         ("LEAKY", "UNGROUNDED", 1),
         ("ERROR", "UNGROUNDED", 1),
         ("INCONCLUSIVE", "GROUNDED", 3),
+        ("SKIPPED", "GROUNDED", 3),
     ],
 )
 def test_verdicts_and_exit_codes(mlp_report: Report, verdict: str, require: str, code: int) -> None:

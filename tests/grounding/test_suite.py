@@ -14,6 +14,8 @@ from groundcheck.datasets.catalogue import DataUnavailableError, UnknownNameErro
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding import Listener, Report, check
+from groundcheck.grounding.gate import hold
+from groundcheck.grounding.project import Terms
 from groundcheck.grounding.report.html import environment_rows
 from groundcheck.grounding.report.table import print_report
 from groundcheck.solvers.solver import answer_nll
@@ -143,6 +145,28 @@ def test_a_solver_that_cannot_be_built_is_an_error_and_trains_nothing(solver: st
     assert told in task.judgement.reason
     assert not task.outcomes
     assert report.exit_code == 1
+
+
+@pytest.fixture
+def _no_satnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "satnet", None)
+
+
+@pytest.mark.usefixtures("_no_satnet")
+def test_a_solver_whose_package_is_missing_is_skipped_with_the_reason_and_counted() -> None:
+    report = short("public-satnet", tasks=["mapping"], settings={})
+    [task] = report.tasks
+    assert task.judgement.verdict == "SKIPPED"
+    assert "pip install 'groundcheck[satnet]'" in task.judgement.reason
+    assert not task.outcomes
+    assert report.exit_code == 3
+    counted = report.accounting
+    assert (counted.errors, counted.ran) == (0, 0)
+    assert counted.skipped[task.judgement.reason] == 1
+    assert sum(counted.skipped.values()) == counted.collected
+    gated = hold(report, Terms())
+    assert gated.exit_code == 3
+    assert {case.result for case in gated.cases} == {"skip"}
 
 
 @pytest.mark.parametrize(

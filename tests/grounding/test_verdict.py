@@ -81,6 +81,16 @@ def test_a_leak_beats_everything() -> None:
     assert judged(BROKEN, BROKEN, leak="it leaks")[0] == "LEAKY"
 
 
+def test_the_reason_says_why_low_raw_grounding_does_not_count() -> None:
+    renamed = [outcome(0.9, 0.98, raw=0.0)] * 6
+    learned = judge(renamed, [CEILING] * 6, SequentialTest(), rules_given=False)
+    assert (learned.verdict, learned.grounded) == ("GROUNDED", 6)
+    assert "how symbols are numbered, so only aligned counts" in learned.reason
+    given = judge(renamed, [CEILING] * 6, SequentialTest(), rules_given=True)
+    assert given.verdict == "SHORTCUT"
+    assert "numbered" not in given.reason
+
+
 def test_the_reason_tells_the_figures_and_the_error() -> None:
     reason = judge([BAD, BAD], [CEILING] * 2, SequentialTest(), rules_given=False).reason
     assert "answers 0.00 of the puzzles (best possible 0.90)" in reason

@@ -1,7 +1,10 @@
 """Other packages' layers, and plain functions, as solvers."""
 
 import importlib.util
+import sys
+import tomllib
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +13,6 @@ from torch import nn
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import make_problem
 from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.grounding.building import SolverSpec
-from groundcheck.grounding.checks.contract import check_contract
-from groundcheck.solvers import adapters
 from groundcheck.solvers.adapters import (
     LTN,
     ConvexRelaxation,
@@ -135,13 +135,18 @@ def test_public_satnet_completes():
     assert ((completion >= 0) & (completion <= 1)).all()
 
 
-def test_a_solver_without_its_extra_is_skipped_with_the_reason(monkeypatch):
-    def refuse(*_):
-        raise MissingExtraError(
-            "this needs satnet, which is not installed: pip install 'groundcheck[satnet]'"
-        )
+@pytest.mark.parametrize("solver", [PublicSATNet, LTN, ConvexRelaxation])
+def test_a_solver_without_its_extra_says_which(solver, monkeypatch):
+    for extra in solver.extras:
+        monkeypatch.setitem(sys.modules, extra.module, None)
+        monkeypatch.setitem(sys.modules, extra.module.partition(".")[0], None)
+    extra = solver.extras[0]
+    assert not extra.installed
+    with pytest.raises(MissingExtraError, match=rf"needs {extra.package}.*'groundcheck\[{extra.name}\]'"):
+        solver(DIFFER if solver.rules == "given" else DIFFER.without_rules())
 
-    monkeypatch.setattr(adapters, "require", refuse)
-    build = next(iter(check_contract(SolverSpec("public-satnet"), Mapping())))
-    assert (build.check, build.status) == ("contract/build/mapping", "skip")
-    assert "groundcheck[satnet]" in build.reason
+
+def test_every_extra_is_one_of_the_packages():
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    for solver in (PublicSATNet, LTN, ConvexRelaxation):
+        assert {extra.name for extra in solver.extras} <= declared["optional-dependencies"].keys()

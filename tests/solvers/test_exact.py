@@ -1,7 +1,7 @@
 """The enumerated posterior against one written as plain loops."""
 
-import importlib
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.solvers import circuits
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.extras import MissingExtraError
+from groundcheck.solvers.semantic import SemanticLoss
 from groundcheck.solvers.worlds import Enumeration, TooManySolutionsError, worlds_of
 
 WITH_CIRCUITS = pytest.param(
@@ -204,13 +205,27 @@ def test_rules_without_solution_do_not_compile():
         circuits.Circuit(latin(2).without_rules())
 
 
-def test_a_missing_extra_says_which(monkeypatch):
-    def refuse(name, *_):
-        raise ImportError(name)
+@pytest.fixture
+def _without_circuits(monkeypatch):
+    for module in ("pysdd", "pysdd.sdd", "klay"):
+        monkeypatch.setitem(sys.modules, module, None)
 
-    monkeypatch.setattr(importlib, "import_module", refuse)
+
+@pytest.mark.usefixtures("_without_circuits")
+def test_a_missing_extra_says_which():
     with pytest.raises(MissingExtraError, match=r"klaycircuits.*pip install 'groundcheck\[circuits\]'"):
         Exact(latin(2), "circuit")
+
+
+@pytest.mark.usefixtures("_without_circuits")
+@pytest.mark.parametrize("build", [Exact, SemanticLoss])
+def test_without_the_extra_worlds_are_listed_up_to_a_hundred_thousand(build):
+    # 10,000 worlds are compiled where that is possible, and too many for a table nobody asked for.
+    worlds = build(Addition(digits=2).problem).worlds
+    assert isinstance(worlds, Enumeration)
+    assert len(worlds.solutions) == 10_000
+    with pytest.raises(MissingExtraError, match=r"more than 100,000 solutions.*'groundcheck\[circuits\]'"):
+        build(Parity(length=20).problem)
 
 
 @pytest.mark.skipif(not circuits.installed(), reason="the extra [circuits] (PySDD, klay) is not installed")
@@ -229,8 +244,3 @@ def test_few_worlds_are_listed_and_many_compiled(monkeypatch):
     monkeypatch.setattr(circuits, "NODES", 500)
     with pytest.raises(TooManySolutionsError, match="do not compile to a circuit of 500 nodes"):
         worlds_of(Addition().problem)
-
-
-def test_worlds_are_listed_where_circuits_are_missing(monkeypatch):
-    monkeypatch.setattr(circuits, "installed", lambda: False)
-    assert isinstance(worlds_of(latin(3)), Enumeration)

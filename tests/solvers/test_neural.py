@@ -86,6 +86,20 @@ def test_learns_exclusive_or_of_three_variables(build):
     assert torch.equal(solver(beliefs, given)[:, 2].argmax(-1), answer[:, 2])
 
 
+@pytest.mark.parametrize("build", [Transformer, RecurrentTransformer, RRN])
+def test_variables_differ_by_their_positions_alone(build):
+    # Messages and attention are the same between any two: with the positions exchanged so are the answers.
+    problem = make_problem("abcd", (3,) * 4).without_rules()
+    solver = short(build, problem)
+    beliefs = torch.rand(5, 4, 3)
+    given = torch.tensor([[True, False, True, False]]).expand(5, 4)
+    before, order = solver(beliefs, given), torch.tensor([2, 0, 3, 1])
+    with torch.no_grad():
+        solver.position.copy_(solver.position[order])
+    assert torch.allclose(solver(beliefs[:, order], given[:, order]), before[:, order], atol=1e-6)
+    assert not torch.allclose(solver(beliefs, given), before, atol=1e-3)
+
+
 @pytest.mark.parametrize("build", [RecurrentTransformer, RRN])
 def test_loss_is_the_mean_over_the_steps(build):
     torch.manual_seed(3)
