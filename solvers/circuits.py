@@ -17,7 +17,7 @@ Layer = Float[Tensor, "_nodes batch"]  # every layer has its own number of nodes
 
 ROUNDS = 100  # of FORCE; the arrangements of every task here stand still before
 FEW = 6  # clauses; a link of a sequential counter stands in 4, a carry in hundreds
-NODES = 400_000  # of an SDD under construction; 4×4 Sudoku takes 3,000, addition of five digits 13,000
+NODES = 100_000  # of an SDD under construction; 4×4 Sudoku takes 3,000, addition of five digits 13,000
 
 
 def installed() -> bool:
@@ -69,6 +69,13 @@ def _compile(problem: Problem) -> Any:
 
     def kept(node: Any) -> Any:
         node.ref()
+        if manager.dead_size() > NODES:
+            manager.garbage_collect()
+        if manager.live_size() > NODES:
+            raise TooManySolutionsError(
+                f"these rules do not compile to a circuit of {NODES:,} nodes: take a smaller task or a "
+                "solver that searches, such as conditional"
+            )
         return node
 
     factors: list[
@@ -100,13 +107,6 @@ def _compile(problem: Problem) -> Any:
         kept(joined)
         root.deref()
         root = joined
-        if manager.dead_size() > NODES:
-            manager.garbage_collect()
-        if manager.live_size() > NODES:
-            raise TooManySolutionsError(
-                f"these rules do not compile to a circuit of {NODES:,} nodes: take a smaller task or a "
-                "solver that searches, such as conditional"
-            )
     return manager, root
 
 
