@@ -54,7 +54,7 @@ TESTS = (
     ),
 )  # fmt: skip
 IN_OTHER_PROCESSES = ("deadly", "in_a_process")  # tests whose subject runs where no mutant is
-LONGEST = 5.0  # processor seconds of a test; those that take longer are left out, which can only spare mutants
+LONGEST = 5.0  # processor seconds of a test: those that take longer are left out, which only spares mutants
 PATIENCE, SLACK = 3, 5.0  # times the processor seconds of the tests, and seconds more
 MEMORY = 6 * 2**30  # bytes that a mutant may use
 
@@ -122,7 +122,7 @@ def _left_alone(node: ast.AST) -> bool:
     return False
 
 
-def _of(node: ast.AST, put: Callable[[ast.AST], None]) -> Iterator[Change]:
+def _of(node: ast.AST, put: Callable[[ast.AST], None]) -> Iterator[Change]:  # noqa: PLR0912 - a table
     """The changes of one node; `put` puts another in its place."""
 
     def becomes(new: ast.AST) -> Change:
@@ -191,6 +191,7 @@ def _short(text: str) -> str:
 
 
 def module_of(path: Path) -> str:
+    """Its dotted name."""
     return ".".join(("groundcheck", *path.relative_to(ROOT).with_suffix("").parts))
 
 
@@ -227,6 +228,7 @@ class Loader(importlib.machinery.SourceFileLoader):
         self.number = number
 
     def get_code(self, fullname: str) -> object:  # noqa: ARG002
+        """Compiled from the changed text; what was compiled before is not looked at."""
         tree = ast.parse(Path(self.path).read_text())
         if self.number is not None:
             _, _, _, change = list(changes(tree))[self.number]
@@ -274,7 +276,6 @@ class Watched:
         self.modules = {module_of(path) for path in SCOPE}
         self.entered: dict[str, dict[str, list[str]]] = {}
         self.seconds: dict[str, float] = {}
-        self.failed: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leaves out those that run in other processes."""
@@ -298,26 +299,23 @@ class Watched:
             self.seconds[item.nodeid] = time.process_time() - begin
             self.entered[item.nodeid] = {module: sorted(names) for module, names in here.items()}
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hears of failures."""
-        if report.failed:
-            self.failed.append(report.nodeid)
-
 
 def prepare() -> None:
     """Imports what no mutant is in, and compiles kernels, so that forks find it done."""
-    sys.path.remove(str(Path(__file__).parent))  # what stands beside this script is not meant by `import satnet`
+    sys.path.remove(
+        str(Path(__file__).parent)
+    )  # `import satnet` does not mean what stands beside this script
     for name in (
         "matplotlib.pyplot", "numba", "pysat.solvers", "pysat.formula", "rich.table",
         "scipy.optimize", "scipy.stats", "sklearn.cluster", "sklearn.datasets", "sklearn.decomposition",
         "torch._dynamo", "typer.testing", "groundcheck.datasets.catalogue", "groundcheck.solvers.catalogue",
     ):  # fmt: skip
         importlib.import_module(name)
+    import torch  # noqa: PLC0415
+
     from groundcheck.datasets.catalogue import TASKS  # noqa: PLC0415
     from groundcheck.datasets.images import load_images  # noqa: PLC0415
     from groundcheck.solvers.catalogue import SOLVERS  # noqa: PLC0415
-
-    import torch  # noqa: PLC0415
 
     torch.set_num_threads(1)
     load_images("digits")
@@ -334,7 +332,7 @@ def prepare() -> None:
 
 
 def in_a_fork(work: Callable[[], str], cpu_seconds: float) -> tuple[str, str]:
-    """What `work` says, and its output; `timeout` where it takes longer than it may, `crash` where it dies."""
+    """What `work` says, and its output; `timeout` where it takes longer than that, `crash` where it dies."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as said:
         child = os.fork()
         if child == 0:
@@ -366,8 +364,8 @@ def in_a_fork(work: Callable[[], str], cpu_seconds: float) -> tuple[str, str]:
 
 def pytest_says(plugin: object, files: list[str]) -> int:
     """Runs pytest in this process."""
-    arguments = ["-q", "-x", "--noconftest", "-p", "no:cacheprovider", "--tb=line"]
-    return int(pytest.main([*arguments, f"--rootdir={ROOT}", f"-c{ROOT / 'pyproject.toml'}", *files], [plugin]))
+    arguments = ["-q", "-x", "--noconftest", "-p", "no:cacheprovider", "--tb=line", f"--rootdir={ROOT}"]
+    return int(pytest.main([*arguments, f"-c{ROOT / 'pyproject.toml'}", *files], [plugin]))
 
 
 def watch(path: Path) -> dict[str, dict[str, object]]:
@@ -391,9 +389,7 @@ def watch(path: Path) -> dict[str, dict[str, object]]:
         def work(file: Path = file) -> str:
             watched = Watched()
             code = pytest_says(watched, [str(file)])
-            return json.dumps(
-                {"code": code, "failed": watched.failed, "seconds": watched.seconds, "entered": watched.entered}
-            )
+            return json.dumps({"code": code, "seconds": watched.seconds, "entered": watched.entered})
 
         said, output = in_a_fork(work, 600)
         if said in ("timeout", "crash") or json.loads(said)["code"] not in (0, 5):
@@ -417,7 +413,7 @@ class Tests:
         self.kills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Those that enter its function (of a class, any of it; of the module, any of that), killers first."""
+        """Those that enter its function (of a class or a module: any of it), killers first."""
         inside = [
             node for node, entered in self.entered.items()
             if any(
@@ -435,7 +431,9 @@ class Tests:
         self.kills[mutant.module, ""][test] += 1
 
 
-def attempt(mutant: Mutant, nodes: list[str], seconds: float, *, changed: bool = True) -> tuple[str, str, str]:
+def attempt(
+    mutant: Mutant, nodes: list[str], seconds: float, *, changed: bool = True
+) -> tuple[str, str, str]:
     """Runs tests on a mutant: `killed`, `survived`, `timeout` or `crash`; the test that killed it; output."""
 
     def work() -> str:
@@ -459,11 +457,13 @@ def run(mutants: list[Mutant], tests: Tests, log: Path, again: bool) -> None:
         if (line := known.get(mutant.key)) and line["status"] == "killed" and line["test"] in tests.seconds:
             tests.learn(mutant, line["test"])
     open_ = [m for m in mutants if m.key not in known or (again and known[m.key]["status"] == "survived")]
-    open_.sort(key=lambda mutant: mutant.key)  # at random: wherever it is broken off, what it tried is a sample
+    open_.sort(key=lambda mutant: mutant.key)  # keys are hashes: broken off anywhere, it is a random sample
     for number, mutant in enumerate(open_, 1):
         nodes = tests.of(mutant)
         begin = time.monotonic()
-        status, test, _ = attempt(mutant, nodes, sum(tests.seconds[n] for n in nodes)) if nodes else ("survived", "", "")
+        status, test = "survived", ""
+        if nodes:
+            status, test, _ = attempt(mutant, nodes, sum(tests.seconds[n] for n in nodes))
         if status == "killed" and test:
             tests.learn(mutant, test)
         line = {**asdict(mutant), "status": status, "test": test, "seconds": time.monotonic() - begin}
@@ -490,8 +490,8 @@ def report(mutants: list[Mutant], log: Path) -> None:
         low, high = wilson_interval(killed, len(of))
         total = sum(m.module == module or not module for m in mutants)
         name = module.removeprefix("groundcheck.grounding.") or "all"
-        print(f"{name:22} {killed:4} of {len(of):4} killed ({killed / max(1, len(of)):.3f}, 95 % {low:.3f} to "
-              f"{high:.3f}); {total} mutants")  # fmt: skip
+        share = f"{killed / max(1, len(of)):.3f}, 95 % {low:.3f} to {high:.3f}"
+        print(f"{name:22} {killed:4} of {len(of):4} killed ({share}); {total} mutants")
     print()
     for mutant in tried:
         if known[mutant.key]["status"] == "survived":
@@ -502,7 +502,7 @@ def main() -> None:
     """Parses, watches, tries, reports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--module", nargs="+", help="modules of grounding, as checks.form")
-    parser.add_argument("--share", type=float, default=1.0, help="of the mutants, drawn by the hash of their key")
+    parser.add_argument("--share", type=float, default=1.0, help="of the mutants, a random one")
     parser.add_argument("--again", action="store_true", help="try survivors again")
     parser.add_argument("--list", action="store_true", help="report on the log and try nothing")
     parser.add_argument("--log", type=Path, default=Path("mutants.jsonl"))
@@ -516,7 +516,8 @@ def main() -> None:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         prepare()
         tests = Tests(watch(log.with_suffix(".tests.json")))
-        status, _, output = attempt(mutants[0], list(tests.entered), sum(tests.seconds.values()), changed=False)
+        whole = sum(tests.seconds.values())
+        status, _, output = attempt(mutants[0], list(tests.entered), whole, changed=False)
         if status != "survived":
             raise SystemExit(f"an unchanged module does not pass ({status}):\n{output[-3000:]}")
         run(mutants, tests, log, options.again)

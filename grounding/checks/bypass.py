@@ -146,7 +146,7 @@ def _determined(
     given: Bool[np.ndarray, "puzzles variables"],
     facts: Int[np.ndarray, "puzzles variables"],
 ) -> Int[np.ndarray, "puzzles variables"]:
-    """The one answer that the rules leave at the queries, 0 at the givens; −1 where they leave none, or more."""
+    """The one answer that the rules leave at the queries, 0 at the givens; −1 where there is none, or more."""
     assert problem.rules is not None
     answers = np.full(facts.shape, -1)
     free = problem.rules.nv
@@ -235,6 +235,6 @@ def _judge(subject: Grounded, name: str, left: float) -> Result:
     told = f"of {plain:.2f} answered, {share:.2f} of {puzzles} keep an answer that is now wrong"
     if determined := sum(f.determined for f in found):
         followed = sum(f.followed for f in found)
-        told += f"; {followed / determined:.2f} of {determined} that have one new answer by the rules are given it"
+        told += f"; {followed / determined:.2f} of {determined} follow the rules to their one new answer"
     interval = wilson_interval(kept, puzzles)
     return passed(told, share, bound, interval) if share <= bound else failed(told, share, bound, interval)

@@ -120,9 +120,10 @@ def test_chance_falls_where_no_two_boards_are_alike() -> None:
 
 def test_a_record_is_read_as_it_was_written_and_one_of_before_as_well() -> None:
     found = Interventions(0.9, 0.1, *(Intervention(10, n, 8, 7) for n in (1, 2, 3)))
-    record = {**vars(found), **{name: vars(getattr(found, name)) for name in ("shuffle", "permute", "corrupt")}}
+    names = ("shuffle", "permute", "corrupt")
+    record = {**vars(found), **{name: vars(getattr(found, name)) for name in names}}
     assert Interventions.from_dict(record) == found
-    for name in ("shuffle", "permute", "corrupt"):
+    for name in names:
         record[name] = {"puzzles": 10, "kept": 1}
     assert Interventions.from_dict(record).permute == Intervention(10, 1, 0, 0)
 
@@ -146,7 +147,7 @@ def test_half_of_what_is_above_chance_may_stay_and_nine_tenths_after_one_given(n
     assert judged(name, most + 1).status == "fail"
     assert found.interval is not None
     assert found.interval[0] < most / 100 < found.interval[1]
-    assert "0.40 of 50 that have one new answer by the rules are given it" in found.reason
+    assert "0.40 of 50 follow the rules to their one new answer" in found.reason
 
 
 @pytest.mark.parametrize(

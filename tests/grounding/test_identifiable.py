@@ -8,7 +8,13 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import Puzzles, Task
 from groundcheck.grounding.checks import identifiable
-from groundcheck.grounding.checks.identifiable import check_relabellings, count_relabellings
+from groundcheck.grounding.checks.identifiable import (
+    check_identifiable,
+    check_relabellings,
+    count_relabellings,
+)
+from groundcheck.grounding.suite import TaskRun, identify
+from groundcheck.grounding.training import Training
 
 
 def by_hand(task: Task, puzzles: Puzzles) -> set[tuple[int, ...]]:
@@ -94,3 +100,35 @@ def test_the_finding_tells_the_number_and_what_follows(monkeypatch: pytest.Monke
     finding, counted = check_relabellings(task, task.generate("train", 100, 0))
     assert finding.status == "error"
     assert counted is None
+
+
+def test_every_seed_is_counted_on_its_own_puzzles_and_the_worst_is_told() -> None:
+    run = TaskRun(Mapping(symbols=4), Training(puzzles=4))
+    first = identify(run, [0])
+    together = identify(run, [0, 1, 2])
+    assert sorted(run.identified) == [0, 1, 2]
+    for seed, found in run.identified.items():
+        task = run.task.drawn(seed)
+        assert found.count == len(by_hand(task, task.generate("train", 4, seed)))
+    counts = [found.count for found in run.identified.values()]
+    assert min(counts) < max(counts)
+    assert first is not None
+    assert together is not None
+    assert first.figure == counts[0]
+    assert (together.check, together.figure, together.bound) == ("identifiable/mapping", max(counts), 1.0)
+    assert f"{max(counts)} relabellings fit all" in together.reason
+    assert f"of 3 seeds {min(counts)} do" in together.reason
+
+
+def test_one_seed_that_was_not_counted_to_the_end_makes_it_inconclusive() -> None:
+    task = Mapping(symbols=5).drawn(0)
+    puzzles = task.generate("train", 1, 0)
+    few, all_ = count_relabellings(task, puzzles, most=10), count_relabellings(task, puzzles)
+    assert check_identifiable([all_]).status == "pass"
+    assert "each of 2 seeds" in check_identifiable([all_, all_]).reason
+    found = check_identifiable([all_, few])
+    assert (found.status, found.figure) == ("inconclusive", 10.0)
+
+
+def test_what_is_seen_as_symbols_or_has_no_rules_is_not_counted() -> None:
+    assert identify(TaskRun(Mapping(symbols=4, seen="symbols"), Training(puzzles=4)), [0]) is None

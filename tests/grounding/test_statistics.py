@@ -5,6 +5,7 @@ from scipy.stats import t
 from groundcheck.grounding.statistics import (
     SequentialTest,
     clustered_interval,
+    mean_half_width,
     measure_error_rates,
     wilson_interval,
 )
@@ -99,3 +100,14 @@ def test_the_promised_error_rates_are_kept(rate: float, wrong: str) -> None:
     found = measure_error_rates(SequentialTest(), rate)
     assert found.accepted + found.rejected + found.undecided == pytest.approx(1)
     assert getattr(found, wrong) <= 0.0526 + 3 * (0.05 * 0.95 / 10_000) ** 0.5
+
+
+def test_half_widths_of_independent_estimates_add_up_as_standard_errors() -> None:
+    """The mean of two means of 400 is the mean of 800, whose interval is √2 times narrower."""
+    rng = np.random.default_rng(0)
+    values, row = rng.random(800), np.arange(800)
+    parts = [clustered_interval(part, np.arange(400)) for part in np.split(values, 2)]
+    low, high = clustered_interval(values, row)
+    assert mean_half_width(parts) == pytest.approx((high - low) / 2, rel=0.05)
+    assert mean_half_width([(0.2, 0.6)]) == pytest.approx(0.2)
+    assert mean_half_width([(0.2, 0.8), (0.1, 0.9)]) == pytest.approx(0.25)

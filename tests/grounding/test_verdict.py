@@ -1,5 +1,9 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from groundcheck.grounding.checks.identifiable import Identifiability
 from groundcheck.grounding.metrics import Scores
 from groundcheck.grounding.statistics import SequentialTest
 from groundcheck.grounding.trial import Outcome, Role
@@ -89,3 +93,46 @@ def test_the_reason_tells_the_figures_and_the_error() -> None:
         "2 of 2 seeds broke: ValueError: boom"
         in judge([BROKEN] * 2, [CEILING] * 2, SequentialTest(), rules_given=False).reason
     )
+
+
+def swapped(seed: int) -> Outcome:
+    """Answers all, and takes 0 for 1 and 1 for 0 on every image."""
+    found = outcome(0.9, 0.98, 0.0)
+    assert found.scores is not None
+    return replace(found, seed=seed, scores=replace(found.scores, confusion=[[0, 50], [50, 0]]))
+
+
+def open_to(possible: list[list[int]], count: int, *, complete: bool = True) -> Identifiability:
+    return Identifiability(count, complete, np.array(possible, dtype=bool), ((1, 0),), 10, 1)
+
+
+BOTH, IDENTITY = open_to([[1, 1], [1, 1]], 2), open_to([[1, 0], [0, 1]], 1)
+
+
+def judged_with(identified: dict[int, Identifiability] | None) -> tuple[int, str]:
+    found = judge(
+        [swapped(0), swapped(1)], [CEILING] * 2, SequentialTest(), rules_given=True, identified=identified
+    )
+    return found.grounded, found.reason
+
+
+def test_raw_grounding_is_asked_for_as_far_as_the_seed_s_own_puzzles_determine_it() -> None:
+    assert judged_with(None)[0] == 0
+    assert judged_with({0: BOTH, 1: BOTH})[0] == 2
+    assert judged_with({0: IDENTITY, 1: BOTH})[0] == 1
+    assert judged_with({1: IDENTITY, 0: BOTH})[0] == 1
+    assert judged_with({0: BOTH})[0] == 1
+    unfinished = open_to([[1, 1], [1, 1]], 2, complete=False)
+    assert judged_with({0: unfinished, 1: unfinished})[0] == 0
+
+
+def test_the_reason_tells_what_the_puzzles_leave_open() -> None:
+    shortcut = judged_with({0: IDENTITY, 1: IDENTITY})[1]
+    assert "relabelling" in shortcut
+    assert "fit all" not in shortcut
+    unfinished = open_to([[1, 1], [1, 1]], 7, complete=False)
+    assert "at least 7 relabellings fit all 10" in judged_with({0: IDENTITY, 1: unfinished})[1]
+    leaky = judge(
+        [swapped(0)], [CEILING], SequentialTest(), rules_given=True, leak="it leaks", identified={0: BOTH}
+    )
+    assert leaky.reason == "it leaks"
