@@ -32,7 +32,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -49,12 +49,12 @@ TESTS = (
         f"tests/grounding/test_{name}.py"
         for name in (
             "accounting", "audit", "bypass", "check_pages", "checks", "gradients", "identifiable", "metrics",
-            "statistics", "symmetry", "verdict",
+            "statistics", "symmetry", "trained", "verdict",
         )
     ),
 )  # fmt: skip
 IN_OTHER_PROCESSES = ("deadly", "in_a_process")  # tests whose subject runs where no mutant is
-LONGEST = 5.0  # processor seconds of a test: those that take longer are left out, which only spares mutants
+LONGEST = 1.5  # processor seconds of a test: those that take longer are left out, which only spares mutants
 PATIENCE, SLACK = 3, 5.0  # times the processor seconds of the tests, and seconds more
 MEMORY = 6 * 2**30  # bytes that a mutant may use
 
@@ -177,6 +177,7 @@ class Mutant:
     before: str
     after: str
     key: str  # the same while the text of the function is
+    entered: tuple[str, ...]  # functions whose tests are asked: its own, or those that name a constant
 
     @property
     def told(self) -> str:
@@ -203,21 +204,35 @@ def mutants_of(path: Path) -> list[Mutant]:
     seen: Counter[str] = Counter()
     for number, (node, before, after, _) in enumerate(changes(tree)):
         name, home = around[id(node)]
-        text = name if home is tree else ast.unparse(home)
-        what = f"{path.stem}\n{text}\n{before}\n{after}"
+        what = f"{path.stem}\n{ast.unparse(home)}\n{before}\n{after}"
         seen[what] += 1
         key = hashlib.sha256(f"{what}\n{seen[what]}".encode()).hexdigest()[:16]
-        found.append(Mutant(module_of(path), number, name, getattr(node, "lineno", 0), before, after, key))
+        entered = (name,) if name != "<module>" else _users(home, around.values())
+        line = getattr(node, "lineno", 0)
+        found.append(Mutant(module_of(path), number, name, line, before, after, key, entered))
     return found
 
 
 def _places(node: ast.AST, home: tuple[str, ast.AST]) -> Iterator[tuple[int, tuple[str, ast.AST]]]:
+    """Every node with the function or class around it, or else the statement of the module."""
     yield id(node), home
     for child in ast.iter_child_nodes(node):
         inner = home
         if isinstance(child, ast.FunctionDef | ast.ClassDef):
             inner = (child.name if home[0] == "<module>" else f"{home[0]}.{child.name}", child)
+        elif isinstance(node, ast.Module):
+            inner = ("<module>", child)
         yield from _places(child, inner)
+
+
+def _users(statement: ast.AST, places: Iterable[tuple[str, ast.AST]]) -> tuple[str, ...]:
+    """The functions that name what a statement of the module assigns to."""
+    named = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return tuple(
+        name
+        for name, home in dict(places).items()
+        if name != "<module>" and any(isinstance(n, ast.Name) and n.id in named for n in ast.walk(home))
+    )
 
 
 class Loader(importlib.machinery.SourceFileLoader):
@@ -413,12 +428,13 @@ class Tests:
         self.kills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Those that enter its function (of a class or a module: any of it), killers first."""
+        """Those that enter its function (of a class: any of it), or else its module; killers first."""
         inside = [
             node for node, entered in self.entered.items()
             if any(
-                name == mutant.function or name.startswith(f"{mutant.function}.")
+                name == own or name.startswith(f"{own}.")
                 for name in entered.get(mutant.module, ())
+                for own in mutant.entered
             )
         ]  # fmt: skip
         nodes = inside or [node for node, entered in self.entered.items() if mutant.module in entered]

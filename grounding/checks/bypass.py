@@ -146,10 +146,10 @@ def _determined(
     given: Bool[np.ndarray, "puzzles variables"],
     facts: Int[np.ndarray, "puzzles variables"],
 ) -> Int[np.ndarray, "puzzles variables"]:
-    """The one answer that the rules leave at the queries, 0 at the givens; −1 where there is none, or more."""
+    """The one answer that the rules leave at the queries, 0 at the givens; −1 where there is none or more."""
     assert problem.rules is not None
     answers = np.full(facts.shape, -1)
-    free = problem.rules.nv
+    free = problem.rules.nv or 0
     with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
         for row in np.flatnonzero((facts < np.asarray(problem.domains)).all(axis=1)):
             known = problem.assumptions(facts[row].tolist())

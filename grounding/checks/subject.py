@@ -79,6 +79,16 @@ class Subject:
         return bool(getattr(self.declared, "deterministic", True))
 
     @property
+    def equivariant(self) -> bool:
+        """Whether it claims to keep the symmetries of the rules. Where nothing is declared, whoever is given
+        the rules and has no parameters must.
+        """
+        claimed = getattr(self.declared, "equivariant", None)
+        if claimed is not None:
+            return bool(claimed)
+        return self.rules == "given" and not any(p.requires_grad for p in self.solver().parameters())
+
+    @property
     def surrogate(self) -> bool:
         """Whether it says that its gradient is not meant to be the derivative of its loss."""
         return bool(getattr(self.declared, "surrogate", False))

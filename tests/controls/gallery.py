@@ -370,6 +370,18 @@ class BreaksTies(Solver):
         return self.inner(beliefs * tilt / 1.2, given)
 
 
+class DeclaresRandomNumbersAndDrawsNone(Broken):
+    """To be let off what is asked of solvers that are deterministic."""
+
+    caught_by: ClassVar = {"contract/deterministic"}
+    deterministic: ClassVar = False
+
+
+class DeclaresSymmetryAndHasWeights(Broken):
+    caught_by: ClassVar = {"contract/equivariance"}
+    equivariant: ClassVar = True
+
+
 class CarriesTheRules(nn.Module):
     """Says that it learns, and knows Sudoku."""
 
