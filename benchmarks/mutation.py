@@ -48,8 +48,8 @@ TESTS = (
     *(
         f"tests/grounding/test_{name}.py"
         for name in (
-            "accounting", "audit", "bypass", "check_pages", "checks", "gradients", "identifiable", "metrics",
-            "statistics", "symmetry", "trained", "verdict",
+            "accounting", "audit", "bypass", "check_pages", "checks", "gradients", "identifiable", "leak", "metrics",
+            "statistics", "subject", "symmetry", "trained", "verdict",
         )
     ),
 )  # fmt: skip

@@ -15,7 +15,6 @@ from groundcheck.grounding.verdict import Judgement, Verdict
 def outcome(role: Role, task: float, aligned: float | None = 0.9, *, seed: int = 0) -> Outcome:
     scores = Scores(
         task=task, board=task, cell=task, unsolved=0.0, read=1.0, puzzles=100, aligned=aligned,
-        intervals={"task": (task - 0.02, task + 0.04), "aligned": ((aligned or 0) - 0.01, (aligned or 0) + 0.01)},
     )  # fmt: skip
     return Outcome(role, "mapping", "some", seed, scores)
 
