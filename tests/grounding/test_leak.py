@@ -17,6 +17,7 @@ from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.leak import Setting, check_leaks, leak, relabelled
 from groundcheck.grounding.metrics import Scores, score
 from groundcheck.grounding.training import Training
+from groundcheck.grounding.trial import build_network
 from groundcheck.solvers.neural import MLP
 from groundcheck.solvers.solver import answer_nll
 
@@ -92,17 +93,17 @@ def test_what_is_put_in_place_of_the_labels_is_wrong_everywhere_and_nothing_else
 
 
 def test_the_distance_of_two_networks_is_that_of_their_farthest_parameters() -> None:
-    one, other = (nn.Sequential(nn.Linear(2, 2), nn.ParameterList([torch.zeros(0)])) for _ in range(2))
-    other.load_state_dict(one.state_dict())
+    one, other = (build_network(SMALL, SolverSpec("mlp"), Training(), 0) for _ in range(2))
+    one.solver.nothing = other.solver.nothing = nn.Parameter(torch.zeros(0))
     assert leak_module._distance(one, other) == 0.0
+    weights = [network.solver.first.weight for network in (one, other)]
     with torch.no_grad():
-        other[0].weight[1, 0] -= 3
-        other[0].bias[0] += 1
+        weights[1][1, 0] -= 3
+        other.solver.first.bias[0] += 1
     assert leak_module._distance(one, other) == pytest.approx(3)
     with torch.no_grad():
-        one[0].weight[1, 0] = torch.nan
+        weights[0][1, 0] = torch.nan
     assert leak_module._distance(one, other) == pytest.approx(1)
-    assert leak_module._distance(nn.Sequential(), nn.Sequential()) == 0.0
 
 
 def with_pictures(bank: Bank, pictures: torch.Tensor) -> Bank:
