@@ -4,7 +4,8 @@
 
 Simulates suites whose seeds each ground with probability p and stops them as `check` does. At p0 = 0.5 and
 below, accepting is wrong (promised: alpha); at p1 = 0.9 and above, rejecting is (promised: beta). Wald's
-bounds on a test that overshoots are alpha / (1 − beta) and beta / (1 − alpha). In between nothing is promised.
+bounds on a test that overshoots are alpha / (1 − beta) and beta / (1 − alpha). In between nothing is
+promised.
 """
 
 import argparse

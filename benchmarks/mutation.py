@@ -44,12 +44,12 @@ SCOPE = [
     *(ROOT / "grounding" / f"{name}.py" for name in ("metrics", "statistics", "verdict", "accounting")),
 ]
 TESTS = (
-    "tests/controls",
+    "tests/controls/test_contract_controls.py",
     *(
         f"tests/grounding/test_{name}.py"
         for name in (
-            "accounting", "audit", "bypass", "check_pages", "checks", "gradients", "identifiable", "leak", "metrics",
-            "statistics", "subject", "symmetry", "trained", "verdict",
+            "accounting", "audit", "bypass", "check_pages", "conduct", "differences", "gradients",
+            "identifiable", "leak", "metrics", "statistics", "subject", "symmetry", "trained", "verdict",
         )
     ),
 )  # fmt: skip
