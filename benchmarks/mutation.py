@@ -235,34 +235,63 @@ def _users(statement: ast.AST, places: Iterable[tuple[str, ast.AST]]) -> tuple[s
     )
 
 
-class Loader(importlib.machinery.SourceFileLoader):
-    """Loads a module with one change in it; with none where `number` is None."""
+def mutate(number: int) -> Callable[[ast.Module], None]:
+    """Makes one of the changes of a module."""
 
-    def __init__(self, name: str, path: str, number: int | None) -> None:
+    def change(tree: ast.Module) -> None:
+        _, _, _, how = list(changes(tree))[number]
+        how()
+
+    return change
+
+
+def instrument(tree: ast.Module) -> None:
+    """Lets every function say that it was entered, in the module's `_entered`."""
+    around = dict(_places(tree, ("<module>", tree)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            name = around[id(node)][0]
+            node.body.insert(
+                int(ast.get_docstring(node) is not None), *ast.parse(f"_entered.add({name!r})").body
+            )
+    start = next(n for n, statement in enumerate(tree.body) if not isinstance(statement, ast.Expr))
+    tree.body.insert(start, *ast.parse("_entered: set = set()").body)
+
+
+class Loader(importlib.machinery.SourceFileLoader):
+    """Loads a module whose tree was worked on first."""
+
+    def __init__(self, name: str, path: str, work: Callable[[ast.Module], None]) -> None:
         super().__init__(name, path)
-        self.number = number
+        self.work = work
 
     def get_code(self, fullname: str) -> object:  # noqa: ARG002
-        """Compiled from the changed text; what was compiled before is not looked at."""
+        """Compiled from the changed tree; what was compiled before is not looked at."""
         tree = ast.parse(Path(self.path).read_text())
-        if self.number is not None:
-            _, _, _, change = list(changes(tree))[self.number]
-            change()
+        self.work(tree)
         return compile(ast.fix_missing_locations(tree), self.path, "exec")
 
 
 class Finder:
-    """Comes before all other finders, for one module."""
+    """Comes before all other finders, for some modules."""
 
-    def __init__(self, name: str, path: Path, number: int | None) -> None:
-        self.name, self.path, self.number = name, path, number
+    def __init__(self, modules: Iterable[str], work: Callable[[ast.Module], None]) -> None:
+        self.paths = {module_of(path): path for path in SCOPE if module_of(path) in modules}
+        self.work = work
 
     def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        """The module's spec, with the mutant's loader."""
-        if name != self.name:
+        """The module's spec, with our loader."""
+        if name not in self.paths:
             return None
-        loader = Loader(name, str(self.path), self.number)
-        return importlib.util.spec_from_file_location(name, self.path, loader=loader)
+        loader = Loader(name, str(self.paths[name]), self.work)
+        return importlib.util.spec_from_file_location(name, self.paths[name], loader=loader)
+
+
+def load_anew(modules: Iterable[str], work: Callable[[ast.Module], None]) -> None:
+    """Forgets `groundcheck.grounding`, which is imported again with some of its modules worked on."""
+    for name in [name for name in sys.modules if name.startswith("groundcheck.grounding")]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Finder(modules, work))
 
 
 class Chosen:
@@ -299,20 +328,15 @@ class Watched:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Watches one test."""
-        here: dict[str, set[str]] = defaultdict(set)
-
-        def trace(frame: object, event: str, _: object) -> None:
-            if event == "call" and (module := frame.f_globals.get("__name__")) in self.modules:  # type: ignore
-                here[module].add(frame.f_code.co_qualname.replace("<locals>.", ""))  # type: ignore
-
-        sys.settrace(trace)
+        sets = {name: sys.modules[name]._entered for name in self.modules if name in sys.modules}
+        for entered in sets.values():
+            entered.clear()
         begin = time.process_time()
         try:
             return (yield)
         finally:
-            sys.settrace(None)
             self.seconds[item.nodeid] = time.process_time() - begin
-            self.entered[item.nodeid] = {module: sorted(names) for module, names in here.items()}
+            self.entered[item.nodeid] = {name: sorted(entered) for name, entered in sets.items() if entered}
 
 
 def prepare() -> None:
@@ -403,6 +427,7 @@ def watch(path: Path) -> dict[str, dict[str, object]]:
 
         def work(file: Path = file) -> str:
             watched = Watched()
+            load_anew(watched.modules, instrument)
             code = pytest_says(watched, [str(file)])
             return json.dumps({"code": code, "seconds": watched.seconds, "entered": watched.entered})
 
@@ -453,10 +478,7 @@ def attempt(
     """Runs tests on a mutant: `killed`, `survived`, `timeout` or `crash`; the test that killed it; output."""
 
     def work() -> str:
-        for name in [name for name in sys.modules if name.startswith("groundcheck.grounding")]:
-            del sys.modules[name]
-        path = next(path for path in SCOPE if module_of(path) == mutant.module)
-        sys.meta_path.insert(0, Finder(mutant.module, path, mutant.number if changed else None))
+        load_anew([mutant.module], mutate(mutant.number) if changed else lambda _: None)
         chosen = Chosen(nodes)
         code = pytest_says(chosen, sorted({str(ROOT / node.partition("::")[0]) for node in nodes}))
         return f"{'survived' if code == 0 else 'killed'} {chosen.failed}"
