@@ -162,9 +162,9 @@ def row_losses(solver: nn.Module, sample: Sample) -> Tensor:
 
 
 def distance(one: Tensor, other: Tensor) -> float:
-    """Largest difference; NaN in the same place is no difference, NaN in one of them is an infinite one."""
+    """Largest difference; NaN or the same infinity in both is none, NaN in one of them is an infinite one."""
     if one.numel() == 0:
         return 0.0
-    both = one.isnan() & other.isnan()
-    apart = torch.where(both, 0.0, (one.double() - other.double()).abs())
-    return float(apart.nan_to_num(torch.inf).max())
+    same = (one == other) | (one.isnan() & other.isnan())
+    apart = torch.where(same, 0.0, (one.double() - other.double()).abs())
+    return float(apart.nan_to_num(torch.inf, torch.inf).max())
