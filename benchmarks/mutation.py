@@ -358,6 +358,8 @@ def prepare() -> None:
 
     torch.set_num_threads(1)
     load_images("digits")
+    for name in ("sudoku", "mapping", "half", "visudo", "latin"):
+        TASKS.load(name)().drawn(0).generate("train", 8, 0)  # compiles
     task = TASKS.load("sudoku")()
     for name in ("exact", "satnet", "mlp"):
         for dtype in (torch.float32, torch.float64):

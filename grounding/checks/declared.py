@@ -14,6 +14,7 @@ from .symmetry import Symmetry, find_symmetries
 
 EXACT = 1e-5  # of a probability, in float64 where the solver has it, else float32
 SHAPES = ((2, 2, 2, 2), (3, 3, 3), (3, 2, 4))  # domains of the random problems
+ALIKE = 1e-4  # of a belief, under a symmetry
 SYMMETRIES = 4
 SEEDS = 5  # untrained solvers that are asked
 UNTRAINED_PUZZLES = 100
@@ -100,7 +101,7 @@ def check_equivariance(subject: Subject) -> Result:
         at_queries = ~_turn(sample, symmetry).given
         moved = max(moved, distance(turned[at_queries], expected[at_queries]))
     told = f"answers differ by up to {moved:.2g} under {len(symmetries)} symmetries of the rules"
-    return passed(told, moved, 1e-4) if moved <= 1e-4 else failed(told, moved, 1e-4)
+    return passed(told, moved, ALIKE) if moved <= ALIKE else failed(told, moved, ALIKE)
 
 
 def _permute(beliefs: Tensor, symmetry: Symmetry) -> Tensor:

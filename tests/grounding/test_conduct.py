@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks import conduct, declared, gradient, identifiable
 from groundcheck.grounding.checks.contract import check_contract, contract
 from groundcheck.grounding.checks.declared import check_untrained
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.subject import Subject
+from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.extras import MissingExtraError
 from groundcheck.solvers.neural import MLP
 
@@ -334,3 +336,50 @@ def test_exactness_is_asked_of_those_that_declare_it() -> None:
     assert found("posterior", MLP).status == "skip"
     claimed = found("posterior", type("Claims", (Plain,), {"exact": True}))
     assert (claimed.status, claimed.bound) == ("fail", 1e-5)
+
+
+class Wobbly(Plain):
+    """A belief moves a little with the batch and with the mode."""
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return super().forward(beliefs, given) * (1 - 1e-6 * len(beliefs) - 1e-5 * self.training)
+
+
+class Leaning(Exact):
+    """Prefers the first symbol, a little."""
+
+    exact: ClassVar = True
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        answer = super().forward(beliefs, given)
+        return answer * torch.where(torch.arange(answer.shape[-1]) == 0, 1.0, 1 - 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "solver", "module", "bound"),
+    [
+        ("rows", Wobbly, conduct, "ROUNDING"),
+        ("modes", Wobbly, conduct, "ROUNDING"),
+        ("loss-rows", Still, conduct, "ROUNDING"),
+        ("posterior", Leaning, declared, "EXACT"),
+        ("equivariance", Leaning, declared, "ALIKE"),
+    ],
+)
+def test_what_is_just_at_its_bound_passes(
+    name: str, solver: type, module, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = found(name, solver).figure
+    assert figure is not None
+    assert figure > 0
+    monkeypatch.setattr(module, bound, figure)
+    assert (found(name, solver).status, found(name, solver).bound) == ("pass", figure)
+    monkeypatch.setattr(module, bound, float(np.nextafter(figure, 0)))
+    assert found(name, solver).status == "fail"
+
+
+def test_what_docstrings_promise_in_numbers_is_so() -> None:
+    assert sorted(np.prod(domains) for domains in declared.SHAPES) == [16, 24, 27]
+    assert f"{identifiable.MOST:,} relabellings" in (identifiable.check_identifiable.__doc__ or "")
+    assert (gradient.RELATIVE, gradient.RELATIVE_EXACT, gradient.COSINE) == (0.1, 1e-4, 0.99)
+    assert (gradient.STEP_LENGTHS[0], gradient.STEP_LENGTHS[-1]) == (1e-1, 1e-5)
+    assert "under 4 symmetries of the rules" in found("equivariance", Exact, Sudoku()).reason

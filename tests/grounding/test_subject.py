@@ -187,6 +187,7 @@ def test_chance_is_the_best_constant_answer_or_a_uniform_guess() -> None:
     assert _guessing(answer, counts, asked) == (3 + 1) / 6
     assert _guessing(torch.tensor([[0], [1]]), torch.tensor([[1], [1]]), torch.tensor([[True], [True]])) == 1
     assert _guessing(answer, counts, torch.zeros(4, 2, dtype=torch.bool)) == 0
+    assert _guessing(torch.tensor([[3]]), torch.tensor([[4]]), torch.tensor([[True]])) == 1
 
 
 def test_a_finding_is_read_as_it_was_written() -> None:
