@@ -88,11 +88,11 @@ def intervene(
         "shuffle": (beliefs.roll(1, 0), np.where(both, shuffled, -1)),
         "permute": (
             torch.where(torch.from_numpy(shown[..., None]).to(beliefs.device), moved, beliefs),
-            np.where(shown, turned[seen], np.where(given, solution, -1)),
+            np.where(shown, turned[seen], solution),
         ),
         "corrupt": (
             torch.where(torch.from_numpy(one[..., None]).to(beliefs.device), moved, beliefs),
-            np.where(one, turned[seen], np.where(given, solution, -1)),
+            np.where(one, turned[seen], solution),
         ),
     }
     right_before = _right(answer(beliefs), given, solution)

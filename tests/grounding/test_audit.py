@@ -177,3 +177,11 @@ def test_a_task_that_shows_no_images_has_no_labels_to_leak() -> None:
 
     with pytest.raises(ValueError, match="no labels of givens to leak"):
         audit(losses.over_all_cells, Blind(symbols=4))
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1.0009, "pass"), (1.0015, "inconclusive")])
+def test_a_scale_is_told_from_a_thousandth_on(factor: float, status: str) -> None:
+    def scaled(model, images, given, labels):
+        return factor * losses.over_the_queries(model, images, given, labels)
+
+    assert audit(scaled, Mapping(symbols=4)).findings[1].status == status

@@ -175,3 +175,19 @@ def test_seeds_are_judged_together() -> None:
              ((1.0, 0.0, 90), (0.6, 0.2, 0))]  # fmt: skip
     [found] = [f for f in bypass.run(Grounded(seeds)) if f.check == "bypass/permute"]
     assert (found.status, found.figure, found.bound) == ("pass", 0.45, pytest.approx(0.1 + 0.5 * 0.7))
+
+
+def test_which_answers_must_go_is_what_every_board_there_is_says() -> None:
+    """Beliefs of the board before: known is what both have as givens, at this board's own answers."""
+    asked = Asked(BOARD, puzzles=12)
+    worlds = np.array([world.tolist() for world in BOARD.problem.solutions()])
+    before = np.roll(asked.solution, 1, axis=0)
+    both = asked.given & np.roll(asked.given, 1, axis=0)
+    must_go = determined = 0
+    for row in range(12):
+        fits = (worlds[:, both[row]] == before[row][both[row]]).all(1)
+        query = ~asked.given[row]
+        must_go += not (fits & (worlds[:, query] == asked.solution[row][query]).all(1)).any()
+        determined += len(np.unique(worlds[fits][:, query], axis=0)) == 1
+    found = asked.intervened(asked.remembered).shuffle
+    assert (found.puzzles, found.determined) == (must_go, determined)

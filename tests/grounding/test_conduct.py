@@ -378,8 +378,61 @@ def test_what_is_just_at_its_bound_passes(
 
 
 def test_what_docstrings_promise_in_numbers_is_so() -> None:
+    for name in ("posterior", "descends", "gradient-beliefs"):
+        found(name, Leaning)
     assert sorted(np.prod(domains) for domains in declared.SHAPES) == [16, 24, 27]
     assert f"{identifiable.MOST:,} relabellings" in (identifiable.check_identifiable.__doc__ or "")
     assert (gradient.RELATIVE, gradient.RELATIVE_EXACT, gradient.COSINE) == (0.1, 1e-4, 0.99)
     assert (gradient.STEP_LENGTHS[0], gradient.STEP_LENGTHS[-1]) == (1e-1, 1e-5)
     assert "under 4 symmetries of the rules" in found("equivariance", Exact, Sudoku()).reason
+
+
+class Lopsided(Plain):
+    """One symbol far below, or above, and the others as they should be."""
+
+    low = -2.0
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        answer = super().forward(beliefs, given).clone()
+        answer[:, :, 0] = self.low
+        return answer
+
+
+class Towering(Lopsided):
+    low = 3.0
+
+
+def test_the_farthest_value_is_told() -> None:
+    assert found("range", Lopsided).figure == 2.0
+    assert found("range", Towering).figure == 2.0
+    assert "values from -2 to" in found("range", Lopsided).reason
+
+
+class Flipped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.factor * gradient, None
+
+
+class UphillAsUsed(Plain):
+    """Its gradient has the right sign only with the options that it calls precise."""
+
+    precise: ClassVar = {"factor": 1.0}
+
+    def __init__(self, problem, factor: float = -1.0) -> None:
+        super().__init__(problem)
+        self.factor = factor
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return super().forward(Flipped.apply(beliefs, self.factor), given)
+
+
+def test_a_solver_descends_as_it_is_used() -> None:
+    assert found("descends", UphillAsUsed).status == "fail"
+    assert found("gradient-beliefs", UphillAsUsed).status == "pass"
+    assert found("gradient-settings", UphillAsUsed).status == "fail"

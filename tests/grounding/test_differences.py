@@ -246,3 +246,19 @@ def test_the_bench_is_a_random_problem_in_float64_with_precise_options() -> None
     assert coarse.solver.weight.dtype == torch.float64
     assert coarse.sample.beliefs.shape == (6, 3, 4)
     assert coarse.legal.sum() == 3 + 2 + 4
+
+
+def test_a_parameter_that_nothing_uses_is_left_out() -> None:
+    made = bench()
+    made.solver.unused = nn.Parameter(torch.ones(2, dtype=torch.float64))
+    assert agreement_of_parameters(made, 0.1).keys() == {"large", "small"}
+
+
+def test_a_solver_that_is_built_for_any_problem_and_works_for_one_is_examined_on_that() -> None:
+    class Narrow(Given):
+        def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+            if beliefs.shape[1] != 2:
+                raise ValueError("one image, one output")
+            return super().forward(beliefs, given)
+
+    assert bench_of(Subject(SolverSpec.of(Narrow), TINY)).sample.beliefs.shape[1:] == (2, 4)

@@ -133,3 +133,11 @@ def test_intervals_come_back_from_a_record() -> None:
     assert Scores.from_dict({**vars(scores), "intervals": {"task": [0.4, 1.0]}}) == scores
     before = {name: value for name, value in vars(scores).items() if name != "intervals"}
     assert Scores.from_dict(before).intervals == {}
+
+
+def test_a_single_symbol_that_is_no_number_leaves_its_puzzle_unsolved(board: dict) -> None:
+    board["completion"][1, 2, 0] = np.nan
+    scores = score(**board)
+    assert scores.unsolved == pytest.approx(1 / 3)
+    assert scores.task == pytest.approx(2 / 3)
+    assert scores.cell == pytest.approx(4 / 6)

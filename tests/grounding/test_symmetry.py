@@ -106,3 +106,38 @@ def test_an_image_is_a_symmetry_only_if_it_keeps_the_clauses() -> None:
     assert graph.match(1, 3, rng) == {1: 3, 2: 2, 3: 1}
     assert graph.match(1, 2, rng) is None
     assert Graph([(-1, 2), (1, -2)]).match(1, 2, rng) == {1: 2, 2: 1}
+
+
+@pytest.mark.parametrize("free", [0, 1])
+def test_the_first_and_the_last_variable_are_looked_at_too(free: int) -> None:
+    """One variable is fixed, the symbols of the other can be exchanged: there is no other symmetry."""
+    frame = Problem(("a", "b"), (2, 2))
+    problem = make_problem(("a", "b"), (2, 2), [[frame.literal(1 - free, 0)]])
+    [found] = find_symmetries(problem, 4)
+    expected = np.arange(4)
+    expected[[2 * free, 2 * free + 1]] = [2 * free + 1, 2 * free]
+    assert found.cells.tolist() == expected.tolist()
+
+
+def test_the_identity_and_what_parts_the_symbols_of_a_variable_are_no_symmetries() -> None:
+    problem = Problem(("a", "b"), (2, 2))
+    identity = {literal: literal for literal in range(1, 5)}
+    assert symmetry._as_cells(problem, identity) is None
+    assert symmetry._as_cells(problem, {1: 3, 2: 2, 3: 1, 4: 4}) is None  # a's symbols go to b and to a
+    swapped = symmetry._as_cells(problem, {1: 3, 2: 4, 3: 1, 4: 2})
+    assert swapped is not None
+    assert swapped.variables.tolist() == [1, 0]
+    assert swapped.cells.tolist() == [2, 3, 0, 1]
+    assert symmetry._as_cells(problem, {1: 9, 2: 4, 3: 1, 4: 2}) is None  # to an auxiliary
+
+
+def test_a_pair_that_leads_nowhere_does_not_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    match, calls = Graph.match, []
+
+    def failing_first(self, one, other, rng):
+        calls.append(one)
+        return None if len(calls) == 1 else match(self, one, other, rng)
+
+    monkeypatch.setattr(Graph, "match", failing_first)
+    assert find_symmetries(Sudoku().problem, 1)
+    assert len(calls) >= 2
