@@ -432,7 +432,13 @@ class UphillAsUsed(Plain):
         return super().forward(Flipped.apply(beliefs, self.factor), given)
 
 
+class FineAsUsed(UphillAsUsed):
+    def __init__(self, problem, factor: float = 1.0) -> None:
+        super().__init__(problem, factor)
+
+
 def test_a_solver_descends_as_it_is_used() -> None:
+    assert found("gradient-settings", FineAsUsed).status == "pass"
     assert found("descends", UphillAsUsed).status == "fail"
     assert found("gradient-beliefs", UphillAsUsed).status == "pass"
     assert found("gradient-settings", UphillAsUsed).status == "fail"

@@ -178,7 +178,7 @@ def test_where_no_image_is_shown_there_is_nothing_to_count() -> None:
     blind = Puzzles(drawn.solution, drawn.given, np.full_like(drawn.picture, -1))
     finding, counted = check_relabellings(task, blind)
     assert (finding.status, finding.check, counted) == ("skip", "identifiable/mapping", None)
-    one = Puzzles(drawn.solution, drawn.given, np.where(np.arange(4)[:, None] == 0, drawn.picture, -1))
+    one = Puzzles(drawn.solution, drawn.given, np.where(drawn.given, 0, -1))
     assert check_relabellings(task, one)[0].status == "pass"
 
 

@@ -212,3 +212,8 @@ def test_a_ceiling_that_read_no_puzzle_right_sets_no_bar() -> None:
     found = bars(outcome(0.5, 0.8, read=0.5))
     assert found is not None
     assert (found.task, found.grounding) == (pytest.approx(0.475), pytest.approx(0.76))
+
+
+def test_the_last_line_of_a_traceback_is_told() -> None:
+    long = replace(BROKEN, error="Traceback\n  File one\n  File two\nValueError: deep\n")
+    assert told(long).reason == "1 of 1 seeds broke: ValueError: deep"
