@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from .samples import Board, Calibration
+from .statistics import clustered_interval
 
 Confusion = Int[np.ndarray, "true predicted"]
 
@@ -75,6 +76,8 @@ class Scores:
     relabelling: list[int] | None = None  # true symbol of each predicted one
     calibration: Calibration | None = None
     boards: list[Board] = field(default_factory=list)
+    # 95 % bootstrap intervals of the accuracies, over test puzzles; see `board_intervals`.
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Scores":
@@ -83,6 +86,7 @@ class Scores:
         parts: dict[str, Any] = {
             "calibration": calibration and Calibration(**calibration),
             "boards": [Board(**board) for board in record.get("boards", [])],
+            "intervals": {name: tuple(ends) for name, ends in record.get("intervals", {}).items()},
         }
         return cls(**{**record, **parts})
 
@@ -100,15 +104,12 @@ def score(
     `read_right` tells which variables show an image that perception read right (true where none is shown).
     `validation` and `test` are the confusion matrices of images; None where no images were seen.
     """
-    query = ~given
-    unsolved = np.any(np.isnan(completion).any(-1) & query, axis=-1)
-    answered = np.where(np.isnan(completion), -1.0, completion).argmax(-1)
-    right = ((answered == solution) & ~unsolved[:, None]) | given
+    right, unsolved = _answered_right(completion, given, solution)
     solved, read = right.all(-1), read_right.all(-1)
     scores = Scores(
         task=float(solved.mean()),
         board=float((solved & read).mean()),
-        cell=float(right[query].mean()),
+        cell=float(right[~given].mean()),
         unsolved=float(unsolved.mean()),
         read=float(read.mean()),
         puzzles=len(given),
@@ -125,3 +126,43 @@ def score(
         confusion=test.tolist(),
         relabelling=relabelling.tolist(),
     )
+
+
+def _answered_right(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+) -> tuple[Bool[np.ndarray, "puzzles variables"], Bool[np.ndarray, " puzzles"]]:
+    """Which queries are answered right, true at the givens; and which puzzles were left unsolved."""
+    unsolved = np.any(np.isnan(completion).any(-1) & ~given, axis=-1)
+    answered = np.where(np.isnan(completion), -1.0, completion).argmax(-1)
+    return ((answered == solution) & ~unsolved[:, None]) | given, unsolved
+
+
+def board_intervals(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    shown: Bool[np.ndarray, "puzzles variables"],
+    read: dict[str, Bool[np.ndarray, "puzzles variables"]],
+) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals of `task`, `board`, `cell` and of what `read` names, over whole puzzles.
+
+    `read` holds `raw` and `aligned`: which of the `shown` images were read right, before and after alignment.
+    Cells and images of one puzzle are drawn together, as they depend on each other. The intervals of `raw`
+    and `aligned` are of images as the puzzles show them, where one may be seen more than once.
+    """
+    right, _ = _answered_right(completion, given, solution)
+    solved: Any = right.all(-1, keepdims=True)
+    whole = np.ones_like(solved)
+    intervals = {"task": _over_puzzles(solved, whole), "cell": _over_puzzles(right, ~given)}
+    if "raw" in read:
+        seen: Any = (read["raw"] | ~shown).all(-1, keepdims=True)
+        intervals["board"] = _over_puzzles(solved & seen, whole)
+    return intervals | {name: _over_puzzles(hits, shown) for name, hits in read.items()}
+
+
+def _over_puzzles(
+    hits: Bool[np.ndarray, "puzzles places"], counted: Bool[np.ndarray, "puzzles places"]
+) -> tuple[float, float]:
+    return clustered_interval(hits[counted].astype(np.float64), np.nonzero(counted)[0])

@@ -9,7 +9,7 @@ from .building import SolverSpec
 from .report.pictures import thawed
 from .report.record import Report
 from .run_directory import key_of, read_findings, read_run, read_trials
-from .suite import Suite, TaskRun, identify
+from .suite import Suite, TaskRun
 from .training import Training
 
 
@@ -35,8 +35,6 @@ def rebuild(path: Path) -> Report:
         raise ValueError(f"{path / 'run.json'} is damaged: {type(error).__name__}: {error}") from error
     for number, finding in read_findings(path):
         suite.runs[number].findings.append(finding)
-        if finding.check.startswith("identifiable/"):
-            identify(suite.runs[number])
     outcomes = read_trials(path)
     for seed in range(suite.seeds):
         for run, trial in suite.trials_of(seed):

@@ -1,6 +1,7 @@
 """How many seeds decide, and how sure a count of successes makes us."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,6 +91,14 @@ def clustered_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return (float(low), float(high))
+
+
+def mean_half_width(intervals: Sequence[tuple[float, float]]) -> float:
+    """Half the width of the interval of a mean of independent estimates, from the intervals of each.
+
+    Half widths add up as standard errors do: √Σw² / n.
+    """
+    return math.hypot(*((high - low) / 2 for low, high in intervals)) / len(intervals)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from ..datasets.task import Task
 from .budget import budget_for
 from .building import Factory, SolverSpec
 from .checks.finding import Finding, Status
-from .checks.identifiable import Identifiability, check_relabellings
+from .checks.identifiable import Identifiability, check_identifiable, check_relabellings
+from .checks.registry import Check
 from .checks.trained import Trained, check_trained
 from .environment import environment
 from .inspection import Inspection
@@ -50,7 +51,7 @@ class TaskRun:
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     built: bool = True
-    identifiability: Identifiability | None = None  # of the training puzzles of seed 0
+    identified: dict[int, Identifiability] = field(default_factory=dict)  # of the training puzzles, by seed
 
     def of(self, role: Role) -> list[Outcome]:
         """Outcomes of a role, by seed."""
@@ -171,18 +172,23 @@ def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iter
     for finding in running:
         run.built &= not (finding.check.startswith("contract/build") and finding.status != "pass")
         yield finding
-    if run.built and (finding := identify(run)) is not None and "identifiable" not in known:
+    if run.built and (finding := identify(run, [0])) is not None and "identifiable" not in known:
         yield finding
 
 
-def identify(run: TaskRun) -> Finding | None:
-    """Which relabellings the training puzzles of a task leave open; the verdict rests on them."""
-    task = run.task.drawn(0)
-    if task.seen != "images" or task.problem.rules is None:
-        return None
-    puzzles = task.generate("train", run.training.puzzles, 0)
-    finding, run.identifiability = check_relabellings(task, puzzles)
-    return finding
+def identify(run: TaskRun, seeds: Sequence[int]) -> Finding | None:
+    """Which relabellings the training puzzles of each seed leave open; their verdicts rest on that."""
+    for seed in seeds:
+        task = run.task.drawn(seed)
+        if task.seen != "images" or task.problem.rules is None:
+            return None
+        if seed not in run.identified:
+            puzzles = task.generate("train", run.training.puzzles, seed)
+            finding, found = check_relabellings(task, puzzles)
+            if found is None:
+                return finding
+            run.identified[seed] = found
+    return Check("identifiable", check_identifiable).run([run.identified[s] for s in seeds], run.task.name)
 
 
 def _mean_task(outcomes: Sequence[Outcome]) -> float | None:
@@ -260,6 +266,9 @@ class Suite:
     def report(self, run: TaskRun) -> TaskReport:
         """What a task amounts to so far; seeds that lack a trial, after Ctrl-C, do not count."""
         complete = self._complete(run)
+        findings = list(run.findings)
+        if complete and run.built and (finding := identify(run, sorted(complete))) is not None:
+            findings = [f for f in findings if f.check != finding.check] + [finding]
         leaks = [f.reason for f in run.findings if f.check.startswith("leak/") and f.status == "fail"]
         if run.task.supervision == "leaky":  # whatever the solver makes of them
             leaks.append("leaky supervision hands the labels of the givens to the training loss")
@@ -275,7 +284,7 @@ class Suite:
             broken=unbuilt and unbuilt.reason,
             lacking=unbuilt.reason if unbuilt and unbuilt.status == "skip" else None,
             on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
-            identifiability=run.identifiability,
+            identified=run.identified,
         )
         counted = [o for o in run.outcomes if o.seed in complete]
         trained = Trained(judgement, counted, symbols_only=run.task.seen == "symbols")
@@ -285,7 +294,7 @@ class Suite:
             settings=run.task.settings,
             training=run.training.settings,
             judgement=judgement,
-            findings=[*run.findings, *(check_trained(trained, run.task.name) if counted else [])],
+            findings=[*findings, *(check_trained(trained, run.task.name) if counted else [])],
             outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLES.index(o.role))),
         )
 

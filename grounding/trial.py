@@ -21,7 +21,16 @@ from .building import SolverBrokenError, SolverSpec
 from .checks.bypass import PUZZLES as INTERVENED
 from .checks.bypass import Interventions, intervene
 from .clustering import discover_symbols
-from .metrics import Confusion, Scores, best_relabelling, confusion_matrix, grounding_accuracy, relabel, score
+from .metrics import (
+    Confusion,
+    Scores,
+    best_relabelling,
+    board_intervals,
+    confusion_matrix,
+    grounding_accuracy,
+    relabel,
+    score,
+)
 from .perception import Network
 from .samples import calibrate, sample_boards
 from .traces import Trace
@@ -286,12 +295,14 @@ def evaluate(network: Network, test: Held, validation: Held) -> Scores:
     given = test.examples.given.numpy(force=True)
     right = np.ones_like(given)
     image = test.examples.image.numpy(force=True)
+    shown: Bool[np.ndarray, "puzzles variables"] = image >= 0
     if test.task.seen == "symbols":
         completion = complete(network, test.examples)
         boards = sample_boards(image, np.zeros(1, dtype=np.int64), given, completion, _solution(test))
-        return replace(score(completion, given, _solution(test), right), boards=boards)
+        intervals = board_intervals(completion, given, _solution(test), shown, {})
+        return replace(score(completion, given, _solution(test), right), boards=boards, intervals=intervals)
     predicted, true, confidence = _read(network, test)
-    right[image >= 0] = (predicted == true)[image[image >= 0]]
+    right[shown] = (predicted == true)[image[shown]]
     if isinstance(network.solver, NoSolver):
         completion = deduce(_solution(test), right, network.legal.shape[1])
     else:
@@ -305,8 +316,13 @@ def evaluate(network: Network, test: Held, validation: Held) -> Scores:
         _confusion(network, test),
     )
     aligned = np.asarray(scores.relabelling)[predicted]
+    aligned_right = np.ones_like(given)
+    aligned_right[shown] = (aligned == true)[image[shown]]
     return replace(
         scores,
+        intervals=board_intervals(
+            completion, given, _solution(test), shown, {"raw": right, "aligned": aligned_right}
+        ),
         calibration=calibrate(confidence[true >= 0], (aligned == true)[true >= 0]),
         boards=sample_boards(image, predicted, given, completion, _solution(test)),
     )

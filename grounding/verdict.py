@@ -1,7 +1,7 @@
 """From figures to a verdict: of one seed by the table, of a task by the sequential test."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import fmean
@@ -91,7 +91,7 @@ def judge(
     broken: str | None = None,
     lacking: str | None = None,
     on_symbols: float | None = None,
-    identifiability: Identifiability | None = None,
+    identified: Mapping[int, Identifiability] | None = None,
 ) -> Judgement:
     """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order;
     ceilings are missing where a task is seen as symbols.
@@ -99,11 +99,17 @@ def judge(
     `leak` is the sentence of a leak that was found, which beats everything else; `broken` that of a solver
     that could not even be built; `lacking` what it builds on that is not installed, so that nothing was run.
     `on_symbols` is its task accuracy on true symbols, for the reason.
-    `identifiability` tells which relabellings the training puzzles leave open.
+    `identified` tells, by seed, which relabellings its training puzzles leave open.
     """
-    possible = identifiability.possible if identifiability is not None and identifiability.complete else None
+    identified = identified or {}
+    possible = {seed: found.possible for seed, found in identified.items() if found.complete}
     seeds: list[Verdict] = [
-        seed_verdict(outcome, ceiling and bars(ceiling), rules_given=rules_given, possible=possible)
+        seed_verdict(
+            outcome,
+            ceiling and bars(ceiling),
+            rules_given=rules_given,
+            possible=possible.get(outcome.seed),
+        )
         for outcome, ceiling in zip_longest(outcomes, ceilings)
     ]
     grounded, count = seeds.count("GROUNDED"), len(seeds)
@@ -133,7 +139,7 @@ def judge(
         or broken
         or _reason(verdict, seeds, outcomes, ceilings, on_symbols)
         + _named(verdict, outcomes, rules_given=rules_given)
-        + _open(verdict, identifiability),
+        + _open(verdict, [identified[o.seed] for o in outcomes if o.seed in identified]),
         remedy=REASONS_ON_SYMBOLS
         if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH
         else REMEDIES[verdict],
@@ -169,11 +175,12 @@ def _named(verdict: Verdict, outcomes: Sequence[Outcome], *, rules_given: bool) 
     return "; nothing tells a solver that learns its rules how symbols are numbered, so only aligned counts"
 
 
-def _open(verdict: Verdict, identifiability: Identifiability | None) -> str:
-    """What the training puzzles leave open, where it explains the verdict."""
-    if identifiability is None or identifiability.unique or verdict not in ("SHORTCUT", "GROUNDED"):
+def _open(verdict: Verdict, identified: Sequence[Identifiability]) -> str:
+    """What the training puzzles of the seed with most relabellings leave open, if it explains the verdict."""
+    most = max(identified, key=lambda found: found.count, default=None)
+    if most is None or most.unique or verdict not in ("SHORTCUT", "GROUNDED"):
         return ""
-    return f"; {identifiability.sentence}"
+    return f"; {most.sentence}"
 
 
 def _reason(

@@ -32,6 +32,8 @@ class Solver(nn.Module):
     rules: ClassVar[Literal["learned", "given"]] = "learned"
     exact: ClassVar[bool] = False  # claims that forward is the exact posterior marginal under the rules
     deterministic: ClassVar[bool] = True  # claims that forward draws no random numbers
+    # Claims that what the rules cannot tell apart it cannot either. None: if it has rules and no parameters.
+    equivariant: ClassVar[bool | None] = None
     surrogate: ClassVar[bool] = False  # says that its gradient is not meant to be that of its loss
     # Options with which its approximations vanish, for checks that hold its gradient against its loss.
     precise: ClassVar[Mapping[str, Any]] = {}

@@ -178,17 +178,21 @@ class _Audited:
         return torch.where(chosen, (self.labels + shift) % torch.from_numpy(domains), self.labels)
 
     def scale(self, gradients: dict[str, Tensor]) -> tuple[float | None, str]:
-        """How the gradient compares with that of a masked loss of which it is a multiple."""
+        """How the gradient compares with that of the masked loss of which it is a multiple, most nearly."""
         if not self.ours:
             return None, ""
+        nearest, scale, masked = PARALLEL, None, ""
         for name, reference in MASKED.items():
             other = self.measure(self.labels, reference).gradients
             if other.keys() != gradients.keys():
                 continue
-            one, two = (torch.cat([g.flatten() for g in found.values()]) for found in (gradients, other))
-            if float(nn.functional.cosine_similarity(one, two, dim=0)) >= PARALLEL:
-                return float(one.norm() / two.norm()), name
-        return None, ""
+            one, two = (
+                torch.cat([g.double().flatten() for g in found.values()]) for found in (gradients, other)
+            )
+            cosine = float(nn.functional.cosine_similarity(one, two, dim=0))
+            if cosine >= nearest:
+                nearest, scale, masked = cosine, float(one.norm() / two.norm()), name
+        return scale, masked
 
 
 def masked_cross_entropy(model: nn.Module, images: Tensor, given: Tensor, labels: Tensor) -> Tensor:

@@ -26,15 +26,15 @@ Answer = Callable[
 
 @dataclass(frozen=True)
 class Intervention:
-    """What an intervention left: of `puzzles` whose old answer the rules no longer allow, so many kept it."""
+    """What an intervention left: of `puzzles` whose old answer the rules no longer allow, so many kept it.
+
+    Of `determined` puzzles whose answer the rules determine after the intervention, `followed` were given it.
+    """
 
     puzzles: int
     kept: int
-
-    @property
-    def share(self) -> float:
-        """The fraction that kept its old answer."""
-        return self.kept / self.puzzles if self.puzzles else 0.0
+    determined: int = 0
+    followed: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,23 @@ def intervene(
         "shuffle": (beliefs.roll(1, 0), np.where(both, shuffled, -1)),
         "permute": (
             torch.where(torch.from_numpy(shown[..., None]).to(beliefs.device), moved, beliefs),
-            np.where(shown, turned[seen], np.where(given, solution, -1)),
+            np.where(shown, turned[seen], solution),
         ),
         "corrupt": (
             torch.where(torch.from_numpy(one[..., None]).to(beliefs.device), moved, beliefs),
-            np.where(one, turned[seen], np.where(given, solution, -1)),
+            np.where(one, turned[seen], solution),
         ),
     }
     right_before = _right(answer(beliefs), given, solution)
     left: dict[str, Intervention] = {}
     for name, (new, facts) in changed.items():
+        completion = answer(new)
         must_go = ~_allowed(problem, np.where(given, facts, solution))
-        kept = _right(answer(new), given, solution) & must_go
-        left[name] = Intervention(int(must_go.sum()), int(kept.sum()))
+        kept = _right(completion, given, solution) & must_go
+        answers = _determined(problem, given, np.where(given, facts, -1))
+        determined = (answers >= 0).all(axis=1)
+        followed = _right(completion, given, answers) & determined
+        left[name] = Intervention(*(int(rows.sum()) for rows in (must_go, kept, determined, followed)))
     same = ((shuffled == solution) | given).all(axis=1)
     return Interventions(float(right_before.mean()), float(same.mean()), **left)
 
@@ -137,6 +141,34 @@ def _allowed(problem: Problem, facts: Int[np.ndarray, "puzzles variables"]) -> B
         )
 
 
+def _determined(
+    problem: Problem,
+    given: Bool[np.ndarray, "puzzles variables"],
+    facts: Int[np.ndarray, "puzzles variables"],
+) -> Int[np.ndarray, "puzzles variables"]:
+    """The one answer that the rules leave at the queries, 0 at the givens; −1 where there is none or more."""
+    assert problem.rules is not None
+    answers = np.full(facts.shape, -1)
+    free = problem.rules.nv or 0
+    with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
+        for row in np.flatnonzero((facts < np.asarray(problem.domains)).all(axis=1)):
+            known = problem.assumptions(facts[row].tolist())
+            if not solver.solve(assumptions=known):
+                continue
+            held = {literal for literal in solver.get_model() or [] if literal > 0}
+            free += 1
+            answer = np.zeros_like(facts[row])
+            chosen: list[int] = []
+            for v in np.flatnonzero(~given[row]).tolist():
+                literals = [problem.literal(v, symbol) for symbol in range(problem.domains[v])]
+                answer[v] = next(symbol for symbol, literal in enumerate(literals) if literal in held)
+                chosen.append(literals[answer[v]])
+            solver.add_clause([-free, *(-literal for literal in chosen)])
+            if not solver.solve(assumptions=[*known, free]):
+                answers[row] = answer
+    return answers
+
+
 @dataclass(frozen=True)
 class Grounded:
     """What the bypass checks look at: the interventions on the seeds of one task."""
@@ -165,6 +197,8 @@ def check_permute(subject: Grounded) -> Result:
     """With every symbol renamed on its way into the solver, the old answers go.
 
     Each symbol is believed to be the next one; the answers must follow as the rules say, or fall to chance.
+    The reason tells how many follow: of the puzzles whose answer the rules determine for the renamed symbols,
+    those that were given it.
 
     Failure: as for bypass/shuffle. Here the network still hears of this puzzle, but not in these symbols.
 
@@ -199,5 +233,8 @@ def _judge(subject: Grounded, name: str, left: float) -> Result:
         )
     share, bound = kept / puzzles, chance + left * (plain - chance)
     told = f"of {plain:.2f} answered, {share:.2f} of {puzzles} keep an answer that is now wrong"
+    if determined := sum(f.determined for f in found):
+        followed = sum(f.followed for f in found)
+        told += f"; {followed / determined:.2f} of {determined} follow the rules to their one new answer"
     interval = wilson_interval(kept, puzzles)
     return passed(told, share, bound, interval) if share <= bound else failed(told, share, bound, interval)

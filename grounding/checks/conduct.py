@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..training import solver_loss
 from .registry import Registry, Result, SkipCheckError, failed, passed
 from .subject import Subject, complete, distance, row_losses
 
@@ -23,20 +24,37 @@ def check_deterministic(subject: Subject) -> Result:
     """A solver that declares itself deterministic gives the same beliefs twice, bit by bit.
 
     Compared are two calls, and a call of a copy that was made before the first: a solver that changes with
-    every call differs from that copy.
+    every call differs from that copy. One that declares that it draws random numbers must be seen to: else
+    what it is let off for is only said.
 
-    Failure: the figure is the largest difference. An evaluation can then not be repeated.
+    Failure: the figure is the largest difference. An evaluation can then not be repeated; or, where it is 0,
+    `deterministic = False` is not true.
 
     Remedy: Draw start values once, when the solver is built, and keep them as buffers; or declare
-    `deterministic = False`.
+    `deterministic = False` where it is so, and only there.
     """
     if not subject.deterministic:
-        raise SkipCheckError("the solver declares that it draws random numbers")
+        if _draws(subject):
+            raise SkipCheckError("the solver declares that it draws random numbers, and does")
+        return failed("the solver declares that it draws random numbers, and draws none", 0.0, 0.0)
     sample, solver, snapshot = subject.few, subject.solver(), subject.solver()
     first = complete(solver, sample).clone()
     moved = max(distance(first, complete(solver, sample)), distance(first, complete(snapshot, sample)))
     told = f"beliefs differ by {moved:.2g} from call to call"
     return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+
+
+def _draws(subject: Subject) -> bool:
+    """Whether forward or the loss, in training or evaluation, differ from call to call."""
+    sample, solver = subject.few, subject.solver()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for training in (False, True):
+            solver.train(training)
+            for call in (solver_loss, lambda one, beliefs, given, _: one(beliefs, given)):
+                one, other = (call(solver, *(part.clone() for part in sample.parts)) for _ in range(2))
+                if distance(one, other) > 0:
+                    return True
+    return False
 
 
 @PART.check("seed", needs=["shape", "device"])

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .differences import Agreement, agreement_of_beliefs, agreement_of_parameters, bench_of
+from .differences import Agreement, Bench, agreement_of_beliefs, agreement_of_parameters, bench_of
 from .registry import Registry, Result, SkipCheckError, failed, passed
-from .subject import Sample, Subject, row_losses
+from .subject import Sample, Subject, distance, row_losses
 
 RELATIVE = 0.1  # largest relative error of a gradient
 RELATIVE_EXACT = 1e-4  # the same for solvers that claim to be exact
@@ -125,7 +125,7 @@ def _moved_parameters(solver: nn.Module, sample: Sample, gradients: list[Tensor]
     return loss
 
 
-@PART.check("gradient-beliefs", needs=["reach", "deterministic"])
+@PART.check("gradient-beliefs", needs=["reach"])
 def check_gradient_beliefs(subject: Subject) -> Result:
     """The gradient towards the beliefs is that of finite differences, in float64, at fractional beliefs.
 
@@ -144,11 +144,11 @@ def check_gradient_beliefs(subject: Subject) -> Result:
 
     Source: Wang et al. 2019, arXiv:1905.12149, and their public code.
     """
-    _true_gradient(subject)
-    return _judge(subject, agreement_of_beliefs(bench_of(subject), _bound(subject)), "the beliefs")
+    bench = _differentiable(subject)
+    return _judge(subject, agreement_of_beliefs(bench, _bound(subject)), "the beliefs")
 
 
-@PART.check("gradient-parameters", needs=["reach", "deterministic"])
+@PART.check("gradient-parameters", needs=["reach"])
 def check_gradient_parameters(subject: Subject) -> Result:
     """The gradient of every parameter is that of finite differences, in float64.
 
@@ -160,8 +160,7 @@ def check_gradient_parameters(subject: Subject) -> Result:
     Remedy: Derive the backward pass again and compare it with `torch.autograd.gradcheck` on a small problem;
     if it is meant to differ (straight-through, sampling), declare `surrogate = True`.
     """
-    _true_gradient(subject)
-    bench = bench_of(subject)
+    bench = _differentiable(subject)
     if not any(p.requires_grad for p in bench.solver.parameters()):
         raise SkipCheckError("the solver has no parameters")
     found = agreement_of_parameters(bench, _bound(subject))
@@ -183,10 +182,9 @@ def check_gradient_settings(subject: Subject) -> Result:
 
     Remedy: More iterations, a tighter tolerance, less regularisation of the backward pass.
     """
-    _true_gradient(subject)
     if not getattr(subject.declared, "precise", {}):
         raise SkipCheckError("the solver names no options that are more precise than its own")
-    bench = bench_of(subject, precise=False)
+    bench = _differentiable(subject, precise=False)
     found = {"the beliefs": agreement_of_beliefs(bench, RELATIVE)}
     found |= agreement_of_parameters(bench, RELATIVE)
     worst = min(found, key=lambda name: found[name].cosine)
@@ -199,11 +197,18 @@ def check_gradient_settings(subject: Subject) -> Result:
     )
 
 
-def _true_gradient(subject: Subject) -> None:
+def _differentiable(subject: Subject, *, precise: bool = True) -> Bench:
+    """A bench; random numbers of a solver that says it draws them must be those of the global generator,
+    from which every call starts in one state: else the loss is not a function that has differences.
+    """
     if subject.surrogate:
         raise SkipCheckError("the solver declares a surrogate gradient")
-    if not subject.deterministic:
-        raise SkipCheckError("the loss of a solver that draws random numbers has no finite differences")
+    bench = bench_of(subject, precise=precise)
+    with torch.no_grad():
+        moved = distance(*(row_losses(bench.solver, bench.sample) for _ in range(2)))
+    if moved > 0 and not subject.deterministic:
+        raise SkipCheckError("the loss of a solver that draws random numbers of its own has no differences")
+    return bench
 
 
 def _bound(subject: Subject) -> float:

@@ -1,7 +1,7 @@
 """How many relabellings of the symbols the training puzzles leave open, exactly."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -263,12 +263,12 @@ class _Search:
 
 
 def check_relabellings(task: Task, puzzles: Puzzles) -> tuple[Finding, Identifiability | None]:
-    """The finding `identifiable/TASK`, and what it rests on."""
+    """The finding `identifiable/TASK` on the training puzzles of one seed, and what it rests on."""
     counted: list[Identifiability] = []
 
     def examine(subject: tuple[Task, Puzzles]) -> Result:
         counted.append(count_relabellings(*subject))
-        return check_identifiable(counted[0])
+        return check_identifiable(counted)
 
     if not (puzzles.picture >= 0).any():
         return Finding(f"identifiable/{task.name}", "skip", "no symbol is shown as an image"), None
@@ -276,13 +276,14 @@ def check_relabellings(task: Task, puzzles: Puzzles) -> tuple[Finding, Identifia
     return finding, counted[0] if counted else None
 
 
-def check_identifiable(found: Identifiability) -> Result:
+def check_identifiable(seeds: Sequence[Identifiability]) -> Result:
     """How many relabellings of the symbols satisfy the rules on every training puzzle; the figure is their
-    number, the identity included.
+    number, the identity included. Every seed trains on puzzles of its own; told is the one with most.
 
     If there are others, training end to end cannot prefer the true symbols, even with the rules given and
     every answer right: each is a reasoning shortcut. Raw grounding accuracy is then asked for only as far as
-    the puzzles determine it: an image may be read as any symbol that a consistent relabelling reads it as.
+    the puzzles of that seed determine it: an image may be read as any symbol that a consistent relabelling
+    reads it as.
 
     Failure: this check fails no solver; it tells what follows for the verdict. It is inconclusive where more
     than 20,000 relabellings fit, up to symmetry.
@@ -291,4 +292,12 @@ def check_identifiable(found: Identifiability) -> Result:
 
     Source: Marconato et al. 2023, arXiv:2305.19951; rsbench, Bortolotti et al. 2024, arXiv:2406.10368.
     """
-    return Result("pass" if found.complete else "inconclusive", found.sentence, float(found.count), 1.0)
+    most = max(seeds, key=lambda found: (not found.complete, found.count))
+    least = min(found.count for found in seeds)
+    told = most.sentence
+    if least < most.count:
+        told += f"; on those of another of {len(seeds)} seeds {least:,} do"
+    elif len(seeds) > 1:
+        told += f", on each of {len(seeds)} seeds"
+    complete = all(found.complete for found in seeds)
+    return Result("pass" if complete else "inconclusive", told, float(most.count), 1.0)

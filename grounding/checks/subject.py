@@ -79,6 +79,16 @@ class Subject:
         return bool(getattr(self.declared, "deterministic", True))
 
     @property
+    def equivariant(self) -> bool:
+        """Whether it claims to keep the symmetries of the rules. Where nothing is declared, whoever is given
+        the rules and has no parameters must.
+        """
+        claimed = getattr(self.declared, "equivariant", None)
+        if claimed is not None:
+            return bool(claimed)
+        return self.rules == "given" and not any(p.requires_grad for p in self.solver().parameters())
+
+    @property
     def surrogate(self) -> bool:
         """Whether it says that its gradient is not meant to be the derivative of its loss."""
         return bool(getattr(self.declared, "surrogate", False))
@@ -152,9 +162,9 @@ def row_losses(solver: nn.Module, sample: Sample) -> Tensor:
 
 
 def distance(one: Tensor, other: Tensor) -> float:
-    """Largest difference; NaN in the same place is no difference, NaN in one of them is an infinite one."""
+    """Largest difference; NaN or the same infinity in both is none, NaN in one of them is an infinite one."""
     if one.numel() == 0:
         return 0.0
-    both = one.isnan() & other.isnan()
-    apart = torch.where(both, 0.0, (one.double() - other.double()).abs())
-    return float(apart.nan_to_num(torch.inf).max())
+    same = (one == other) | (one.isnan() & other.isnan())
+    apart = torch.where(same, 0.0, (one.double() - other.double()).abs())
+    return float(apart.nan_to_num(torch.inf, torch.inf).max())

@@ -109,8 +109,9 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         "training": _listed(task.training),
         "figures": _row(task, "grounding" if seen else "reasoning"),
         "ceiling": task.mean("ceiling", "aligned"),
+        "widths": _widths(task, "grounding" if seen else "reasoning"),
         "beside": [
-            (name, _row(task, role))
+            (name, _row(task, role), _widths(task, role))
             for role, name in BESIDE
             if by_role[role] and (seen or role == "baseline")
         ],
@@ -151,8 +152,15 @@ BESIDE: tuple[tuple[Role, str], ...] = (
 )
 
 
+FIGURES = ("task", "board", "cell", "raw", "aligned")
+
+
 def _row(task: TaskReport, role: Role) -> dict[str, float | None]:
-    return {name: task.mean(role, name) for name in ("task", "board", "cell", "raw", "aligned")}
+    return {name: task.mean(role, name) for name in FIGURES}
+
+
+def _widths(task: TaskReport, role: Role) -> dict[str, float | None]:
+    return {name: task.half_width(role, name) for name in FIGURES}
 
 
 def _listed(settings: Mapping[str, Any]) -> str:

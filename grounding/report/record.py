@@ -10,6 +10,7 @@ from typing import Any
 from ..accounting import Accounting, account
 from ..checks.finding import Finding
 from ..metrics import Scores
+from ..statistics import mean_half_width
 from ..trial import Outcome, Role
 from ..verdict import Judgement
 from .files import write_json
@@ -40,6 +41,12 @@ class TaskReport:
         """Mean of one figure over the seeds of a role; None where there is none."""
         values = [getattr(scores, figure) for scores in self.scores(role)]
         return None if not values or None in values else fmean(values)
+
+    def half_width(self, role: Role, figure: str) -> float | None:
+        """Half the 95 % bootstrap interval, over test puzzles, of a mean over the seeds that ran."""
+        intervals = [scores.intervals.get(figure) for scores in self.scores(role)]
+        known = [interval for interval in intervals if interval is not None]
+        return mean_half_width(known) if known and len(known) == len(intervals) else None
 
     @property
     def path(self) -> str | None:

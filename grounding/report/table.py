@@ -82,6 +82,10 @@ def _add_rows(table: Table, report: Report, task: TaskReport) -> None:
         f"{judgement.grounded} of {judgement.seeds}",
         _verdict(judgement.verdict),
     )
+    widths = [task.half_width(subject, figure) for figure in ("task", "raw", "aligned")]
+    if any(width is not None for width in widths):
+        told = ("" if width is None else f"±{width:.3f}" for width in widths)
+        table.add_row("95 % interval", "", *told, "", "", style="dim")
     for role, name in BESIDE:
         if task.scores(role):
             figures = (_percent(task.mean(role, figure)) for figure in ("task", "raw", "aligned"))

@@ -54,6 +54,13 @@ class WrongShape(Broken):
         return super().forward(beliefs, given)[:, :, :-1]
 
 
+class ReturnsMoreThanATensor(Broken):
+    caught_by: ClassVar = {"contract/shape"}
+
+    def forward(self, beliefs, given):
+        return super().forward(beliefs, given), "converged"
+
+
 class RaisesOnOneRow(Broken):
     caught_by: ClassVar = {"contract/shape"}
 
@@ -84,6 +91,28 @@ class OutsideTheRange(Broken):
         return 1 + super().forward(beliefs, given)
 
 
+class BelowZero(Broken):
+    caught_by: ClassVar = {"contract/range"}
+
+    def forward(self, beliefs, given):
+        return super().forward(beliefs, given) - 0.5
+
+    def loss(self, beliefs, given, answer):
+        return answer_nll(super().forward(beliefs, given), answer)
+
+
+class InfiniteAtOnePlace(Broken):
+    caught_by: ClassVar = {"contract/finite"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        completion[:, -1, 0] = torch.where(beliefs[:, 0, 0] > 0.3, torch.inf, completion[:, -1, 0])
+        return completion
+
+    def loss(self, beliefs, given, answer):
+        return answer_nll(super().forward(beliefs, given), answer)
+
+
 class NanOnOneRowInAHundred(Broken):
     caught_by: ClassVar = {"contract/finite"}
 
@@ -99,6 +128,15 @@ class AveragedLoss(Broken):
 
     def loss(self, beliefs, given, answer):
         return super().loss(beliefs, given, answer).mean()
+
+
+class LossThatIsNoNumber(Broken):
+    """On some rows alone."""
+
+    caught_by: ClassVar = {"contract/loss"}
+
+    def loss(self, beliefs, given, answer):
+        return super().loss(beliefs, given, answer) + torch.where(beliefs[:, 0, 0] > 0.3, torch.inf, 0.0)
 
 
 class DependsOnOtherRows(Broken):
@@ -188,6 +226,18 @@ class MutatesItsInput(Broken):
         return answer_nll(super().forward(beliefs, given), answer)
 
 
+class ReshapesItsInput(Broken):
+    caught_by: ClassVar = {"contract/inputs"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        given.unsqueeze_(-1)
+        return completion
+
+    def loss(self, beliefs, given, answer):
+        return answer_nll(super().forward(beliefs, given), answer)
+
+
 class MutatesTheAnswer(Broken):
     caught_by: ClassVar = {"contract/inputs"}
 
@@ -204,6 +254,21 @@ class GlobalRandomState(Broken):
 
     def forward(self, beliefs, given):
         return super().forward(beliefs, given) * (1 - 1e-12 * torch.rand(()))
+
+
+class DrawsInItsLoss(Broken):
+    caught_by: ClassVar = {"contract/randomness"}
+
+    def loss(self, beliefs, given, answer):
+        return super().loss(beliefs, given, answer) * (1 - 1e-12 * torch.rand(()))
+
+
+class SeedsTorch(Broken):
+    caught_by: ClassVar = {"contract/randomness"}
+
+    def forward(self, beliefs, given):
+        torch.manual_seed(0)
+        return super().forward(beliefs, given)
 
 
 class SeedsNumPy(Broken):
@@ -277,11 +342,44 @@ class LosesItsState(Broken):
         return torch.where(given.unsqueeze(-1), beliefs, completion ** (1 + self.scale))
 
 
+class ForgetsAWeight(Broken):
+    """Starts at 1 with every seed, and is not saved: a round trip before training would not tell."""
+
+    caught_by: ClassVar = {"contract/state"}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def state_dict(self, *args, **kwargs):
+        return {name: value for name, value in super().state_dict(*args, **kwargs).items() if name != "gain"}
+
+    def load_state_dict(self, state, *args, **kwargs):
+        return super().load_state_dict(state, strict=False)
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        return torch.where(given.unsqueeze(-1), beliefs, completion ** (self.gain**2))
+
+
 class DetachesTheGradient(Broken):
     caught_by: ClassVar = {"contract/reach"}
 
     def forward(self, beliefs, given):
         return super().forward(beliefs.detach(), given)
+
+
+class EndlessGradient(Broken):
+    """√ of 0 has an infinite one."""
+
+    caught_by: ClassVar = {"contract/reach"}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.start = nn.Parameter(torch.zeros(2))
+
+    def loss(self, beliefs, given, answer):
+        return super().loss(beliefs, given, answer) + (self.start.abs() + 0 * self.start).sqrt().sum()
 
 
 class DeadWeight(Broken):
@@ -368,6 +466,18 @@ class BreaksTies(Solver):
         tilt = torch.ones(beliefs.shape[-1], dtype=beliefs.dtype)
         tilt[0] = 1.2
         return self.inner(beliefs * tilt / 1.2, given)
+
+
+class DeclaresRandomNumbersAndDrawsNone(Broken):
+    """To be let off what is asked of solvers that are deterministic."""
+
+    caught_by: ClassVar = {"contract/deterministic"}
+    deterministic: ClassVar = False
+
+
+class DeclaresSymmetryAndHasWeights(Broken):
+    caught_by: ClassVar = {"contract/equivariance"}
+    equivariant: ClassVar = True
 
 
 class CarriesTheRules(nn.Module):

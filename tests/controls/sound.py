@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from groundcheck.datasets.problem import Problem
 from groundcheck.solvers.exact import Exact
+from groundcheck.solvers.neural import MLP
 from groundcheck.solvers.satnet import SATNet
+from groundcheck.solvers.solver import answer_nll
 
 
 class Enumeration(nn.Module):
@@ -62,4 +64,37 @@ class NoisyOracle(nn.Module):
         return 0.98 * self.exact_posterior(beliefs, given) + 0.02 * uniform
 
 
-SOUND = [Enumeration, DoubleSATNet, NoisyOracle]
+class Tempered(Exact):
+    """The posterior of beliefs to a learned power: a parameter that prefers no symbol."""
+
+    exact: ClassVar = False
+    equivariant: ClassVar = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.power = nn.Parameter(torch.tensor(1.2))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return super().forward(beliefs ** self.power.to(beliefs), given)
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        return answer_nll(self(beliefs, given), answer)
+
+
+class Dropping(nn.Module):
+    """Drops beliefs at random, as it says, from torch's global generator while it is trained, and from no
+    other.
+    """
+
+    deterministic: ClassVar = False
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.inner = MLP(problem, hidden=12)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return self.inner(self.dropout(beliefs).clamp(0, 1), given)
+
+
+SOUND = [Enumeration, DoubleSATNet, NoisyOracle, Tempered, Dropping]

@@ -22,6 +22,8 @@ def test_every_check_is_counted_once() -> None:
     assert counted.sentence == "5 checks collected, 3 ran, 1 skipped, 1 broke"
     assert not counted.too_few
     assert counted.warnings == []
+    twice = account(found(a="pass", b="pass", c="error"))
+    assert (twice.collected, twice.ran, twice.errors) == (3, 2, 1)
 
 
 def test_expected_failures_do_not_count_and_lists_that_are_wrong_are_told() -> None:

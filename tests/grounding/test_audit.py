@@ -1,12 +1,15 @@
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.checks import audit as audit_module
 from groundcheck.grounding.checks.audit import audit
 from groundcheck.grounding.cli import app
 
@@ -83,3 +86,102 @@ def test_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = run(app, ["audit", "losses:absent", "--task", "sudoku"])
     assert absent.exit_code == 2
     assert "package.module:attribute" in absent.output
+
+
+def test_a_constant_that_depends_on_the_labels_is_a_leak_of_the_loss_alone() -> None:
+    def shifted(model, images, given, labels):
+        return losses.over_the_queries(model, images, given, labels) + labels[given].float().sum()
+
+    found = audit(shifted, Sudoku())
+    assert found.leaks
+    assert found.loss > 0
+    assert (found.gradient, found.perception) == (0.0, 0.0)
+    assert found.findings[0].status == "fail"
+    seen = Sudoku().generate("train", 8, 0).given.any(axis=0)
+    assert len(found.variables) == seen.sum()
+
+
+def test_a_gradient_that_depends_on_the_labels_is_a_leak_whatever_the_loss_says() -> None:
+    def hidden(model, images, given, labels):
+        completion = model(images, given)
+        zero = (completion - completion.detach()) * labels.unsqueeze(-1)
+        return losses.over_the_queries(model, images, given, labels) + zero[given].sum()
+
+    found = audit(hidden, Sudoku())
+    assert found.leaks
+    assert found.loss == 0
+    assert found.gradient > 0
+    assert found.findings[0].status == "fail"
+    assert found.findings[0].figure == found.gradient
+    assert f"({', '.join(found.variables[:4])}, …)" in found.findings[0].reason
+
+
+def test_how_far_two_gradients_are_apart() -> None:
+    one = {"a": torch.tensor([3.0, 0.0]), "b": torch.tensor([4.0])}
+    other = {"a": torch.tensor([3.0, 2.0]), "b": torch.tensor([4.0])}
+    assert audit_module._apart(one, one) == 0.0
+    assert audit_module._apart(one, other) == pytest.approx(2 / 5)
+    assert audit_module._apart(one, {"a": one["a"]}) == pytest.approx(4 / 5)
+    assert audit_module._apart({"a": one["a"]}, one) == pytest.approx(4 / 3)
+    assert audit_module._apart({}, one) == 0.0
+    assert audit_module._relative(torch.tensor(-2.0), torch.tensor(1.0)) == pytest.approx(1.5)
+
+
+def test_the_masked_losses_are_those_of_the_queries() -> None:
+    """By hand, on one row of two variables, of which the first is given."""
+    completion = torch.tensor([[[0.5, 0.5], [0.2, 0.6]]])
+    given, labels = torch.tensor([[True, False]]), torch.tensor([[0, 1]])
+
+    class Known(torch.nn.Module):
+        def forward(self, images, given):
+            return completion
+
+    arguments = (Known(), torch.zeros(1), given, labels)
+    assert audit_module.masked_cross_entropy(*arguments) == pytest.approx(-np.log(0.75))
+    assert audit_module.masked_binary(*arguments) == pytest.approx(-(np.log(0.8) + np.log(0.6)) / 2)
+
+
+def test_a_multiple_of_cross_entropy_is_known_as_that() -> None:
+    def doubled(model, images, given, labels):
+        return 2 * audit_module.masked_cross_entropy(model, images, given, labels)
+
+    found = audit(doubled, Sudoku())
+    assert found.masked == "cross-entropy over the queries, averaged"
+    assert found.scale == pytest.approx(2)
+    assert [f.status for f in found.findings] == ["pass", "inconclusive"]
+    assert (found.findings[1].figure, found.findings[1].bound) == (pytest.approx(2), 1.0)
+
+
+def test_a_model_of_the_user_s_own_is_taken_as_it_is() -> None:
+    class Own(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.read = torch.nn.Linear(28 * 28, 4)
+
+        def forward(self, images, given):
+            return torch.where(given[..., None], self.read(images.flatten(2)).softmax(-1), 0.25)
+
+    own = Own()
+    found = audit(losses.over_all_cells, Sudoku(), model=own)
+    assert found.leaks
+    assert found.perception == 0.0  # no part of it is called so
+    assert found.scale is None
+    assert found.gradient > 0.1
+
+
+def test_a_task_that_shows_no_images_has_no_labels_to_leak() -> None:
+    class Blind(Mapping):
+        def draw(self, split, size, rng):
+            drawn = super().draw(split, size, rng)
+            return replace(drawn, picture=np.full_like(drawn.picture, -1))
+
+    with pytest.raises(ValueError, match="no labels of givens to leak"):
+        audit(losses.over_all_cells, Blind(symbols=4))
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1.0009, "pass"), (1.0015, "inconclusive")])
+def test_a_scale_is_told_from_a_thousandth_on(factor: float, status: str) -> None:
+    def scaled(model, images, given, labels):
+        return factor * losses.over_the_queries(model, images, given, labels)
+
+    assert audit(scaled, Mapping(symbols=4)).findings[1].status == status

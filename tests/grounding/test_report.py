@@ -1,5 +1,6 @@
 """The page of a report: what is in it, what cannot get into it, and how it behaves in a real browser."""
 
+import io
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from groundcheck.datasets.images import load_images
@@ -18,6 +20,7 @@ from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.cli import app
 from groundcheck.grounding.report.html import render_report
 from groundcheck.grounding.report.record import Report
+from groundcheck.grounding.report.table import print_report
 
 HOSTILE = (
     "</script><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>{{ 7*7 }}"
@@ -92,6 +95,25 @@ def test_page_is_self_contained_and_holds_everything(report: Report) -> None:
     )
     assert page.count("<svg") == 12  # plane, calibration and four curves of each task
     assert page.count("before alignment</caption>") == page.count("after alignment</caption>") == 2
+
+
+def test_every_accuracy_stands_beside_its_interval_over_test_puzzles(report: Report) -> None:
+    printed = Console(width=120, record=True, file=io.StringIO())
+    print_report(report, printed)
+    text, page = printed.export_text(), render_report(report, None)
+    for task in report.tasks:
+        for name in ("task", "raw", "aligned"):
+            [scores] = task.scores("grounding")
+            low, high = scores.intervals[name]
+            assert 0 <= low <= high <= 1
+            assert low - 0.05 <= getattr(scores, name) <= high + 0.05
+            assert task.half_width("grounding", name) == pytest.approx((high - low) / 2)
+            assert f"±{(high - low) / 2:.3f}" in text
+            assert f"±{(high - low) / 2:.3f}" in page
+    assert "95 % interval" in text
+    without = replace(report.tasks[0].outcomes[0].scores, intervals={})
+    old = replace(report.tasks[0], outcomes=[replace(report.tasks[0].outcomes[0], scores=without)])
+    assert old.half_width("grounding", "task") is None
 
 
 def test_same_report_gives_the_same_page(report: Report) -> None:

@@ -5,6 +5,7 @@ from scipy.stats import t
 from groundcheck.grounding.statistics import (
     SequentialTest,
     clustered_interval,
+    mean_half_width,
     measure_error_rates,
     wilson_interval,
 )
@@ -99,3 +100,74 @@ def test_the_promised_error_rates_are_kept(rate: float, wrong: str) -> None:
     found = measure_error_rates(SequentialTest(), rate)
     assert found.accepted + found.rejected + found.undecided == pytest.approx(1)
     assert getattr(found, wrong) <= 0.0526 + 3 * (0.05 * 0.95 / 10_000) ** 0.5
+
+
+def test_half_widths_of_independent_estimates_add_up_as_standard_errors() -> None:
+    """The mean of two means of 400 is the mean of 800, whose interval is √2 times narrower."""
+    rng = np.random.default_rng(0)
+    values, row = rng.random(800), np.arange(800)
+    parts = [clustered_interval(part, np.arange(400)) for part in np.split(values, 2)]
+    low, high = clustered_interval(values, row)
+    assert mean_half_width(parts) == pytest.approx((high - low) / 2, rel=0.05)
+    assert mean_half_width([(0.2, 0.6)]) == pytest.approx(0.2)
+    assert mean_half_width([(0.2, 0.8), (0.1, 0.9)]) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.7, 0.97])
+@pytest.mark.parametrize("most", [3, 12])
+def test_simulated_suites_are_those_that_are_stopped_one_by_one(rate: float, most: int) -> None:
+    test, suites = SequentialTest(), 200
+    grounded = np.random.default_rng(4).random((suites, most)) < rate
+    ends: list[tuple[str, int]] = []
+    for seeds in grounded:
+        decision, number = "undecided", 0
+        while decision == "undecided" and number < most:
+            number += 1
+            successes = int(seeds[:number].sum())
+            decision = test.decide(successes, number - successes)
+        ends.append((decision, number))
+    found = measure_error_rates(test, rate, suites=suites, most=most, seed=4)
+    decisions = [decision for decision, _ in ends]
+    assert found.accepted == decisions.count("accept") / suites
+    assert found.rejected == decisions.count("reject") / suites
+    assert found.undecided == pytest.approx(decisions.count("undecided") / suites)
+    assert found.seeds == pytest.approx(np.mean([number for _, number in ends]))
+
+
+def test_the_log_ratio_is_that_of_the_likelihoods() -> None:
+    test = SequentialTest(p0=0.4, p1=0.7)
+    assert test.log_ratio(3, 2) == pytest.approx(np.log(0.7**3 * 0.3**2 / (0.4**3 * 0.6**2)))
+
+
+def test_bounds_are_wald_s() -> None:
+    """Accepted at (1 − β)/α, rejected at β/(1 − α): with α = 0.2 and β = 0.1 at 4.5 and 0.125."""
+    test = SequentialTest(p0=0.25, p1=0.75, alpha=0.2, beta=0.1)  # a ratio of 3 per success
+    assert [test.decide(k, 0) for k in range(3)] == ["undecided", "undecided", "accept"]
+    assert [test.decide(0, k) for k in range(3)] == ["undecided", "undecided", "reject"]
+    assert test.decide(1, 1) == "undecided"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"p0": 0.0}, {"p0": 0.9}, {"alpha": 0.5}, {"beta": 0.5}, {"beta": 0.0}, {"alpha": 0.7}]
+)
+def test_the_ends_of_what_a_test_may_promise(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"needs 0|lie between"):
+        SequentialTest(**settings)
+    SequentialTest(alpha=0.49, beta=0.49)
+
+
+def test_a_confidence_moves_the_interval_and_a_seed_only_the_draws() -> None:
+    values, clusters = np.random.default_rng(0).random(60), np.arange(60) // 2
+    wide, narrow = clustered_interval(values, clusters), clustered_interval(values, clusters, 0.5)
+    assert wide[0] < narrow[0] < values.mean() < narrow[1] < wide[1]
+    assert clustered_interval(values, clusters, seed=1) != wide
+    assert clustered_interval(values, clusters, seed=1) == pytest.approx(wide, abs=0.02)
+    assert wilson_interval(5, 10, 0.5)[0] > wilson_interval(5, 10)[0]
+
+
+def test_clusters_of_unequal_size_weigh_by_their_size() -> None:
+    """One cluster alone: whatever is drawn, the mean is that of all observations."""
+    values = np.array([1.0, 1.0, 1.0, 0.0])
+    assert clustered_interval(values, np.zeros(4, dtype=np.int64)) == (0.75, 0.75)
+    low, high = clustered_interval(values, np.array([7, 7, 7, 9]))
+    assert (low, high) == (0.0, 1.0)  # one cluster twice, or both: 0, 3/4 or 1

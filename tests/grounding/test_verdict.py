@@ -1,9 +1,21 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from groundcheck.grounding.checks.identifiable import Identifiability
 from groundcheck.grounding.metrics import Scores
-from groundcheck.grounding.statistics import SequentialTest
+from groundcheck.grounding.statistics import SequentialTest, wilson_interval
 from groundcheck.grounding.trial import Outcome, Role
-from groundcheck.grounding.verdict import Verdict, bars, judge, seed_verdict
+from groundcheck.grounding.verdict import (
+    REASONS_ON_SYMBOLS,
+    REMEDIES,
+    Judgement,
+    Verdict,
+    bars,
+    judge,
+    seed_verdict,
+)
 
 
 def outcome(
@@ -99,3 +111,119 @@ def test_the_reason_tells_the_figures_and_the_error() -> None:
         "2 of 2 seeds broke: ValueError: boom"
         in judge([BROKEN] * 2, [CEILING] * 2, SequentialTest(), rules_given=False).reason
     )
+
+
+def swapped(seed: int) -> Outcome:
+    """Answers all, and takes 0 for 1 and 1 for 0 on every image."""
+    found = outcome(0.9, 0.98, 0.0)
+    assert found.scores is not None
+    return replace(found, seed=seed, scores=replace(found.scores, confusion=[[0, 50], [50, 0]]))
+
+
+def open_to(possible: list[list[int]], count: int, *, complete: bool = True) -> Identifiability:
+    return Identifiability(count, complete, np.array(possible, dtype=bool), ((1, 0),), 10, 1)
+
+
+BOTH, IDENTITY = open_to([[1, 1], [1, 1]], 2), open_to([[1, 0], [0, 1]], 1)
+
+
+def judged_with(identified: dict[int, Identifiability] | None) -> tuple[int, str]:
+    found = judge(
+        [swapped(0), swapped(1)], [CEILING] * 2, SequentialTest(), rules_given=True, identified=identified
+    )
+    return found.grounded, found.reason
+
+
+def test_raw_grounding_is_asked_for_as_far_as_the_seed_s_own_puzzles_determine_it() -> None:
+    assert judged_with(None)[0] == 0
+    assert judged_with({0: BOTH, 1: BOTH})[0] == 2
+    assert judged_with({0: IDENTITY, 1: BOTH})[0] == 1
+    assert judged_with({1: IDENTITY, 0: BOTH})[0] == 1
+    assert judged_with({0: BOTH})[0] == 1
+    unfinished = open_to([[1, 1], [1, 1]], 2, complete=False)
+    assert judged_with({0: unfinished, 1: unfinished})[0] == 0
+
+
+def test_the_reason_tells_what_the_puzzles_leave_open() -> None:
+    shortcut = judged_with({0: IDENTITY, 1: IDENTITY})[1]
+    assert "relabelling" in shortcut
+    assert "fit all" not in shortcut
+    unfinished = open_to([[1, 1], [1, 1]], 7, complete=False)
+    assert "at least 7 relabellings fit all 10" in judged_with({0: IDENTITY, 1: unfinished})[1]
+    leaky = judge(
+        [swapped(0)], [CEILING], SequentialTest(), rules_given=True, leak="it leaks", identified={0: BOTH}
+    )
+    assert leaky.reason == "it leaks"
+
+
+def told(*outcomes: Outcome, ceilings: list[Outcome] | None = None, **options: object) -> Judgement:
+    best = [CEILING] * len(outcomes) if ceilings is None else ceilings
+    return judge(outcomes, best, SequentialTest(), **{"rules_given": False, **options})
+
+
+READS = outcome(0.2, 0.98)
+
+
+def test_the_remedy_knows_what_the_solver_does_with_true_symbols() -> None:
+    assert told(READS, READS).verdict == "NOT REASONING"
+    assert told(READS, READS).remedy == REMEDIES["NOT REASONING"]
+    assert told(READS, READS, on_symbols=0.94).remedy == REMEDIES["NOT REASONING"]
+    assert told(READS, READS, on_symbols=0.95).remedy == REASONS_ON_SYMBOLS
+    assert told(BAD, BAD, on_symbols=1.0).remedy == REMEDIES["UNGROUNDED"]
+    assert told(*[GOOD] * 6).remedy == ""
+
+
+def test_the_judgement_counts_what_decided() -> None:
+    found = told(GOOD, GOOD, BAD, BROKEN)
+    assert (found.grounded, found.failed, found.seeds) == (2, 2, 4)
+    assert found.interval == wilson_interval(2, 4)
+    waiting = told(GOOD, BAD, outcome(0.9, 0.9), ceilings=[CEILING, CEILING, BROKEN])
+    assert (waiting.grounded, waiting.failed, waiting.seeds) == (1, 1, 3)  # one seed decides nothing
+
+
+def test_a_solver_that_cannot_be_built_is_an_error_whatever_the_seeds() -> None:
+    assert told(broken="no licence").verdict == "ERROR"
+    assert told(broken="no licence").reason == "no licence"
+    assert told(*[GOOD] * 6, broken="no licence").verdict == "ERROR"
+    assert told(broken="no licence", leak="it leaks").verdict == "LEAKY"
+    assert told(BROKEN, GOOD).verdict == "INCONCLUSIVE"
+
+
+def test_the_reason_tells_means_over_seeds_and_what_else_there_is_to_say() -> None:
+    half = replace(READS.scores, unsolved=0.5, raw=0.4)
+    reason = told(READS, replace(READS, scores=half), on_symbols=0.5).reason
+    assert "answers 0.20 of the puzzles (best possible 0.90)" in reason
+    assert "reads 0.69 of the images right, 0.98 after relabelling (ceiling 0.98)" in reason
+    assert "on true symbols it answers 0.50" in reason
+    assert "25% of the puzzles were left unsolved" in reason
+    assert "do not decide" not in reason
+    assert "unsolved" not in told(READS, READS).reason
+    assert "true symbols" not in told(READS, READS).reason
+    assert "1 seeds do not decide" in told(READS).reason
+
+
+def test_without_a_ceiling_or_without_images_nothing_is_said_of_grounding() -> None:
+    assert told(GOOD, ceilings=[BROKEN]).reason == "no seed was scored next to a ceiling"
+    assert told().reason == "no seed was scored next to a ceiling"
+    symbols = replace(GOOD, scores=replace(GOOD.scores, raw=None, aligned=None))
+    assert "no images were seen" in told(symbols).reason
+    assert told(symbols, ceilings=[]).verdict == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("missing", ["raw", "aligned"])
+def test_what_was_not_seen_is_not_judged(missing: str) -> None:
+    blind = replace(GOOD, scores=replace(GOOD.scores, **{missing: None}))
+    assert seed_verdict(blind, bars(CEILING), rules_given=False) == "INCONCLUSIVE"
+
+
+def test_a_ceiling_that_read_no_puzzle_right_sets_no_bar() -> None:
+    assert bars(outcome(0.5, 0.9, read=0.0)) is None
+    assert bars(replace(CEILING, scores=replace(CEILING.scores, aligned=None))) is None
+    found = bars(outcome(0.5, 0.8, read=0.5))
+    assert found is not None
+    assert (found.task, found.grounding) == (pytest.approx(0.475), pytest.approx(0.76))
+
+
+def test_the_last_line_of_a_traceback_is_told() -> None:
+    long = replace(BROKEN, error="Traceback\n  File one\n  File two\nValueError: deep\n")
+    assert told(long).reason == "1 of 1 seeds broke: ValueError: deep"

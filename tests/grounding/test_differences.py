@@ -1,0 +1,264 @@
+"""The measure of gradients, on losses whose gradients are known or wrong by a known amount."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks import gradient
+from groundcheck.grounding.checks.differences import (
+    STEPS,
+    Agreement,
+    Bench,
+    agreement_of_beliefs,
+    agreement_of_parameters,
+    bench_of,
+    compare,
+)
+from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.checks.registry import Check, SkipCheckError
+from groundcheck.grounding.checks.subject import Sample, Subject
+
+TINY = Mapping(symbols=4)
+
+
+class Straight(nn.Module):
+    """A smooth loss whose gradients are multiplied, by name, on their way back."""
+
+    def __init__(self, **factors: float) -> None:
+        super().__init__()
+        self.factors = factors
+        generator = torch.Generator().manual_seed(0)
+        self.large = nn.Parameter(torch.randn(3, 4, dtype=torch.float64, generator=generator))
+        self.small = nn.Parameter(torch.randn(3, 4, dtype=torch.float64, generator=generator))
+        self.still = nn.Parameter(torch.zeros(2, dtype=torch.float64), requires_grad=False)
+        self.size = 1e-2
+
+    def bent(self, name: str, value: Tensor) -> Tensor:
+        factor = self.factors.get(name, 1.0)
+        return factor * value + (1 - factor) * value.detach()
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), self.bent("beliefs", beliefs), 0.0)
+        large = self.bent("large", self.large.sin())
+        small = self.size * self.bent("small", self.small.sin())
+        return ((large + small) * seen).sum((1, 2)).exp()
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return beliefs
+
+
+def bench(size: float = 1e-2, **factors: float) -> Bench:
+    generator = torch.Generator().manual_seed(1)
+    beliefs = torch.rand(5, 3, 4, dtype=torch.float64, generator=generator)
+    given = torch.tensor([[True, False, True]]).expand(5, 3)
+    solver = Straight(**factors)
+    solver.size = size
+    legal = torch.ones(3, 4, dtype=torch.bool)
+    legal[2, 3] = False
+    return Bench(solver, Sample(beliefs, given, torch.full((5, 3), -1)), legal)
+
+
+def test_a_right_gradient_agrees_to_the_rounding_of_differences() -> None:
+    found = {"beliefs": agreement_of_beliefs(bench(), 1e-6), **agreement_of_parameters(bench(), 1e-6)}
+    assert found.keys() == {"beliefs", "large", "small"}
+    for agreement in found.values():
+        assert agreement.relative < 1e-6
+        assert agreement.cosine == pytest.approx(1)
+        assert agreement.noise < 1e-6
+
+
+@pytest.mark.parametrize("name", ["beliefs", "large", "small"])
+@pytest.mark.parametrize("factor", [2.0, 0.5, -1.0, 1.02])
+def test_a_factor_is_measured_where_it_is(name: str, factor: float) -> None:
+    made = bench(**{name: factor})
+    found = {"beliefs": agreement_of_beliefs(made, 0.1), **agreement_of_parameters(made, 0.1)}
+    for other, agreement in found.items():
+        wrong = factor if other == name else 1.0
+        assert agreement.relative == pytest.approx(abs(wrong - 1), abs=1e-4)
+        assert agreement.cosine == pytest.approx(np.sign(wrong), abs=1e-4)
+
+
+def test_a_tensor_with_less_than_a_thousandth_of_the_gradient_is_left_out() -> None:
+    sizes = (1e-2, 3e-3, 3e-4, 1e-4)
+    found = [agreement_of_parameters(bench(size), 0.1).keys() for size in sizes]
+    assert found == [{"large", "small"}, {"large", "small"}, {"large"}, {"large"}]
+    assert agreement_of_parameters(bench(size=0.0), 0.1).keys() == {"large"}
+
+
+def test_the_solver_is_left_as_it_was() -> None:
+    made = bench()
+    before = {name: value.clone() for name, value in made.solver.state_dict().items()}
+    beliefs = made.sample.beliefs.clone()
+    agreement_of_parameters(made, 0.1)
+    agreement_of_beliefs(made, 0.1)
+    assert all(torch.equal(value, before[name]) for name, value in made.solver.state_dict().items())
+    assert torch.equal(made.sample.beliefs, beliefs)
+
+
+def test_beliefs_are_moved_where_they_are_given_and_legal_alone() -> None:
+    """A gradient that is wrong at the queries, or at symbols a variable does not take, is not looked at."""
+
+    class Elsewhere(Straight):
+        def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+            away = beliefs[:, 1].sum(1) + beliefs[:, 2, 3]
+            return super().loss(beliefs, given, answer) + 100 * (away - away.detach())
+
+    made = bench()
+    other = Bench(Elsewhere(), made.sample, made.legal)
+    assert agreement_of_beliefs(other, 1e-6).relative < 1e-6
+
+
+def asked(noises: list[float], settled: float) -> list[float]:
+    """Which steps are tried where neighbouring differences disagree by `noises`, relative to 1."""
+    steps: list[float] = []
+    values = np.cumprod([1.0, *(1 / (1 + noise) for noise in noises)])
+
+    def differences(step: float) -> np.ndarray:
+        steps.append(step)
+        return values[[len(steps) - 1]]
+
+    compare(np.ones(1), differences, settled)
+    return steps
+
+
+def test_narrower_steps_are_tried_until_two_agree() -> None:
+    assert asked([0.5, 0.01, 0.3, 0.3], 0.02) == list(STEPS[:3])
+    assert asked([0.5, 0.3, 0.2, 0.1], 0.02) == list(STEPS)
+    assert list(STEPS) == sorted(STEPS, reverse=True)
+    assert (STEPS[0], STEPS[-1]) == (3e-3, 1e-6)
+
+
+def test_the_step_that_agrees_best_with_its_neighbour_is_taken() -> None:
+    values = iter([3.0, 2.0, 2.1, 5.0, 9.0])
+    found = compare(np.array([2.1]), lambda _: np.array([next(values)]), 1e-9)
+    assert found.relative == 0
+    assert found.noise == pytest.approx(0.1 / 2.1)
+    assert found.cosine == pytest.approx(1)
+
+
+def test_noise_and_error_are_norms_over_all_directions() -> None:
+    steps = iter([np.array([3.0, 4.0]), np.array([3.0, 4.0])])
+    found = compare(np.array([3.0, 4.5]), lambda _: next(steps), 1e-9)
+    assert (found.noise, found.relative) == (0.0, pytest.approx(0.1))
+    assert found.cosine == pytest.approx((9 + 18) / (5 * np.hypot(3, 4.5)))
+
+
+class Given(nn.Module):
+    """What a declaration says, around a fixed bench."""
+
+    def __init__(self, problem) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return self.mixed(beliefs).softmax(-1)
+
+    def mixed(self, beliefs: Tensor) -> Tensor:
+        return (beliefs * self.weight).sum(1, keepdim=True).expand_as(beliefs)
+
+
+def judged(name: str, agreement: tuple[float, float, float], exact: bool = False) -> Finding:
+    """What `_judge` makes of cosine, relative error and noise."""
+    subject = Subject(SolverSpec.of(type("Claims", (Given,), {"exact": exact})), TINY)
+    return Check("contract/x", lambda _: gradient._judge(subject, Agreement(*agreement), name)).run(subject)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "exact", "status"),
+    [
+        ((1.0, 0.1, 0.0), False, "pass"),
+        ((1.0, 0.11, 0.0), False, "fail"),
+        ((0.99, 0.05, 0.1), False, "pass"),
+        ((0.98, 0.05, 0.0), False, "fail"),
+        ((1.0, 0.05, 0.11), False, "inconclusive"),
+        ((-1.0, 2.0, 0.5), False, "inconclusive"),
+        ((1.0, 1e-4, 0.0), True, "pass"),
+        ((1.0, 1.1e-4, 0.0), True, "fail"),
+        ((1.0, 1e-5, 1.1e-4), True, "inconclusive"),
+    ],
+)
+def test_both_error_and_cosine_are_asked_for(
+    agreement: tuple[float, float, float], exact: bool, status: str
+) -> None:
+    found = judged("the beliefs", agreement, exact)
+    assert (found.status, found.figure) == (status, agreement[1])
+    assert found.bound == (1e-4 if exact else 0.1)
+    assert f"cosine {agreement[0]:.6f}, relative error {agreement[1]:.2g}" in found.reason
+
+
+class Own(Given):
+    """Draws from a generator of its own, in every loss."""
+
+    deterministic: ClassVar = False
+
+    def __init__(self, problem) -> None:
+        super().__init__(problem)
+        self.noise = torch.Generator().manual_seed(0)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        drawn = torch.rand(beliefs.shape, generator=self.noise, dtype=beliefs.dtype)
+        return (self.mixed(beliefs) + drawn).softmax(-1)
+
+
+class Global(Given):
+    """Draws from torch's own generator: from one state its loss is a function like any other."""
+
+    deterministic: ClassVar = False
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return (self.mixed(beliefs) + torch.rand(beliefs.shape, dtype=beliefs.dtype)).softmax(-1)
+
+
+class Surrogate(Given):
+    surrogate: ClassVar = True
+
+
+@pytest.mark.parametrize(
+    "check",
+    [gradient.check_gradient_beliefs, gradient.check_gradient_parameters],
+    ids=["beliefs", "parameters"],
+)
+def test_who_is_let_off_a_true_gradient(check) -> None:
+    for solver in (Own, Surrogate):
+        with pytest.raises(SkipCheckError):
+            check(Subject(SolverSpec.of(solver), TINY))
+    for solver in (Global, Given):
+        assert check(Subject(SolverSpec.of(solver), TINY)).status == "pass"
+
+
+def test_the_bench_is_a_random_problem_in_float64_with_precise_options() -> None:
+    class Coarse(Given):
+        precise: ClassVar = {"by": 0}
+
+        def __init__(self, problem, by: int = 1) -> None:
+            super().__init__(problem)
+            self.by = by
+
+    spec = SolverSpec.of(Coarse)
+    assert bench_of(Subject(spec, TINY)).solver.by == 0
+    coarse = bench_of(Subject(spec, TINY), precise=False)
+    assert coarse.solver.by == 1
+    assert coarse.solver.weight.dtype == torch.float64
+    assert coarse.sample.beliefs.shape == (6, 3, 4)
+    assert coarse.legal.sum() == 3 + 2 + 4
+
+
+def test_a_parameter_that_nothing_uses_is_left_out() -> None:
+    made = bench()
+    made.solver.unused = nn.Parameter(torch.ones(2, dtype=torch.float64))
+    assert agreement_of_parameters(made, 0.1).keys() == {"large", "small"}
+
+
+def test_a_solver_that_is_built_for_any_problem_and_works_for_one_is_examined_on_that() -> None:
+    class Narrow(Given):
+        def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+            if beliefs.shape[1] != 2:
+                raise ValueError("one image, one output")
+            return super().forward(beliefs, given)
+
+    assert bench_of(Subject(SolverSpec.of(Narrow), TINY)).sample.beliefs.shape[1:] == (2, 4)
