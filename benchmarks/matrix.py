@@ -103,7 +103,7 @@ def cells(asked: argparse.Namespace) -> Iterator[Cell]:
     for images in asked.images:
         for task in (TASKS.load(name)() for name in MATRIX[images] if name in asked.tasks):
             blank = TaskRun(task, budget_for(task))
-            identify(blank)
+            identify(blank, [0])
             for name in asked.solvers:
                 spec = SolverSpec(name)
                 run = replace(blank, findings=[], outcomes=[])
@@ -160,10 +160,14 @@ def row(cell: Cell, limits: Limits) -> str:
 
 def verdicts(cell: Cell) -> list[str]:
     """The verdict of each seed, where they do not decide."""
-    found = cell.run.identifiability
-    possible = found.possible if found is not None and found.complete else None
+    known = {seed: found.possible for seed, found in cell.run.identified.items() if found.complete}
     return [
-        seed_verdict(outcome, bars(ceiling), rules_given=cell.suite.rules_given, possible=possible)
+        seed_verdict(
+            outcome,
+            bars(ceiling),
+            rules_given=cell.suite.rules_given,
+            possible=known.get(outcome.seed),
+        )
         for outcome, ceiling in zip(cell.run.of("grounding"), cell.run.of("ceiling"), strict=True)
     ]
 
@@ -199,8 +203,8 @@ def table(every: list[Cell], limits: Limits) -> None:
             print(ceiling(cells))
             for cell in cells:
                 print(row(cell, limits), flush=True)
-        for name, found in {cell.run.task.name: cell.run.identifiability for cell in mine}.items():
-            print(f"\n{name}: {found.sentence if found else 'not counted'}")
+        for name, found in {cell.run.task.name: cell.run.identified for cell in mine}.items():
+            print(f"\n{name}, seed 0: {found[0].sentence if found else 'not counted'}")
 
 
 def main() -> None:
