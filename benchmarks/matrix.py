@@ -180,7 +180,7 @@ def ceiling(cells: list[Cell]) -> str:
 
 def quickest(outcomes: list[Outcome]) -> str:
     """Seconds of the trial that other work on the machine held up least."""
-    return f"{min((outcome.seconds for outcome in outcomes), default=0.0):.0f}"
+    return f"{min(outcome.seconds for outcome in outcomes):.0f}" if outcomes else "–"
 
 
 def told(figure: float | None) -> str:
