@@ -16,6 +16,7 @@ seed: after a change to a solver, take its lines out.
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -150,7 +151,7 @@ def row(cell: Cell, limits: Limits) -> str:
     cut = sum("time limit" in (outcome.error or "") for outcome in subject)
     verdict: str = judged.verdict
     if judged.verdict == "INCONCLUSIVE" and subject:
-        verdict += f" ({', '.join(verdicts(cell))})"
+        verdict += f" ({', '.join(f'{n} {each}' for each, n in Counter(verdicts(cell)).items())})"
     if cut:
         verdict += f", {cut} of {len(subject)} cut at {limits.seconds:g} s"
     figures = " | ".join(told(report.mean("grounding", figure)) for figure in ("task", "raw", "aligned"))
@@ -184,7 +185,7 @@ def ceiling(cells: list[Cell]) -> str:
 
 def quickest(outcomes: list[Outcome]) -> str:
     """Seconds of the trial that other work on the machine held up least."""
-    return f"{min((outcome.seconds for outcome in outcomes), default=0.0):.0f}"
+    return f"{min(outcome.seconds for outcome in outcomes):.0f}" if outcomes else "–"
 
 
 def told(figure: float | None) -> str:
