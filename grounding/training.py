@@ -68,8 +68,11 @@ def solver_loss(
     beliefs: Float[Tensor, "batch variables symbols"],
     given: Bool[Tensor, "batch variables"],
     answer: Int[Tensor, "batch variables"],
-) -> Float[Tensor, " batch"]:
-    """The solver's own loss where it has one, else the likelihood of the answer under its completion."""
+) -> Tensor:
+    """The solver's own loss where it has one, else the likelihood of the answer under its completion.
+
+    A number per row, if the solver keeps its contract: `contract/loss` looks.
+    """
     own = getattr(solver, "loss", None)
     return answer_nll(solver(beliefs, given), answer) if own is None else own(beliefs, given, answer)
 
