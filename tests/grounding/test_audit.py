@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.checks import audit as audit_module
-from groundcheck.grounding.checks.audit import audit
+from groundcheck.grounding.checks.audit import AuditModel, audit
 from groundcheck.grounding.cli import app
+from groundcheck.grounding.training import Training
+from groundcheck.grounding.trial import NO_SOLVER, build_network
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 _found = importlib.util.spec_from_file_location("losses", EXAMPLES / "losses.py")
@@ -74,6 +76,15 @@ def test_a_loss_that_is_never_the_same_is_not_judged() -> None:
 def test_what_is_no_loss_is_told(loss, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         audit(loss, Mapping(symbols=4))
+
+
+def test_the_model_reads_images_at_the_givens_alone() -> None:
+    puzzles = Sudoku().generate("train", 3, 0)
+    given = torch.from_numpy(puzzles.given)
+    model = AuditModel(build_network(Sudoku(), NO_SOLVER, Training(), 0))
+    one, other = (model(torch.full((*given.shape, 1, 28, 28), shade), given) for shade in (0.0, 1.0))
+    assert torch.equal(one[~given], other[~given])
+    assert not torch.equal(one[given], other[given])
 
 
 def test_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -442,3 +442,11 @@ def test_a_solver_descends_as_it_is_used() -> None:
     assert found("descends", UphillAsUsed).status == "fail"
     assert found("gradient-beliefs", UphillAsUsed).status == "pass"
     assert found("gradient-settings", UphillAsUsed).status == "fail"
+
+
+def test_the_state_of_pythons_generator_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = random.Random(5)  # in place of the module, from which beartype draws in tests
+    monkeypatch.setattr(conduct, "random", own)
+    before = own.getstate()
+    assert found("randomness", Plain).status == "pass"
+    assert own.getstate() == before

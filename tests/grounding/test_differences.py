@@ -1,5 +1,6 @@
 """The measure of gradients, on losses whose gradients are known or wrong by a known amount."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.building import SolverSpec
 from groundcheck.grounding.checks import gradient
 from groundcheck.grounding.checks.differences import (
+    ALL_DIRECTIONS,
     STEPS,
     Agreement,
     Bench,
@@ -262,3 +264,20 @@ def test_a_solver_that_is_built_for_any_problem_and_works_for_one_is_examined_on
             return super().forward(beliefs, given)
 
     assert bench_of(Subject(SolverSpec.of(Narrow), TINY)).sample.beliefs.shape[1:] == (2, 4)
+
+
+class InManyParts(Straight):
+    """More tensors than there are directions to try on all of them together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ParameterList(torch.ones(3, 4, dtype=torch.float64) for _ in range(ALL_DIRECTIONS))
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        return super().loss(beliefs, given, answer) + sum(part.sin().sum() for part in self.parts)
+
+
+def test_each_of_many_tensors_is_tried_along_its_own_gradient() -> None:
+    agreements = agreement_of_parameters(replace(bench(), solver=InManyParts()), 1e-5)
+    assert len(agreements) >= ALL_DIRECTIONS
+    assert all(a.cosine == pytest.approx(1) and a.relative < 1e-5 for a in agreements.values())
