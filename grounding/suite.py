@@ -172,7 +172,7 @@ def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iter
     for finding in running:
         run.built &= not (finding.check.startswith("contract/build") and finding.status != "pass")
         yield finding
-    if run.built and (finding := identify(run, [0])) is not None and "identifiable" not in known:
+    if run.built and "identifiable" not in known and (finding := identify(run, [0])) is not None:
         yield finding
 
 
