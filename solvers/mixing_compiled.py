@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from . import mixing_blocks, mixing_lanes
+from . import mixing_blocks, mixing_lanes, mixing_lanes_adjoint
 from .mixing_torch import KINK
 from .simd import REGISTER_BYTES, REGISTERS
 from .sweeps import Bits, Clauses, Known, Start, Sweeps
@@ -92,20 +92,23 @@ def _over(relaxation: float) -> float | None:
 
 @dataclass
 class LanesSolved:
-    """What the derivative needs; sample by sample, of every step."""
+    """What the derivative needs; sample by sample, of every step. Rows are visited variables."""
 
-    gram: Float[Tensor, "n n"]
-    start: Start
     rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
-    vectors: Float[Tensor, "steps batch rows k"]
-    norms: Float[Tensor, "steps batch rows"]
-    fixed: Float[Tensor, "steps batch n 2"]
+    columns: Int[np.ndarray, " rows"]  # their bits; of auxiliary ones, the number of bits
+    packed: Float[np.ndarray, "rows rows"]  # Gram matrix of the rows, zero on the diagonal
+    across: Float[np.ndarray, "rows held"]  # and with what can be known: the truth, the bits
+    signs: Float[np.ndarray, " bits"]
+    known: Float[np.ndarray, "batch bits"]  # 1 or 0
+    completed: Float[np.ndarray, "steps batch bits"]
+    vectors: Float[np.ndarray, "steps batch rows k"]
+    norms: Float[np.ndarray, "steps batch rows"]
     sweeps: Int[np.ndarray, "steps batch"]
     converged: Bool[np.ndarray, "steps batch"]
 
     def last(self) -> "LanesSolved":
         """The last step alone."""
-        parts = ("vectors", "norms", "fixed", "sweeps", "converged")
+        parts = ("completed", "vectors", "norms", "sweeps", "converged")
         return replace(self, **{part: getattr(self, part)[-1:] for part in parts})
 
 
@@ -125,42 +128,53 @@ class Lanes:
         clauses: Clauses, bits: Steps, known: Known, start: Start, sweeps: Sweeps, *, rounded: bool = False
     ) -> tuple[Steps, LanesSolved]:
         """Step after step; the first bit of each but the first is filled in from the last bit before."""
-        (steps, samples, _), (n, k), dtype = bits.shape, start.shape, clauses.dtype
-        lanes = REGISTER_BYTES // dtype.itemsize
-        given = known.contiguous().numpy()
-        places = np.empty(n, np.int64)
-        rows = mixing_lanes.visit(given, places)
-        places = places[:rows]
+        (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
+        lanes, given, begin = REGISTER_BYTES // dtype.itemsize, known.numpy(), start.numpy()
+        gram = (clauses @ clauses.T).numpy()
+        free = np.ones(n - 1, np.bool_)
+        np.logical_not(given.all(0), free[:inputs])
+        (columns,) = free.nonzero()
+        rows, visited = columns + 1, columns.size
+        packed = gram[rows[:, None], rows]
+        floor = packed.diagonal() * torch.finfo(dtype).eps
+        packed.flat[:: visited + 1] = 0
+        completed = torch.empty_like(bits)
         solved = LanesSolved(
-            gram=clauses @ clauses.T,
-            start=start,
-            rows=places,
-            vectors=torch.empty(steps, samples, rows, k, dtype=dtype),
-            norms=torch.empty(steps, samples, rows, dtype=dtype),
-            fixed=torch.empty(steps, samples, n, 2, dtype=dtype),
+            rows=rows,
+            columns=np.minimum(columns, inputs),
+            packed=packed,
+            across=np.ascontiguousarray(gram[rows, : 1 + inputs]),
+            signs=np.where(begin[1 : 1 + inputs, 1] < 0, -1, 1).astype(gram.dtype),
+            known=given.astype(gram.dtype, order="C"),
+            completed=completed.numpy(),
+            vectors=np.empty((steps, samples, visited, k), gram.dtype),
+            norms=np.empty((steps, samples, visited), gram.dtype),
             sweeps=np.zeros((steps, samples), np.int64),
             converged=np.zeros((steps, samples), np.bool_),
         )
-        completed = torch.empty_like(bits)
-        arguments = (
-            solved.gram.numpy(), start.numpy(), bits.numpy(), given, places, rounded,
-        )  # fmt: skip
-        results = (
-            completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(),
-            solved.sweeps, solved.converged,
-        )  # fmt: skip
-        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation), torch.finfo(dtype).eps
+        layer = packed, solved.across, floor, begin[rows], solved.columns, solved.signs
+        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
+        values = bits.numpy()
+        results = solved.completed, solved.vectors, solved.norms, solved.sweeps, solved.converged
 
         def work(_: int, first: int, last: int) -> None:
+            one, two = (visited, lanes), (visited, 2, lanes)
             scratch = WORKSPACE.arrays(
-                "lanes", dtype, packed=(rows, rows), floor=(rows,), base=(rows, 2, lanes), free=(rows, lanes),
-                own=(rows, k, lanes), lengths=(rows, lanes), pulling=(rows, 2, lanes), moving=(rows, lanes),
-                held=(n, 2, lanes), signs=(n,), registers=(6, lanes),
+                "lanes", dtype, base=two, free=one, own=(visited, k, lanes), lengths=one, pulling=two,
+                moving=one, held=(1 + inputs, 2, lanes), told=(inputs, lanes), mask=(1 + inputs, lanes),
+                decrease=(lanes,), enough=(lanes,), sound=(lanes,),
             )  # fmt: skip
-            owner = np.empty(lanes, np.int64)
-            mixing_lanes.solve((0,) * k, *arguments, first, last, *schedule, *results, *scratch, owner)
+            owner, group = np.empty((2, lanes), np.int64)
+            for step in range(steps):
+                if step:
+                    state = solved.completed[step - 1, first:last, -1]
+                    values[step, first:last, 0] = state > 0.5 if rounded else state
+                mixing_lanes.solve(
+                    (0,) * k, *layer, values[step], solved.known, first, last, *schedule,
+                    *(result[step] for result in results), *scratch, owner, group,
+                )  # fmt: skip
 
-        parallel(work, samples, steps * samples * rows**2 * k * 10)
+        parallel(work, samples, steps * samples * visited**2 * k * 10)
         return completed, solved
 
     @staticmethod
@@ -176,31 +190,37 @@ class Lanes:
         clauses: Clauses, known: Known, solved: LanesSolved, slope: Steps, sweeps: Sweeps
     ) -> tuple[Float[Tensor, "n n"], Steps]:
         """Step before step, from the slope of the last; of the others only what comes back counts."""
-        (steps, samples, rows, k), n, dtype = solved.vectors.shape, len(clauses), clauses.dtype
-        lanes = REGISTER_BYTES // dtype.itemsize
-        to_bits = torch.zeros_like(slope)
-        products = torch.zeros(torch.get_num_threads(), n, n, dtype=dtype)
-        arguments = (
-            solved.gram.numpy(), solved.start.numpy(), known.contiguous().numpy(), solved.rows, slope.numpy(),
-            solved.vectors.numpy(), solved.norms.numpy(), solved.fixed.numpy(), solved.sweeps,
-            solved.converged,
-        )  # fmt: skip
+        (steps, samples, visited, k), inputs, dtype = solved.vectors.shape, known.shape[1], clauses.dtype
+        lanes, rows = REGISTER_BYTES // dtype.itemsize, solved.rows
+        to_bits = torch.empty_like(slope)
+        products = torch.zeros(torch.get_num_threads(), len(clauses), len(clauses), dtype=dtype)
+        layer = solved.packed, solved.across[:, 1:].T.copy(), solved.columns, solved.signs, solved.known
+        slopes, backs = slope.numpy(), to_bits.numpy()
+        solution = solved.completed, solved.vectors, solved.norms, solved.sweeps, solved.converged
         schedule = _backward(sweeps, dtype)
 
         def work(thread: int, first: int, last: int) -> None:
+            one, two, vectors = (visited, lanes), (visited, 2, lanes), (visited, k, lanes)
             scratch = WORKSPACE.arrays(
-                "lanes, adjoint", dtype, packed=(rows, rows), across=(n, rows), among=(rows, rows, lanes),
-                towards=(rows, n, lanes), own=(rows, k, lanes), held=(n, 2, lanes), adjoint=(rows, k, lanes),
-                drive=(rows, 2, lanes), stiffness=(rows, lanes), pull=(2, lanes), registers=(4, lanes),
+                "lanes, adjoint", dtype,
+                among=(visited, visited, lanes), towards=(visited, 1 + inputs, lanes), own=vectors,
+                lengths=one, adjoint=vectors, held=(1 + inputs, 2, lanes), driven=two, stiffness=one,
+                slopes=(1 + inputs, lanes), told=(inputs, lanes), mask=(1 + inputs, lanes),
+                active=(lanes,), change=(lanes,), enough=(lanes,),
             )  # fmt: skip
-            owner = np.empty(lanes, np.int64)
-            order, places = np.empty(last - first, np.int64), np.empty(sweeps.limit + 2, np.int64)
-            results = products[thread].numpy(), to_bits.numpy()
-            mixing_lanes.differentiate(
-                (0,) * k, *arguments, first, last, *schedule, *results, *scratch, owner, order, places
-            )
+            (among, towards, *_), owner, own = scratch, np.empty(lanes, np.int64), products[thread].numpy()
+            for step in reversed(range(steps)):
+                if step < steps - 1:
+                    slopes[step, first:last, -1] = backs[step + 1, first:last, 0]
+                order = first + np.argsort(solved.sweeps[step, first:last], kind="stable")
+                mixing_lanes_adjoint.differentiate(
+                    (0,) * k, *layer, slopes[step], *(part[step] for part in solution), order, *schedule,
+                    backs[step], *scratch, owner,
+                )  # fmt: skip
+                own[rows, : 1 + inputs] += towards.sum(-1)
+                own[rows[:, None], rows] += among.sum(-1)
 
-        parallel(work, samples, steps * samples * rows**2 * k * 10)
+        parallel(work, samples, steps * samples * visited**2 * k * 10)
         return products.sum(0) if len(products) > 1 else products[0], to_bits
 
 

@@ -111,6 +111,14 @@ class Unit:
         number = float(np.float32(number)) if self.bytes == 4 else number  # LLVM refuses to round
         return self.wrap(ir.Constant(self.type, number if self.lanes == 1 else [number] * self.lanes))
 
+    def constants(self, numbers: Sequence[float]) -> Register:
+        """A number for each lane."""
+        return self.wrap(ir.Constant(self.type, list(numbers)))
+
+    def index(self, data: Any, place: Any) -> Any:
+        """An integer out of an array of them."""
+        return self.builder.load(self.builder.gep(data, [place]))
+
     def spread(self, scalar: Any) -> Register:
         """A scalar LLVM value in every lane, rounded to this unit's type."""
         if scalar.type != self.scalar:
@@ -248,6 +256,8 @@ def emitted(emit: Callable[..., None]) -> Callable[..., Any]:
             scalar: Any = None
             for kind, value in zip(call.args, values, strict=True):
                 if isinstance(kind, types.Array):
+                    if kind.layout != "C":
+                        raise TypeError(f"{emit.__name__} was given an array that is not contiguous: {kind}")
                     if scalar is None:
                         scalar = context.get_value_type(kind.dtype)
                     arguments.append(context.make_array(kind)(context, builder, value).data)
