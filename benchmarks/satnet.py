@@ -8,7 +8,8 @@ with the same iterates in float64, which tell whose rounding a difference is.
 "Same accuracy": our own k and over-relaxation, with the loosest tolerances at which outputs and gradients
 are still nearer to the converged ones than the public layer's are. The public layer is built from its
 registry package if it is not installed and there is a compiler; without it, a matrix product of as many
-flops as our sweeps is the yardstick.
+flops as our sweeps is the yardstick. Last comes what a first call costs, in a process that finds no kernels
+on disk, and in one that does: processor seconds of a first pass in both directions beyond a second.
 """
 
 import argparse
@@ -351,6 +352,40 @@ def memory(entry: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(entry))
 
 
+def first_call(names: list[str], cache: str) -> float:
+    """Processor seconds of a first pass of these cases in a fresh process; kernels are kept in `cache`."""
+    command = [sys.executable, __file__, "--first-call", "--cases", *names]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout.split()[-1])
+
+
+def print_first_call(cases: list[Case]) -> None:
+    """The child's side of `first_call`; importing numba is not counted."""
+    importlib.import_module("groundcheck.solvers.mixing_compiled")
+    drawn = [(case, *draw(case)) for case in cases]
+    layers = [(ours(case, clauses, PLAIN, start), batch) for case, clauses, start, batch in drawn]
+    taken = []
+    for _ in range(2):
+        begin = time.process_time()
+        for layer, batch in layers:
+            run(layer, batch)
+        taken.append(time.process_time() - begin)
+    print(taken[0] - taken[1])
+
+
+def print_first_calls(chosen: list[Case]) -> None:
+    """Of each compiled path by itself, and of both in one process."""
+    names = {ours(case, draw(case)[0], PLAIN).path: [case.name] for case in chosen}
+    names.pop("torch", None)
+    if len(names) > 1:
+        names["both"] = [name for path in names.values() for name in path]
+    for path, cases in names.items():
+        with tempfile.TemporaryDirectory() as cache:
+            compiled, kept = first_call(cases, cache), first_call(cases, cache)
+        print(f"first call, path {path}: {compiled:.1f} s; with kernels from disk {kept:.1f} s", flush=True)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Torch with one thread."""
@@ -367,11 +402,15 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peak", choices=("ours", "public"), help=argparse.SUPPRESS)
+    parser.add_argument("--first-call", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     chosen = [case for case in CASES if case.name in options.cases]
     with one_thread():
         if options.peak:
             print_peak(options.peak, chosen[0])
+            return
+        if options.first_call:
+            print_first_call(chosen)
             return
         print(
             f"registers of {REGISTER_BYTES * 8} bits, {'with' if REGISTER_BYTES == 64 else 'without'} AVX-512"
@@ -382,6 +421,7 @@ def main() -> None:
             if case.name == "9x9" and Path("/proc/self/clear_refs").exists():
                 public = f", public {peak('public', case):.0f} MiB" if package else ""
                 print(f"  peak memory    ours {peak('ours', case):.0f} MiB{public}", flush=True)
+        print_first_calls(chosen)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, PLR0912 -- numba infers types, and kernels take what they touch
+# ruff: noqa: ANN001, ANN201 -- numba infers types, and kernels take what they touch
 # pyright: basic
 """The mixing method for large layers: a vector register holds components of one vector of one sample.
 
@@ -13,24 +13,88 @@ zeros.
 lengths are known when a kernel is compiled.
 """
 
-import math
 from typing import Any
 
 from numba import njit
 
-from .simd import KERNEL, PART, Unit, emitted
+from .simd import KERNEL, Register, Unit, clear, emitted
 
 # From Sᵀ V a variable's pull on itself has to be subtracted, which leaves so many times the rounding.
-WIDE_NOISE = 16
+WIDE_NOISE = 16.0
 
 
 @emitted
-def block_pulls(unit: Unit, size: int, tile: int, gram: Any, vectors: Any, target: Any, count: Any) -> None:
+def pack(
+    unit: Unit,
+    tile: int,
+    source: Any,
+    stride: Any,
+    rows: Any,
+    columns: Any,
+    width: Any,
+    square: Any,
+    packed: Any,
+    count: Any,
+) -> None:
+    """source[rows of a block, columns] as packed[block, column, row of it]; zeros beyond `count` rows.
+
+    A square one, whose columns are its rows, has its diagonal left out as well.
+    """
+    builder, single = unit.builder, unit.single
+    last = builder.sub(count, count.type(1))
+    with (
+        unit.loop(builder.udiv(builder.add(last, count.type(tile)), count.type(tile))) as block,
+        unit.loop(count.type(tile)) as r,
+    ):
+        place = builder.add(unit.offset(block, tile), r)
+        there = builder.icmp_unsigned("<", place, count)
+        row = builder.mul(unit.index(rows, builder.select(there, place, last)), stride)
+        start = builder.add(unit.offset(builder.mul(block, width), tile), r)
+        with unit.loop(width) as j:
+            number = single.load(source, builder.add(row, unit.index(columns, j)))
+            own = builder.and_(square, builder.icmp_unsigned("==", j, place))
+            kept = single.wrap(builder.and_(there, builder.not_(own)))
+            single.store(
+                packed, builder.add(start, unit.offset(j, tile)), kept.where(number, single.constant(0.0))
+            )
+
+
+@emitted
+def begin(
+    unit: Unit,
+    size: int,
+    start: Any,
+    ground: Any,
+    noise: Any,
+    base: Any,
+    rows: Any,
+    vectors: Any,
+    constant: Any,
+    floor: Any,
+    count: Any,
+) -> None:
+    """The free vectors at their start; what is known pulls on them; and the |g| that is only rounding."""
+    single, zero = unit.single, unit.constant(0.0)
+    with unit.loop(count) as place:
+        row = unit.index(rows, place)
+        unit.store_row(vectors, place, unit.load_row(start, row, size))
+        unit.store_row(constant, place, [zero] * size)
+        for q in range(2):
+            at = unit.offset(place, size * unit.lanes, q)
+            single.store(constant, at, single.load(base, unit.offset(row, 2, q)))
+        single.store(floor, place, single.load(ground, row) * single.spread(noise))
+
+
+@emitted
+def block_pulls(
+    unit: Unit, size: int, tile: int, gram: Any, first: Any, vectors: Any, target: Any, count: Any
+) -> None:
     """target[r] = Σ_j gram[j, r] vectors[j] for the rows r of a block; all sums stay in registers."""
 
-    def term(j: Any, sums: list[Any]) -> list[Any]:
+    def term(j: Any, sums: list[Register]) -> list[Register]:
         vector = unit.load_row(vectors, j, size)
-        weights = [unit.load_spread(gram, unit.offset(j, tile, r)) for r in range(tile)]
+        at = unit.builder.add(first, unit.offset(j, tile))
+        weights = [unit.load_spread(gram, unit.builder.add(at, at.type(r))) for r in range(tile)]
         return [
             weights[place // size].times_plus(vector[place % size], total) for place, total in enumerate(sums)
         ]
@@ -41,28 +105,88 @@ def block_pulls(unit: Unit, size: int, tile: int, gram: Any, vectors: Any, targe
 
 
 @emitted
-def advance(unit: Unit, size: int, tile: int, clauses: Any, steps: Any, sums: Any, count: Any) -> None:
+def begin_sums(
+    unit: Unit, size: int, tile: int, packed: Any, vectors: Any, sums: Any, width: Any, count: Any
+) -> None:
+    """sums[a] = Σ_i S[i, a] v_i: Sᵀ V of the free variables."""
+    builder = unit.builder
+
+    with unit.loop(width) as a:
+
+        def term(i: Any, total: list[Register], a: Any = a) -> list[Register]:
+            r = builder.urem(i, i.type(tile))
+            at = builder.add(builder.mul(builder.sub(i, r), width), builder.add(unit.offset(a, tile), r))
+            weight = unit.load_spread(packed, at)
+            return [
+                weight.times_plus(v, t) for v, t in zip(unit.load_row(vectors, i, size), total, strict=True)
+            ]
+
+        unit.store_row(sums, a, unit.accumulate(count, [unit.constant(0.0)] * size, term))
+
+
+@emitted
+def begin_wide(
+    unit: Unit,
+    size: int,
+    tile: int,
+    gram: Any,
+    stride: Any,
+    rows: Any,
+    top: Any,
+    height: Any,
+    vectors: Any,
+    target: Any,
+    steps: Any,
+    inside: Any,
+) -> None:
+    """Takes the pulls of a block's rows on themselves out of target; and packs the block's own products."""
+    builder = unit.builder
+    unit.clear(steps, top.type(tile * size * unit.lanes))
+    with unit.loop(height) as r:
+        row = builder.mul(unit.index(rows, builder.add(top, r)), stride)
+        with unit.loop(height) as other:
+            number = unit.single.load(gram, builder.add(row, unit.index(rows, builder.add(top, other))))
+            unit.single.store(inside, builder.add(unit.offset(other, tile), r), number)
+        weight = -unit.load_spread(inside, builder.mul(r, r.type(tile + 1)))
+        own, pull = unit.load_row(vectors, builder.add(top, r), size), unit.load_row(target, r, size)
+        unit.store_row(target, r, [weight.times_plus(v, p) for v, p in zip(own, pull, strict=True)])
+
+
+@emitted
+def advance(
+    unit: Unit, size: int, tile: int, clauses: Any, first: Any, steps: Any, sums: Any, count: Any
+) -> None:
     """sums[a] += Σ_r clauses[a, r] steps[r] over the rows r of a block: how Sᵀ V follows their steps."""
     moved = [unit.load_row(steps, count.type(r), size) for r in range(tile)]
     with unit.loop(count) as a:
-        total = unit.load_row(sums, a, size)
+        total, at = unit.load_row(sums, a, size), unit.builder.add(first, unit.offset(a, tile))
         for r in range(tile):
-            weight = unit.load_spread(clauses, unit.offset(a, tile, r))
+            weight = unit.load_spread(clauses, unit.builder.add(at, at.type(r)))
             total = [weight.times_plus(step, t) for step, t in zip(moved[r], total, strict=True)]
         unit.store_row(sums, a, total)
 
 
 def corrected(
-    unit: Unit, size: int, tile: int, inside: Any, base: Any, target: Any, steps: Any, row: Any, r: Any
-) -> list[Any]:
+    unit: Unit,
+    size: int,
+    tile: int,
+    inside: Any,
+    first: Any,
+    base: Any,
+    target: Any,
+    steps: Any,
+    row: Any,
+    r: Any,
+) -> list[Register]:
     """The pull on row r of a block: base, the block's product, and the steps made in the block since."""
     sums = [
         fixed + pull
         for fixed, pull in zip(unit.load_row(base, row, size), unit.load_row(target, r, size), strict=True)
     ]
+    begin = unit.builder.add(first, r)
 
-    def term(earlier: Any, sums: list[Any]) -> list[Any]:
-        weight = unit.load_spread(inside, unit.builder.add(unit.offset(earlier, tile), r))
+    def term(earlier: Any, sums: list[Register]) -> list[Register]:
+        weight = unit.load_spread(inside, unit.builder.add(begin, unit.offset(earlier, tile)))
         return [
             weight.times_plus(step, total)
             for step, total in zip(unit.load_row(steps, earlier, size), sums, strict=True)
@@ -78,6 +202,8 @@ def relax(
     tile: int,
     inside: Any,
     first: Any,
+    top: Any,
+    height: Any,
     base: Any,
     target: Any,
     steps: Any,
@@ -85,266 +211,86 @@ def relax(
     vectors: Any,
     norms: Any,
     decrease: Any,
-    r: Any,
     omega: Any,
 ) -> None:
-    """One step of one variable: towards −g/|g|, 1 + ω times as far (None: exactly there)."""
-    single, row = unit.single, unit.builder.add(first, r)
+    """A step of every variable of a block: towards −g/|g|, 1 + ω times as far (None: exactly there)."""
+    single, begin = unit.single, top.type(0)
     zero, one = single.constant(0.0), single.constant(1.0)
-    pull = corrected(unit, size, tile, inside, base, target, steps, row, r)
-    old = unit.load_row(vectors, row, size)
-    norm = unit.sum(unit.dot(pull, pull)).sqrt()
-    moves = norm > single.load(floor, row)
-    norm = moves.where(norm, zero)
-    single.store(norms, row, norm)
-    inverse = moves.where(-one / norm, zero)
-    scale, still = unit.spread(inverse.value), unit.spread(moves.where(zero, one).value)
-    best = [p.times_plus(scale, v * still) for p, v in zip(pull, old, strict=True)]
-    towards = [b - v for b, v in zip(best, old, strict=True)]
-    half = unit.sum(unit.dot(towards, towards)) * single.constant(0.5)
-    if omega is None:
-        new, share = best, half
-    else:
-        over = single.spread(omega)
-        growth = over * (one + over)
-        growth += growth
-        length = growth.times_plus(half, one).sqrt()
-        grown = over.times_plus(half, one)
-        share = half * (one - over * over * (single.constant(2.0) - half) / (length * (grown + length)))
-        # The step need not wait for h: 1 + g·v/|g| loses its last digits, but the length forgives that.
-        rough = one - unit.sum(unit.dot(pull, old)) * inverse
-        shrink = unit.spread((one / growth.times_plus(moves.where(rough, zero), one).sqrt()).value)
-        far = unit.spread((one + over).value)
-        new = [far.times_plus(t, v) * shrink for t, v in zip(towards, old, strict=True)]
-    unit.store_row(vectors, row, new)
-    unit.store_row(steps, r, [b - v for b, v in zip(new, old, strict=True)])
-    begin = row.type(0)
-    single.store(decrease, begin, (norm + norm).times_plus(share, single.load(decrease, begin)))
-
-
-@emitted
-def relax_adjoint(
-    unit: Unit,
-    size: int,
-    tile: int,
-    inside: Any,
-    first: Any,
-    base: Any,
-    target: Any,
-    steps: Any,
-    stiffness: Any,
-    vectors: Any,
-    adjoint: Any,
-    change: Any,
-    r: Any,
-    omega: Any,
-) -> None:
-    """One step of one variable of the adjoint system; base holds what drives it."""
-    single, row = unit.single, unit.builder.add(first, r)
-    zero, one = single.constant(0.0), single.constant(1.0)
-    pull = corrected(unit, size, tile, inside, base, target, steps, row, r)
-    vector, old = unit.load_row(vectors, row, size), unit.load_row(adjoint, row, size)
-    stiff = single.load(stiffness, row)
-    far = one if omega is None else one + single.spread(omega)
-    scale = unit.spread((stiff > zero).where(far / stiff, zero).value)
-    along, hard = unit.spread(unit.sum(unit.dot(pull, vector)).value), unit.spread(stiff.value)
-    rest = [hard.times_plus(u, p) for u, p in zip(old, pull, strict=True)]
-    step = [(along * v - x) * scale for v, x in zip(vector, rest, strict=True)]
-    unit.store_row(adjoint, row, [u + d for u, d in zip(old, step, strict=True)])
-    unit.store_row(steps, r, step)
-    (sofar,) = unit.load_row(change, row.type(0), 1)
-    unit.store_row(change, row.type(0), [hard.times_plus(unit.dot(step, step), sofar)])
-
-
-@njit(**PART)
-def free_rows(known, variables, rows):
-    """Writes which variables of one sample are free, and returns how many; variable 0 is the truth."""
-    count = 0
-    for i in range(1, variables):
-        if i > len(known) or not known[i - 1]:
-            rows[count] = i
-            count += 1
-    return count
-
-
-@njit(**PART)
-def pack(source, rows, columns, count, tile, square, packed):
-    """source[rows of a block, columns] as packed[block, column, row of it], flat; zeros beyond count.
-
-    A square one, whose columns are its rows, has its diagonal left out as well.
-    """
-    for top in range(0, count, tile):
-        start = top * len(columns)
-        for r in range(tile):
-            if top + r < count:
-                row = source[rows[top + r]]
-                for j in range(len(columns)):
-                    packed[start + j * tile + r] = row[columns[j]]
-                if square:
-                    packed[start + (top + r) * tile + r] = 0
-            else:
-                for j in range(len(columns)):
-                    packed[start + j * tile + r] = 0
-
-
-@njit(**PART)
-def begin_sums(packed, count, tile, vectors, sums):
-    """Sᵀ V of the free variables."""
-    for a in range(len(sums)):
-        for q in range(sums.shape[1]):
-            sums[a, q] = 0
-    for i in range(count):
-        start = (i - i % tile) * len(sums) + i % tile
-        for a in range(len(sums)):
-            for q in range(sums.shape[1]):
-                sums[a, q] += packed[start + a * tile] * vectors[i, q]
-
-
-@njit(**PART)
-def begin_wide(gram, rows, top, count, vectors, target, steps, inside):
-    """Takes the pulls of a block's rows on themselves out of target; and packs the block's own products."""
-    tile, padded = target.shape
-    for r in range(tile):
-        for q in range(padded):
-            steps[r, q] = 0
-        if top + r < count:
-            for other in range(min(tile, count - top)):
-                inside[other * tile + r] = gram[rows[top + r], rows[top + other]]
-            for q in range(padded):
-                target[r, q] -= inside[r * tile + r] * vectors[top + r, q]
+    with unit.loop(height) as r:
+        row = unit.builder.add(top, r)
+        pull = corrected(unit, size, tile, inside, first, base, target, steps, row, r)
+        old = unit.load_row(vectors, row, size)
+        norm = unit.sum(unit.dot(pull, pull)).sqrt()
+        moves = norm > single.load(floor, row)
+        norm = moves.where(norm, zero)
+        single.store(norms, row, norm)
+        inverse = moves.where(-one / norm, zero)
+        scale, still = unit.spread(inverse.value), unit.spread(moves.where(zero, one).value)
+        best = [p.times_plus(scale, v * still) for p, v in zip(pull, old, strict=True)]
+        towards = [b - v for b, v in zip(best, old, strict=True)]
+        half = unit.sum(unit.dot(towards, towards)) * single.constant(0.5)
+        if omega is None:
+            new, share = best, half
+        else:
+            over = single.spread(omega)
+            growth = over * (one + over)
+            growth += growth
+            length = growth.times_plus(half, one).sqrt()
+            grown = over.times_plus(half, one)
+            share = half * (one - over * over * (single.constant(2.0) - half) / (length * (grown + length)))
+            # The step need not wait for h: 1 + g·v/|g| loses its last digits, but the length forgives that.
+            rough = one - unit.sum(unit.dot(pull, old)) * inverse
+            shrink = unit.spread((one / growth.times_plus(moves.where(rough, zero), one).sqrt()).value)
+            far = unit.spread((one + over).value)
+            new = [far.times_plus(t, v) * shrink for t, v in zip(towards, old, strict=True)]
+        unit.store_row(vectors, row, new)
+        unit.store_row(steps, r, [b - v for b, v in zip(new, old, strict=True)])
+        single.store(decrease, begin, (norm + norm).times_plus(share, single.load(decrease, begin)))
 
 
 @njit(**KERNEL)
 def solve(
-    size, tile, gram, clauses, start, known, sound, base, first, last, limit, tolerance, omega, epsilon,
-    completed, vectors, norms, sweeps, converged,
-    rows, columns, packed, sums, constant, target, steps, inside, floor, register,
+    size, tile, gram, clauses, start, ground, noise, places, counts, sound, base, first, last, limit,
+    tolerance, omega, vectors, norms, sweeps, converged,
+    columns, packed, sums, constant, target, steps, inside, floor, register,
 ):  # fmt: skip
-    """Solves the samples first … last−1; see `mixing_torch.solve`. `base`: the pulls of what is known."""
-    (variables, k), inputs, padded = start.shape, known.shape[1], vectors.shape[2]
+    """Solves the samples first … last−1; see `mixing_torch.solve`.
+
+    `places` of a sample are its `counts` free variables, then the others. `base`: the pulls of what is
+    known. `ground` is the |g| below which g is only rounding, times `noise` from Sᵀ V.
+    """
+    height, clause_count = len(tile), len(columns)
     for sample in range(first, last):
         if not sound[sample]:
             continue
-        count = free_rows(known[sample], variables, rows)
-        wide = 2 * len(columns) < count
-        width = len(columns) if wide else count
-        within = columns if wide else rows[:count]
-        pack(clauses if wide else gram, rows, within, count, len(tile), not wide, packed)
-        own, lengths = vectors[sample], norms[sample]
-        for place in range(count):
-            row = rows[place]
-            floor[place] = gram[row, row] * epsilon * (WIDE_NOISE if wide else 1)
-            for q in range(padded):
-                constant[place, q] = base[sample, row, q] if q < 2 else 0
-                own[place, q] = start[row, q] if q < k else 0
+        count, rows, own, lengths = counts[sample], places[sample], vectors[sample], norms[sample]
+        wide = 2 * clause_count < count
+        width = clause_count if wide else count
+        source = clauses if wide else gram
+        pack(
+            tile, source, source.shape[1], rows, columns if wide else rows, width, not wide, packed, count
+        )  # fmt: skip
+        begin(size, start, ground, noise if wide else 1.0, base[sample], rows, own, constant, floor, count)
         if wide:
-            begin_sums(packed, count, len(tile), own, sums)
+            begin_sums(size, tile, packed, own, sums, width, count)
+        own_block, others = (inside, sums) if wide else (packed, own)
         enough = 0.0
         for sweep in range(limit if count else 0):
-            for lane in range(len(register)):
-                register[lane] = 0
-            for top in range(0, count, len(tile)):
-                block = packed[top * width :]
-                own_block = inside if wide else block[top * len(tile) :]
-                block_pulls(size, tile, block, sums if wide else own, target, width)
+            clear(register, len(register))
+            for top in range(0, count, height):
+                rest = count - top if count - top < height else height
+                block_pulls(size, tile, packed, top * width, others, target, width)
                 if wide:
-                    begin_wide(gram, rows, top, count, own, target, steps, inside)
-                for r in range(min(len(tile), count - top)):
-                    relax(
-                        size, tile, own_block, top, constant, target, steps, floor, own, lengths, register,
-                        r, omega,
-                    )  # fmt: skip
+                    begin_wide(size, tile, gram, len(gram), rows, top, rest, own, target, steps, inside)
+                relax(
+                    size, tile, own_block, 0 if wide else top * (width + height), top, rest, constant, target,
+                    steps, floor, own, lengths, register, omega,
+                )  # fmt: skip
                 if wide:
-                    advance(size, tile, block, steps, sums, len(sums))
+                    advance(size, tile, packed, top * width, steps, sums, width)
             sweeps[sample] = sweep + 1
             if sweep == 0:
                 enough = tolerance * register[0]
             if not register[0] > 0 or (sweep > 0 and register[0] < enough):
                 converged[sample] = True
                 break
-        for place in range(count):
-            if rows[place] <= inputs:
-                rest = 0.0
-                for q in range(1, k):
-                    rest += own[place, q] * own[place, q]
-                angle = math.atan2(math.sqrt(rest), -own[place, 0])
-                completed[sample, rows[place] - 1] = angle / math.pi
-
-
-@njit(**PART)
-def lean(slope, column, own, norm, prox, kink, constant):
-    """What drives the adjoint of one free variable; returns how stiff it is. See `mixing_torch`."""
-    push = rest = 0.0
-    if norm > 0 and column < len(slope):
-        for q in range(1, len(own)):
-            rest += own[q] * own[q]
-        if rest > kink * kink:
-            rest = math.sqrt(rest)
-            push = slope[column] / math.pi
-    constant[0] = push * rest
-    for q in range(1, len(own)):
-        constant[q] = -push * own[0] / rest * own[q] if push else 0
-    return norm + prox if norm > 0 else 0
-
-
-@njit(**KERNEL)
-def differentiate(
-    size, tile, gram, clauses, known, sound, slope, begin, first, last,
-    limit, tolerance, prox, omega, kink, vectors, norms, sweeps, converged, left, right,
-    rows, columns, packed, sums, constant, target, steps, inside, stiffness, register, adjoint,
-):  # fmt: skip
-    """Adjoint of the samples first … last−1, into left[:, sample − begin]; their vectors into right.
-
-    A negative tolerance takes each sample's number of sweeps from the forward pass.
-    """
-    variables, padded = len(gram), vectors.shape[2]
-    for sample in range(first, last):
-        for i in range(variables):
-            for q in range(padded):
-                left[i, sample - begin, q] = 0
-        if not sound[sample]:
-            continue
-        count = free_rows(known[sample], variables, rows)
-        wide = 2 * len(columns) < count
-        width = len(columns) if wide else count
-        within = columns if wide else rows[:count]
-        pack(clauses if wide else gram, rows, within, count, len(tile), not wide, packed)
-        own = vectors[sample]
-        for place in range(count):
-            stiffness[place] = lean(
-                slope[sample], rows[place] - 1, own[place], norms[sample, place], prox, kink, constant[place]
-            )
-            for q in range(padded):
-                adjoint[place, q] = 0
-        if wide:
-            begin_sums(packed, count, len(tile), adjoint, sums)
-        enough = 0.0
-        for sweep in range(limit if count else 0):
-            if tolerance < 0 and sweep >= max(1, sweeps[sample] - converged[sample]):
-                break
-            for lane in range(len(register)):
-                register[lane] = 0
-            for top in range(0, count, len(tile)):
-                block = packed[top * width :]
-                own_block = inside if wide else block[top * len(tile) :]
-                block_pulls(size, tile, block, sums if wide else adjoint, target, width)
-                if wide:
-                    begin_wide(gram, rows, top, count, adjoint, target, steps, inside)
-                for r in range(min(len(tile), count - top)):
-                    relax_adjoint(
-                        size, tile, own_block, top, constant, target, steps, stiffness, own, adjoint,
-                        register, r, omega,
-                    )  # fmt: skip
-                if wide:
-                    advance(size, tile, block, steps, sums, len(sums))
-            change = 0.0
-            for lane in range(len(register)):
-                change += register[lane]
-            if sweep == 0:
-                enough = tolerance * change
-            if not change > 0 or (sweep > 0 and change < enough):
-                break
-        for place in range(count):
-            for q in range(padded):
-                left[rows[place], sample - begin, q] = adjoint[place, q]
-                right[rows[place], sample - begin, q] = own[place, q]

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
-from . import mixing_blocks, mixing_lanes, mixing_lanes_adjoint
-from .mixing_torch import KINK
+from . import mixing_blocks, mixing_blocks_adjoint, mixing_lanes, mixing_lanes_adjoint
+from .mixing_torch import KINK, read
 from .simd import REGISTER_BYTES, REGISTERS
 from .sweeps import Bits, Clauses, Known, Start, Sweeps
 
@@ -72,10 +73,6 @@ def parallel(work: Callable[[int, int, int], None], count: int, cost: int) -> No
         work(0, edges[0], edges[1])
         for other in others:
             other.result()
-
-
-def _signs(start: Start) -> Float[np.ndarray, " n"]:
-    return np.where(start[:, 1].numpy() < 0, -1, 1).astype(start.numpy().dtype)
 
 
 def _backward(sweeps: Sweeps, dtype: torch.dtype) -> tuple[Any, ...]:
@@ -229,9 +226,11 @@ class BlocksSolved:
     """What the derivative needs; the free variables of a sample come first in its vectors, in order."""
 
     gram: Float[Tensor, "n n"]
-    signs: Float[np.ndarray, " n"]
+    signs: Float[Tensor, " bits"]
     fixed: Float[Tensor, "batch n 2"]  # the first two components of what is known, else 0
     sound: Bool[np.ndarray, " batch"]
+    places: Int[np.ndarray, "batch n"]  # the free variables of each sample, then the others
+    counts: Int[np.ndarray, " batch"]  # how many are free
     vectors: Float[Tensor, "batch free padded"]
     norms: Float[Tensor, "batch free"]
     sweeps: Int[np.ndarray, " batch"]
@@ -258,11 +257,8 @@ class Tile:
         """Both sizes, as tuples of that length."""
         return (0,) * self.registers, (0,) * self.rows
 
-    def workspace(
-        self, n: int, m: int, free: int, dtype: torch.dtype, scalars: str
-    ) -> tuple[np.ndarray, ...]:
-        """Which variables are free, every clause, and buffers of a kernel; `scalars` has one per variable."""
-        rows = WORKSPACE.take("rows", (n,), torch.int64).numpy()
+    def workspace(self, m: int, free: int, dtype: torch.dtype, scalars: str) -> tuple[np.ndarray, ...]:
+        """Every clause, and buffers of a kernel; `scalars` has one per variable."""
         blocks = -(-free // self.rows)
         shapes = {
             "packed": (blocks * self.rows * free,),
@@ -274,7 +270,7 @@ class Tile:
             scalars: (free,),
             "register": (self.padded // self.registers,),
         }
-        return rows, np.arange(m), *WORKSPACE.arrays(f"blocks, {scalars}", dtype, **shapes)
+        return np.arange(m), *WORKSPACE.arrays(f"blocks, {scalars}", dtype, **shapes)
 
 
 class Blocks:
@@ -287,44 +283,50 @@ class Blocks:
         """See `mixing_torch.solve`."""
         (samples, inputs), (n, m), k, dtype = bits.shape, clauses.shape, start.shape[1], clauses.dtype
         tile = Tile.fitting(k, dtype)
-        free = n - 1 - int(known.sum(1).min()) if samples else 0
-        signs = _signs(start)
+        open_ = torch.ones(samples, n, dtype=torch.bool)
+        open_[:, 0], open_[:, 1 : 1 + inputs] = False, ~known
+        places = torch.argsort(~open_, dim=1, stable=True)
+        counts = open_.sum(1)
+        free = int(counts.max()) if samples else 0
+        signs = torch.where(start[1 : 1 + inputs, 1] < 0, -1, 1).to(dtype)
         angle = torch.where(known, bits, 0) * math.pi
         sound = angle.isfinite().all(1)
         here = known & sound[:, None]
         fixed = torch.zeros(samples, n, 2, dtype=dtype)
         fixed[:, 0, 0] = sound.to(dtype)
         fixed[:, 1 : 1 + inputs, 0] = torch.where(here, -angle.cos(), 0)
-        fixed[:, 1 : 1 + inputs, 1] = torch.where(
-            here, angle.sin() * torch.from_numpy(signs[1 : 1 + inputs]), 0
-        )
+        fixed[:, 1 : 1 + inputs, 1] = torch.where(here, angle.sin() * signs, 0)
         gram = clauses @ clauses.T
         solved = BlocksSolved(
             gram=gram,
             signs=signs,
             fixed=fixed,
             sound=sound.numpy(),
+            places=places.numpy(),
+            counts=counts.numpy(),
             vectors=torch.empty(samples, free, tile.padded, dtype=dtype),
             norms=torch.empty(samples, free, dtype=dtype),
             sweeps=np.zeros(samples, np.int64),
             converged=np.zeros(samples, np.bool_),
         )
-        completed = torch.where(known, bits, math.nan)
+        ground = gram.diagonal() * torch.finfo(dtype).eps
         arguments = (
-            gram.numpy(), clauses.contiguous().numpy(), start.numpy(), known.contiguous().numpy(),
-            solved.sound, torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
+            gram.numpy(), clauses.contiguous().numpy(), functional.pad(start, (0, tile.padded - k)).numpy(),
+            ground.numpy(), mixing_blocks.WIDE_NOISE, solved.places, solved.counts, solved.sound,
+            torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
         )  # fmt: skip
-        results = (
-            completed.numpy(), solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged,
-        )  # fmt: skip
-        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation), torch.finfo(dtype).eps
+        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
+        results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
 
         def work(_: int, first: int, last: int) -> None:
-            scratch = tile.workspace(n, m, free, dtype, "floor")
+            scratch = tile.workspace(m, free, dtype, "floor")
             mixing_blocks.solve(*tile.tags, *arguments, first, last, *schedule, *results, *scratch)
 
         parallel(work, samples, samples * free**2 * k * 10)
-        return completed, solved
+        # What stands beyond a sample's count goes to what is fixed, and is not looked at.
+        answers = torch.empty(samples, n, dtype=dtype).scatter_(1, places[:, :free], read(solved.vectors))
+        answers = torch.where(sound[:, None], answers[:, 1 : 1 + inputs], math.nan)
+        return torch.where(known, bits, answers), solved
 
     @staticmethod
     def differentiate(
@@ -336,25 +338,24 @@ class Blocks:
         tile = Tile.fitting(padded, dtype)
         products, to_bits = torch.zeros(n, n, dtype=dtype), torch.zeros_like(slope)
         arguments = (
-            solved.gram.numpy(), clauses.detach().contiguous().numpy(), known.contiguous().numpy(),
+            solved.gram.numpy(), clauses.detach().contiguous().numpy(), solved.places, solved.counts,
             solved.sound, slope.numpy(),
         )  # fmt: skip
         schedule = _backward(sweeps, clauses.dtype)
         results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
-        signs = torch.from_numpy(solved.signs[1 : 1 + inputs])
         chunk = CHUNK * torch.get_num_threads()
         for begin in range(0, samples, chunk):
             size = min(chunk, samples - begin)
-            left = WORKSPACE.take("left", (n, size, padded), dtype)
+            left = WORKSPACE.take("left", (n, size, padded), dtype).zero_()
             right = WORKSPACE.take("right", (n, size, padded), dtype).zero_()
             fixed = solved.fixed[begin : begin + size].transpose(0, 1)
             right[..., :2] = fixed
             gathered = left.numpy(), right.numpy()
 
             def work(_: int, first: int, last: int, begin: int = begin, gathered: Any = gathered) -> None:
-                scratch = tile.workspace(n, m, free, dtype, "stiffness")
+                scratch = tile.workspace(m, free, dtype, "stiffness")
                 adjoint = WORKSPACE.take("adjoint", (free, padded), dtype).numpy()
-                mixing_blocks.differentiate(
+                mixing_blocks_adjoint.differentiate(
                     *tile.tags, *arguments, begin, begin + first, begin + last, *schedule, *results,
                     *gathered, *scratch, adjoint,
                 )  # fmt: skip
@@ -364,5 +365,5 @@ class Blocks:
             pull = (solved.gram[1 : 1 + inputs] @ left[..., :2].flatten(1)).view(inputs, size, 2)
             turn = fixed[1 : 1 + inputs, :, 1] * pull[..., 0] - fixed[1 : 1 + inputs, :, 0] * pull[..., 1]
             rows = slice(begin, begin + size)
-            to_bits[rows] = torch.where(known[rows], slope[rows] + math.pi * signs * turn.T, 0)
+            to_bits[rows] = torch.where(known[rows], slope[rows] + math.pi * solved.signs * turn.T, 0)
         return products, to_bits

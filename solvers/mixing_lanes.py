@@ -16,7 +16,7 @@ from typing import Any
 
 from numba import njit
 
-from .simd import KERNEL, REGISTERS, Register, Unit, emitted
+from .simd import KERNEL, REGISTERS, Register, Unit, clear, emitted
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
 COSINE = tuple((-1) ** i * math.pi ** (2 * i) / math.factorial(2 * i) for i in range(12))
@@ -243,12 +243,6 @@ def read(
             answer = (along.times_plus(along, square) > zero).where(answer, nothing)
             (bit,), (here,) = unit.load_row(bits, column, 1), unit.load_row(known, column, 1)
             unit.store_row(bits, column, [(here > zero).where(bit, answer)])
-
-
-@emitted
-def clear(unit: Unit, data: Any, count: Any) -> None:
-    """Zeros into the first `count` numbers of an array: less to compile than an assignment."""
-    unit.clear(data, count)
 
 
 @njit(**KERNEL)

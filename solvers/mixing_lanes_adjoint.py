@@ -7,8 +7,8 @@ from typing import Any
 
 from numba import njit
 
-from .mixing_lanes import clear, embed, gather, keep, pick, pulls
-from .simd import KERNEL, Register, Unit, emitted
+from .mixing_lanes import embed, gather, keep, pick, pulls
+from .simd import KERNEL, Register, Unit, clear, emitted
 
 
 @emitted

@@ -80,7 +80,7 @@ def solve(clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: Swee
             rows, vectors, free, size, enough = (part[left] for part in (rows, vectors, free, size, enough))
         if not len(rows):
             break
-    completed = torch.where(sound[:, None], _read(result[:, 1 : 1 + bits.shape[1]]), math.nan)
+    completed = torch.where(sound[:, None], read(result[:, 1 : 1 + bits.shape[1]]), math.nan)
     return torch.where(known, bits, completed), Solved(fixed, start, result, norms, taken, converged)
 
 
@@ -188,7 +188,7 @@ def _embed(value: Numbers, fixed: Fixed, start: Start) -> Vectors:
     return torch.where(fixed.unsqueeze(-1), held, start)
 
 
-def _read(vectors: Vectors) -> Bits:
+def read(vectors: Vectors) -> Bits:
     """The angle to the negated truth (1, 0 …), in half turns.
 
     By tan(θ/2) = sin θ/(1 + cos θ), whose digits near 0 and 1 an arc cosine would lose; and atan, because

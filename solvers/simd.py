@@ -4,7 +4,7 @@ A kernel that is written with these builds LLVM instructions when numba compiles
 later. Loops over registers are unrolled by Python, loops over memory become loops.
 
 Compiled kernels are kept on disk, and numba looks only at a kernel's own file for changes: whoever changes
-this one has to touch theirs.
+this one, or what a kernel takes from another file, has to touch theirs.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -19,9 +19,9 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-# Options of what is compiled: a kernel is called from Python, a part of one needs no wrapper for that.
+# Options of kernels. A part of one is `emitted`, not compiled by itself: numba would compile it twice, alone
+# and inside, and would make most of its code for indices that could be negative.
 KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-PART: dict[str, Any] = {**KERNEL, "no_cpython_wrapper": True}
 
 CHAINS = 6  # of additions in a sum of registers: an addition takes 4 cycles, and two can start in each
 
@@ -274,3 +274,9 @@ def emitted(emit: Callable[..., None]) -> Callable[..., Any]:
     names = ["typing_context", *list(signature(emit).parameters)[1:]]
     define.__signature__ = Signature([Parameter(n, Parameter.POSITIONAL_OR_KEYWORD) for n in names])
     return intrinsic(define)
+
+
+@emitted
+def clear(unit: Unit, data: Any, count: Any) -> None:
+    """Zeros into the first `count` numbers of an array: less to compile than an assignment."""
+    unit.clear(data, count)
