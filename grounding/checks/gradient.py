@@ -7,13 +7,17 @@ from torch import Tensor, nn
 
 from .differences import Agreement, Bench, agreement_of_beliefs, agreement_of_parameters, bench_of
 from .registry import Registry, Result, SkipCheckError, failed, passed
-from .subject import Sample, Subject, distance, row_losses
+from .subject import FEWEST, Sample, Subject, distance, row_losses
 
 RELATIVE = 0.1  # largest relative error of a gradient
 RELATIVE_EXACT = 1e-4  # the same for solvers that claim to be exact
 COSINE = 0.99
 COARSE_COSINE = 0.9  # with the settings a solver is used with
 STEP_LENGTHS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # of a step along the gradient, in its own norm
+FOLLOWED = 12  # steps along a surrogate gradient
+FOLLOWED_CELLS = 10_000  # beliefs in the sample that takes them, or `FEWEST` rows
+BELIEF_STEP = 1.0  # of the logits of one row, in nats
+PARAMETER_RATE = 1e-2  # of Adam
 
 
 PART: Registry[Subject] = Registry("contract")
@@ -140,7 +144,7 @@ def check_gradient_beliefs(subject: Subject) -> Result:
     between another function.
 
     Remedy: Derive the backward pass again and compare it with `torch.autograd.gradcheck` on a small problem;
-    if it is meant to differ (straight-through, sampling), declare `surrogate = True`.
+    if it is meant to differ (straight-through, sampling), declare `surrogate = True`, which is checked.
 
     Source: Wang et al. 2019, arXiv:1905.12149, and their public code.
     """
@@ -158,7 +162,7 @@ def check_gradient_parameters(subject: Subject) -> Result:
     Failure: the reason names the worst tensor, the figure is its relative error.
 
     Remedy: Derive the backward pass again and compare it with `torch.autograd.gradcheck` on a small problem;
-    if it is meant to differ (straight-through, sampling), declare `surrogate = True`.
+    if it is meant to differ (straight-through, sampling), declare `surrogate = True`, which is checked.
     """
     bench = _differentiable(subject)
     if not any(p.requires_grad for p in bench.solver.parameters()):
@@ -195,6 +199,75 @@ def check_gradient_settings(subject: Subject) -> Result:
         if cosine >= COARSE_COSINE
         else failed(told, cosine, COARSE_COSINE)
     )
+
+
+@PART.check("surrogate", needs=["reach"])
+def check_surrogate(subject: Subject) -> Result:
+    """A solver that declares `surrogate = True` needs to, and following its gradient still lowers the loss.
+
+    The declaration lets a solver off finite differences and the small step downhill, which a loss that is
+    flat between jumps cannot pass; a sign error could hide behind it. So on 16 to 64 puzzles the beliefs at
+    the givens go a dozen steps of one nat down the gradient, then as many up; and the parameters, by Adam.
+
+    Failure: the loss does not fall, or falls as much the other way; the figure is the larger of both, and not
+    below 0. Or the gradient is that of finite differences after all.
+
+    Remedy: Turn the sign of the backward pass; or take the declaration out, and pass the other checks.
+
+    Source: Vlastelica et al. 2020, arXiv:1912.02175; Bengio et al. 2013, arXiv:1308.3432 (straight-through).
+    """
+    if not subject.surrogate:
+        raise SkipCheckError("the solver does not declare a surrogate gradient")
+    bench = bench_of(subject, precise=False)
+    learns = any(p.requires_grad for p in bench.solver.parameters())
+    found = {"the beliefs": agreement_of_beliefs(bench, RELATIVE)}
+    if learns:
+        found |= agreement_of_parameters(bench, RELATIVE)
+    if all(each.relative <= RELATIVE and each.cosine >= COSINE for each in found.values()):
+        return failed("the gradient is that of finite differences: nothing has to be declared")
+    rows = min(4 * FEWEST, FOLLOWED_CELLS // subject.problem.legal.size)
+    sample = subject.sample(max(FEWEST, rows), seed=3)
+    followed = {
+        "the beliefs": _followed_by_beliefs,
+        **({"the parameters": _followed_by_parameters} if learns else {}),
+    }
+    told: list[str] = []
+    figures: list[float] = []
+    for name, follow in followed.items():
+        down, up = (follow(subject.solver(), sample, sign) for sign in (1.0, -1.0))
+        figures += [down, down - up]
+        told.append(f"{down:+.3g} down the gradient of {name}, {up:+.3g} up")
+    reason = f"in {FOLLOWED} steps the loss moves by {'; '.join(told)}"
+    largest = max(figures)
+    falls = all(figure < 0 for figure in figures)  # NaN does not
+    return passed(reason, largest, 0.0) if falls else failed(reason, largest, 0.0)
+
+
+def _followed_by_beliefs(solver: nn.Module, sample: Sample, sign: float) -> float:
+    """How the mean loss has changed after some steps of the beliefs of each row."""
+    # Every legal symbol of a given has some belief; elsewhere the logits stand for nothing.
+    logits = sample.beliefs.clamp_min(torch.finfo(sample.beliefs.dtype).tiny).log()
+    losses: list[Tensor] = []
+    for _ in range(FOLLOWED + 1):
+        logits.requires_grad_()
+        seen = torch.where(sample.given.unsqueeze(-1), logits.softmax(-1), sample.beliefs)
+        losses.append(row_losses(solver, Sample(seen, sample.given, sample.answer)))
+        (slope,) = torch.autograd.grad(losses[-1].sum(), [logits])
+        norm = slope.flatten(1).norm(dim=1).clamp_min(1e-30).view(-1, 1, 1)
+        logits = (logits - sign * BELIEF_STEP * slope / norm).detach()
+    return float((losses[-1] - losses[0]).detach().double().mean())
+
+
+def _followed_by_parameters(solver: nn.Module, sample: Sample, sign: float) -> float:
+    """How the mean loss has changed after some steps of the parameters."""
+    optimizer = torch.optim.Adam(solver.parameters(), lr=PARAMETER_RATE, maximize=sign < 0)
+    losses: list[Tensor] = []
+    for _ in range(FOLLOWED + 1):
+        losses.append(row_losses(solver, sample))
+        optimizer.zero_grad()
+        losses[-1].mean().backward()
+        optimizer.step()
+    return float((losses[-1] - losses[0]).detach().double().mean())
 
 
 def _differentiable(subject: Subject, *, precise: bool = True) -> Bench:

@@ -30,6 +30,7 @@ UNTRAINED = (
     "contract/gradient-beliefs",
     "contract/gradient-parameters",
     "contract/gradient-settings",
+    "contract/surrogate",
     "leak/labels",
     "leak/images",
     "leak/echo",

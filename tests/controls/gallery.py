@@ -423,6 +423,32 @@ class WrongForParameters(Broken):
         )  # 0, with a gradient
 
 
+class HidesItsSignBehindASurrogate(Broken):
+    """Uphill; and the declaration lets it off every other check of its gradient."""
+
+    surrogate: ClassVar = True
+    caught_by: ClassVar = {"contract/surrogate"}
+
+    def forward(self, beliefs, given):
+        return super().forward(WrongGradient.apply(beliefs, -1.0, False), given)
+
+
+class HidesItsParametersBehindASurrogate(Broken):
+    """Downhill by the beliefs, uphill by the parameters."""
+
+    surrogate: ClassVar = True
+    caught_by: ClassVar = {"contract/surrogate"}
+
+    def loss(self, beliefs, given, answer):
+        learned = super().loss(beliefs.detach(), given, answer)
+        return super().loss(beliefs, given, answer) - 2 * (learned - learned.detach())
+
+
+class DeclaresASurrogateForNothing(Broken):
+    surrogate: ClassVar = True
+    caught_by: ClassVar = {"contract/surrogate"}
+
+
 class ExplodesWhereCertain(Broken):
     """1 / sin(πz), as in the public SATNet code, at beliefs of 0 and 1."""
 

@@ -15,7 +15,9 @@ from groundcheck.grounding.checks.gradient import (
     check_gradient_beliefs,
     check_gradient_parameters,
     check_gradient_settings,
+    check_surrogate,
 )
+from groundcheck.grounding.checks.registry import SkipCheckError
 from groundcheck.grounding.checks.subject import Subject
 from groundcheck.solvers.neural import MLP
 
@@ -131,3 +133,61 @@ def test_a_solver_for_one_problem_alone_is_examined_on_that() -> None:
     assert bench.sample.beliefs.shape[1:] == (2, 4)
     assert bench.sample.beliefs.dtype == torch.float64
     assert check_gradient_parameters(Subject(SolverSpec.of(OnlyMapping), TINY)).status == "pass"
+
+
+class Leaning(nn.Module):
+    """Hard decisions about a bias and the image; the gradient of either can be turned, or lost."""
+
+    surrogate: ClassVar = True
+    of_beliefs: ClassVar = 1.0
+    of_bias: ClassVar = 1.0
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.eye(problem.symbols)[0] / 20)  # prefers 0
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        bias = 10 * self.bias.to(beliefs)
+        soft = self.of_beliefs * beliefs[:, :1] + self.of_bias * bias
+        hard = nn.functional.one_hot((beliefs[:, :1] + bias).argmax(-1), beliefs.shape[-1])
+        answered = (hard + soft - soft.detach()).expand_as(beliefs)
+        return torch.where(given.unsqueeze(-1), beliefs, answered)
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(5 * self(beliefs, given)[:, 1], answer[:, 1], reduction="none")
+
+
+@pytest.mark.parametrize(
+    ("of_beliefs", "of_bias", "status"), [(1, 1, "pass"), (-1, 1, "fail"), (1, -1, "fail"), (0, 1, "fail")]
+)
+def test_a_surrogate_gradient_leads_downhill(of_beliefs: float, of_bias: float, status: str) -> None:
+    turned = type("Turned", (Leaning,), {"of_beliefs": float(of_beliefs), "of_bias": float(of_bias)})
+    result = check_surrogate(Subject(SolverSpec.of(turned), TINY))
+    assert result.status == status, result.reason
+    assert result.bound == 0
+    assert result.figure is not None
+    assert (result.figure < 0) == (status == "pass")
+    assert result.reason.startswith("in 12 steps the loss moves by ")
+    assert "the gradient of the beliefs" in result.reason
+    assert "the gradient of the parameters" in result.reason
+
+
+def test_a_loss_that_is_no_number_in_the_end_is_no_lower() -> None:
+    class Breaking(Leaning):
+        def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+            lost = torch.where(self.bias[0] < 0.04, torch.nan, 0.0)
+            return super().loss(beliefs, given, answer) + lost
+
+    result = check_surrogate(Subject(SolverSpec.of(Breaking), TINY))
+    assert result.status == "fail", result.reason
+
+
+def test_a_true_gradient_is_no_surrogate() -> None:
+    class True_(MLP):
+        surrogate: ClassVar = True
+
+    result = check_surrogate(Subject(SolverSpec.of(True_), TINY))
+    assert (result.status, result.figure) == ("fail", None)
+    assert "nothing has to be declared" in result.reason
+    with pytest.raises(SkipCheckError):
+        check_surrogate(Subject(SolverSpec.of(MLP), TINY))
