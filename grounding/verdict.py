@@ -178,7 +178,7 @@ def _named(verdict: Verdict, outcomes: Sequence[Outcome], *, rules_given: bool) 
 def _open(verdict: Verdict, identified: Sequence[Identifiability]) -> str:
     """What the training puzzles of the seed with most relabellings leave open, if it explains the verdict."""
     most = max(identified, key=lambda found: found.count, default=None)
-    if most is None or most.unique or verdict not in ("SHORTCUT", "GROUNDED"):
+    if most is None or most.unique or verdict not in ("SHORTCUT", "GROUNDED", "UNGROUNDED"):
         return ""
     return f"; {most.sentence}"
 
@@ -210,4 +210,6 @@ def _reason(
     suffix += f"; {unsolved:.0%} of the puzzles were left unsolved" if unsolved else ""
     if verdict == "INCONCLUSIVE":
         suffix += f"; {len(seeds)} seeds do not decide"
+    if len(kinds := Counter(seed for seed in seeds if seed != "GROUNDED")) > 1:
+        suffix += f"; seeds differ: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}"
     return f"{answers}, {reads}{suffix}"

@@ -156,6 +156,19 @@ def test_the_reason_tells_what_the_puzzles_leave_open() -> None:
     assert leaky.reason == "it leaks"
 
 
+def test_relabellings_that_are_left_open_are_told_whatever_name_the_failure_has() -> None:
+    for seeds, verdict in (([0.0, 0.0], "UNGROUNDED"), ([0.9, 0.0], "UNGROUNDED"), ([0.9, 0.9], "SHORTCUT")):
+        found = told(
+            *(replace(outcome(task, 0.1), seed=n) for n, task in enumerate(seeds)), identified={0: BOTH}
+        )
+        assert found.verdict == verdict
+        assert "2 relabellings fit all 10" in found.reason
+        told_apart = "; seeds differ: 1 SHORTCUT, 1 UNGROUNDED" in found.reason
+        assert told_apart == (seeds[0] != seeds[1])
+    assert "relabellings" not in told(READS, READS, identified={0: BOTH}).reason
+    assert "seeds differ" not in told(GOOD, GOOD, READS, READS).reason
+
+
 def told(*outcomes: Outcome, ceilings: list[Outcome] | None = None, **options: object) -> Judgement:
     best = [CEILING] * len(outcomes) if ceilings is None else ceilings
     return judge(outcomes, best, SequentialTest(), **{"rules_given": False, **options})
