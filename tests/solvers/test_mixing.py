@@ -115,7 +115,7 @@ def test_a_chain_needs_three_bits_and_two_to_fold(bits, length):
 @needs_numba
 @pytest.mark.parametrize("bits", [20, 90])
 def test_threads_change_nothing_but_the_sum_over_the_batch(bits, monkeypatch):
-    monkeypatch.setattr(sys.modules["groundcheck.solvers.mixing_compiled"], "SINGLE", 0)
+    monkeypatch.setattr(sys.modules["groundcheck.solvers.workspace"], "SINGLE", 0)
     layer = MixingLayer(bits, m=12, generator=torch.Generator().manual_seed(0))
     rng = torch.Generator().manual_seed(1)
     values = torch.rand(40, bits, generator=rng)
