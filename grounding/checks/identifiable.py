@@ -163,7 +163,9 @@ class _Search:
                 frozenset(frozenset(image.get(y, y) for y in known) for known in homes.get(side, ()))
                 for side in (x, -x)
             )
-            image[x] = by_home.get((one, other), 0)
+            if (one, other) not in by_home:
+                return False
+            image[x] = by_home[one, other]
         return {frozenset(image.get(x, x) for x in clause) for clause in clauses} == clauses
 
     def count(self, most: int) -> Identifiability:

@@ -105,6 +105,7 @@ def test_an_image_is_a_symmetry_only_if_it_keeps_the_clauses() -> None:
     rng = np.random.default_rng(0)
     assert graph.match(1, 3, rng) == {1: 3, 2: 2, 3: 1}
     assert graph.match(1, 2, rng) is None
+    assert Graph([(1, -2), (3,)]).match(1, 2, rng) is None  # though what is apart from both stays
     assert Graph([(-1, 2), (1, -2)]).match(1, 2, rng) == {1: 2, 2: 1}
 
 

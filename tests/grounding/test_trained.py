@@ -95,7 +95,8 @@ def test_means_are_taken_over_seeds() -> None:
     checks = found(outcomes)
     assert checks["reasoning"].figure == pytest.approx(0.4)
     assert checks["ceiling"].figure == pytest.approx(0.9)
-    assert (checks["baseline"].status, checks["baseline"].figure) == ("inconclusive", 0.0)
+    baseline = checks["baseline"]
+    assert (baseline.status, baseline.figure, baseline.bound) == ("inconclusive", 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("read", "status"), [(0.5, "pass"), (0.49, "inconclusive"), (None, "inconclusive")])
