@@ -105,7 +105,7 @@ def score(
     `validation` and `test` are the confusion matrices of images; None where no images were seen.
     """
     right, unsolved = answered_right(completion, given, solution)
-    solved, read = right.all(-1), read_right.all(-1)
+    solved, read = right.all(axis=1), read_right.all(axis=1)
     scores = Scores(
         task=float(solved.mean()),
         board=float((solved & read).mean()),
@@ -134,8 +134,9 @@ def answered_right(
     solution: Int[np.ndarray, "puzzles variables"],
 ) -> tuple[Bool[np.ndarray, "puzzles variables"], Bool[np.ndarray, " puzzles"]]:
     """Which queries are answered right, true at the givens; and which puzzles were left unsolved."""
-    unsolved = np.any(np.isnan(completion).any(-1) & ~given, axis=-1)
-    return ((completion.argmax(-1) == solution) & ~unsolved[:, None]) | given, unsolved
+    unsolved = np.any(np.isnan(completion).any(-1) & ~given, axis=1)
+    answered: Int[np.ndarray, "puzzles variables"] = completion.argmax(-1)
+    return ((answered == solution) & ~unsolved[:, None]) | given, unsolved
 
 
 def board_intervals(
@@ -152,11 +153,11 @@ def board_intervals(
     and `aligned` are of images as the puzzles show them, where one may be seen more than once.
     """
     right, _ = answered_right(completion, given, solution)
-    solved: Any = right.all(-1, keepdims=True)
+    solved: Any = right.all(axis=1, keepdims=True)
     whole = np.ones_like(solved)
     intervals = {"task": _over_puzzles(solved, whole), "cell": _over_puzzles(right, ~given)}
     if "raw" in read:
-        seen: Any = (read["raw"] | ~shown).all(-1, keepdims=True)
+        seen: Any = (read["raw"] | ~shown).all(axis=1, keepdims=True)
         intervals["board"] = _over_puzzles(solved & seen, whole)
     return intervals | {name: _over_puzzles(hits, shown) for name, hits in read.items()}
 

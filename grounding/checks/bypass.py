@@ -155,7 +155,7 @@ def _determined(
             known = problem.assumptions(facts[row].tolist())
             if not solver.solve(assumptions=known):
                 continue
-            held = {literal for literal in solver.get_model() or [] if literal > 0}
+            held = set(solver.get_model() or [])
             free += 1
             answer = np.zeros_like(facts[row])
             chosen: list[int] = []

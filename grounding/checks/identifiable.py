@@ -100,15 +100,14 @@ class _Search:
         Only where the same variables are shown in every puzzle, so that answers are not renamed with them.
         Two generators of all permutations are tried on the clauses.
         """
-        shown = self.shown.any(axis=0)
-        if (self.shown != shown).any() or any(
-            self.problem.domains[v] != self.symbols for v in np.flatnonzero(shown)
-        ):
+        where = self.shown.any(axis=0)
+        shown: list[int] = np.flatnonzero(where).tolist()
+        if (self.shown != where).any() or any(self.problem.domains[v] != self.symbols for v in shown):
             return False
         joint = self._joint_clauses()
         swap = [1, 0, *range(2, self.symbols)]
         cycle = [*range(1, self.symbols), 0]
-        return joint is not None and all(self._keeps(joint, renaming) for renaming in (swap, cycle))
+        return joint is not None and all(self._keeps(joint, shown, renaming) for renaming in (swap, cycle))
 
     def _joint_clauses(self) -> set[frozenset[int]] | None:
         """The rules without those about one variable alone, which say that it takes one of its symbols.
@@ -145,10 +144,10 @@ class _Search:
     def _auxiliary(self, literal: int) -> bool:
         return abs(literal) > self.problem.indicators
 
-    def _keeps(self, clauses: set[frozenset[int]], renaming: list[int]) -> bool:
+    def _keeps(self, clauses: set[frozenset[int]], shown: list[int], renaming: list[int]) -> bool:
         """Whether the clauses are mapped to themselves; auxiliary variables go where their clauses go."""
         image: dict[int, int] = {}
-        for v in np.flatnonzero(self.shown.any(axis=0)).tolist():
+        for v in shown:
             for symbol, other in enumerate(renaming):
                 one, two = self.problem.literal(v, symbol), self.problem.literal(v, other)
                 image[one], image[-one] = two, -two

@@ -132,6 +132,8 @@ def test_simulated_suites_are_those_that_are_stopped_one_by_one(rate: float, mos
     assert found.rejected == decisions.count("reject") / suites
     assert found.undecided == pytest.approx(decisions.count("undecided") / suites)
     assert found.seeds == pytest.approx(np.mean([number for _, number in ends]))
+    if most == 12:  # as many as `check` runs, unless it is told otherwise
+        assert measure_error_rates(test, rate, suites=suites, seed=4) == found
 
 
 def test_the_log_ratio_is_that_of_the_likelihoods() -> None:
