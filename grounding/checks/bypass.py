@@ -125,7 +125,7 @@ def _right(
     solution: Int[np.ndarray, "puzzles variables"],
 ) -> Bool[np.ndarray, " puzzles"]:
     right, _ = answered_right(completion, given, solution)
-    return right.all(axis=1)
+    return np.all(right, axis=1)
 
 
 def _allowed(problem: Problem, facts: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:

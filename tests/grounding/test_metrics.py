@@ -88,6 +88,7 @@ def test_what_is_returned_at_the_givens_is_never_scored(board: dict) -> None:
 def test_without_images_there_is_no_grounding_to_score(board: dict) -> None:
     scores = score(**board)
     assert (scores.raw, scores.aligned, scores.collapse, scores.confusion) == (None, None, None, None)
+    assert scores.images == 0
     images = np.eye(2, dtype=np.int64)
     assert score(**board, validation=images) == score(**board, test=images) == scores
 

@@ -102,7 +102,7 @@ def test_means_are_taken_over_seeds() -> None:
 @pytest.mark.parametrize(("read", "status"), [(0.5, "pass"), (0.49, "inconclusive"), (None, "inconclusive")])
 def test_a_ceiling_that_reads_little_says_little(read: float | None, status: str) -> None:
     ceiling = found([outcome("ceiling", 0.9, read)])["ceiling"]
-    assert (ceiling.status, ceiling.figure) == (status, read or 0.0)
+    assert (ceiling.status, ceiling.figure, ceiling.bound) == (status, read or 0.0, 0.5)
 
 
 def test_seen_as_symbols_reasoning_alone_is_asked_for() -> None:

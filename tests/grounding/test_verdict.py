@@ -160,6 +160,11 @@ def test_the_reason_tells_what_the_puzzles_leave_open() -> None:
     assert "fit all" not in shortcut
     unfinished = open_to([[1, 1], [1, 1]], 7, complete=False)
     assert "at least 7 relabellings fit all 10" in judged_with({0: IDENTITY, 1: unfinished})[1]
+    open_to_all = judge(
+        [swapped(0)] * 6, [CEILING] * 6, SequentialTest(), rules_given=True, identified={0: BOTH}
+    )
+    assert open_to_all.verdict == "GROUNDED"
+    assert "2 relabellings fit all 10" in open_to_all.reason
     leaky = judge(
         [swapped(0)], [CEILING], SequentialTest(), rules_given=True, leak="it leaks", identified={0: BOTH}
     )
