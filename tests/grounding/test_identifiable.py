@@ -135,6 +135,7 @@ ALIKE, DIFFERENT = np.eye(3, dtype=bool), ~np.eye(3, dtype=bool)
     [
         (ALIKE, (), 27, 5),  # any map; a class tells which symbols are read alike
         (DIFFERENT, (), 6, 1),
+        (DIFFERENT[:2, :2], (), 2, 1),
         (DIFFERENT, ((0, 0),), 2, 2),  # 0 is not read off the first image: 1 and 2 may be exchanged
         (DIFFERENT, ((1, 2),), 2, 2),
         (DIFFERENT, ((0, 0), (1, 2)), 1, 1),
@@ -145,12 +146,15 @@ ALIKE, DIFFERENT = np.eye(3, dtype=bool), ~np.eye(3, dtype=bool)
 def test_renamings_are_counted_as_one_where_the_rules_are_the_same_under_all_of_them(
     table: np.ndarray, never: tuple[tuple[int, int], ...], count: int, classes: int
 ) -> None:
-    task = Listed(table=table, symbols=3, never=never)
+    task = Listed(table=table, symbols=len(table), never=never)
     worlds = np.argwhere(task.allowed)
     drawn = task.puzzles(worlds, np.ones_like(worlds, dtype=bool))
-    assert len(by_hand(task, drawn)) == count
+    expected = by_hand(task, drawn)
+    assert len(expected) == count
     found = count_relabellings(task, drawn, most=classes + 1)
     assert (found.count, found.complete) == (count, True)
+    assert set(found.examples) <= expected - {tuple(range(len(table)))}
+    assert found.unique == (found.examples == ())
 
 
 def test_one_class_of_renamings_is_one_that_was_found() -> None:
