@@ -191,7 +191,7 @@ class _Search:
                 if len(examples) < SHOWN_MAPS and relabelling != tuple(range(self.symbols)):
                     examples.append(relabelling)
                 solver.add_clause([-self.variable(true, read) for true, read in enumerate(relabelling)])
-        if self.symmetric and not examples and found > 1:
+        if self.symmetric and found and not examples:
             examples.append((1, 0, *range(2, self.symbols)))
         return Identifiability(found, classes < most, possible, tuple(examples), self.total, refinements)
 

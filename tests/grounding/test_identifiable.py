@@ -157,6 +157,13 @@ def test_renamings_are_counted_as_one_where_the_rules_are_the_same_under_all_of_
     assert found.unique == (found.examples == ())
 
 
+def test_puzzles_that_break_the_rules_leave_no_relabelling() -> None:
+    task = Listed(table=DIFFERENT, symbols=3)
+    found = count_relabellings(task, task.puzzles(np.array([[1, 1]]), np.ones((1, 2), dtype=bool)))
+    assert (found.count, found.complete, found.examples, found.fixed) == (0, True, (), [])
+    assert not found.unique
+
+
 def test_one_class_of_renamings_is_one_that_was_found() -> None:
     """All 24 permutations fit, and they are one class: the search ends before its limit of two."""
     task = TASKS.load("visudo")()

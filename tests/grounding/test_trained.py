@@ -52,6 +52,11 @@ def test_what_is_sound_passes_with_its_figures() -> None:
     assert (checks["ceiling"].figure, checks["ceiling"].bound) == (0.9, 0.5)
 
 
+def test_a_task_shows_images_unless_it_is_said_otherwise() -> None:
+    grounding, *_ = check_trained(Trained(judgement("GROUNDED"), GOOD), "mapping")
+    assert (grounding.check, grounding.status) == ("grounding/mapping", "pass")
+
+
 @pytest.mark.parametrize(
     ("verdict", "status"),
     [
