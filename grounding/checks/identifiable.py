@@ -50,10 +50,9 @@ class Identifiability:
         if self.unique:
             return f"the identity is the only relabelling that fits all {self.puzzles:,} training puzzles"
         fixed = ", ".join(map(str, self.fixed)) or "none"
-        return (
-            f"{many} relabellings fit all {self.puzzles:,} training puzzles (fixed symbols: {fixed}), for "
-            f"instance {'; '.join(_written(example) for example in self.examples)}"
-        )
+        told = f"{many} relabellings fit all {self.puzzles:,} training puzzles (fixed symbols: {fixed})"
+        instances = "; ".join(_written(example) for example in self.examples)
+        return f"{told}, for instance {instances}" if instances else told
 
 
 def _written(relabelling: tuple[int, ...]) -> str:

@@ -162,6 +162,7 @@ def test_puzzles_that_break_the_rules_leave_no_relabelling() -> None:
     found = count_relabellings(task, task.puzzles(np.array([[1, 1]]), np.ones((1, 2), dtype=bool)))
     assert (found.count, found.complete, found.examples, found.fixed) == (0, True, (), [])
     assert not found.unique
+    assert found.sentence == "0 relabellings fit all 1 training puzzles (fixed symbols: none)"
 
 
 def test_one_class_of_renamings_is_one_that_was_found() -> None:
