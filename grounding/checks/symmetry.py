@@ -74,7 +74,7 @@ class Graph:
 
         A colour is a hash of what an atom is connected to, so that colours of two markings can be compared.
         """
-        colour = {atom: hash((0, marks.get(atom, 0))) for atom in self.atoms}
+        colour = {atom: marks.get(atom, 0) for atom in self.atoms}
         kinds = 0
         while len(set(colour.values())) != kinds:
             kinds = len(set(colour.values()))
