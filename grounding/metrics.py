@@ -104,8 +104,8 @@ def score(
     `read_right` tells which variables show an image that perception read right (true where none is shown).
     `validation` and `test` are the confusion matrices of images; None where no images were seen.
     """
-    right, unsolved = _answered_right(completion, given, solution)
-    solved, read = right.all(-1), read_right.all(-1)
+    right, unsolved = answered_right(completion, given, solution)
+    solved, read = right.all(axis=1), read_right.all(axis=1)
     scores = Scores(
         task=float(solved.mean()),
         board=float((solved & read).mean()),
@@ -128,14 +128,14 @@ def score(
     )
 
 
-def _answered_right(
+def answered_right(
     completion: Float[np.ndarray, "puzzles variables symbols"],
     given: Bool[np.ndarray, "puzzles variables"],
     solution: Int[np.ndarray, "puzzles variables"],
 ) -> tuple[Bool[np.ndarray, "puzzles variables"], Bool[np.ndarray, " puzzles"]]:
     """Which queries are answered right, true at the givens; and which puzzles were left unsolved."""
-    unsolved = np.any(np.isnan(completion).any(-1) & ~given, axis=-1)
-    answered = np.where(np.isnan(completion), -1.0, completion).argmax(-1)
+    unsolved = np.any(np.isnan(completion).any(-1) & ~given, axis=1)
+    answered: Int[np.ndarray, "puzzles variables"] = completion.argmax(-1)
     return ((answered == solution) & ~unsolved[:, None]) | given, unsolved
 
 
@@ -152,12 +152,12 @@ def board_intervals(
     Cells and images of one puzzle are drawn together, as they depend on each other. The intervals of `raw`
     and `aligned` are of images as the puzzles show them, where one may be seen more than once.
     """
-    right, _ = _answered_right(completion, given, solution)
-    solved: Any = right.all(-1, keepdims=True)
+    right, _ = answered_right(completion, given, solution)
+    solved: Any = right.all(axis=1, keepdims=True)
     whole = np.ones_like(solved)
     intervals = {"task": _over_puzzles(solved, whole), "cell": _over_puzzles(right, ~given)}
     if "raw" in read:
-        seen: Any = (read["raw"] | ~shown).all(-1, keepdims=True)
+        seen: Any = (read["raw"] | ~shown).all(axis=1, keepdims=True)
         intervals["board"] = _over_puzzles(solved & seen, whole)
     return intervals | {name: _over_puzzles(hits, shown) for name, hits in read.items()}
 

@@ -11,6 +11,7 @@ from pysat.solvers import Solver as SatSolver
 from torch import Tensor
 
 from ...datasets.problem import Problem
+from ..metrics import answered_right
 from ..statistics import wilson_interval
 from .registry import Registry, Result, SkipCheckError, failed, passed
 
@@ -123,9 +124,8 @@ def _right(
     given: Bool[np.ndarray, "puzzles variables"],
     solution: Int[np.ndarray, "puzzles variables"],
 ) -> Bool[np.ndarray, " puzzles"]:
-    solved = ~np.isnan(completion).any(-1) | given
-    answered = np.nan_to_num(completion, nan=-1.0).argmax(-1)
-    return (((answered == solution) & solved) | given).all(axis=1)
+    right, _ = answered_right(completion, given, solution)
+    return np.all(right, axis=1)
 
 
 def _allowed(problem: Problem, facts: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
@@ -155,7 +155,7 @@ def _determined(
             known = problem.assumptions(facts[row].tolist())
             if not solver.solve(assumptions=known):
                 continue
-            held = {literal for literal in solver.get_model() or [] if literal > 0}
+            held = set(solver.get_model() or [])
             free += 1
             answer = np.zeros_like(facts[row])
             chosen: list[int] = []

@@ -50,10 +50,9 @@ class Identifiability:
         if self.unique:
             return f"the identity is the only relabelling that fits all {self.puzzles:,} training puzzles"
         fixed = ", ".join(map(str, self.fixed)) or "none"
-        return (
-            f"{many} relabellings fit all {self.puzzles:,} training puzzles (fixed symbols: {fixed}), for "
-            f"instance {'; '.join(_written(example) for example in self.examples)}"
-        )
+        told = f"{many} relabellings fit all {self.puzzles:,} training puzzles (fixed symbols: {fixed})"
+        instances = "; ".join(_written(example) for example in self.examples)
+        return f"{told}, for instance {instances}" if instances else told
 
 
 def _written(relabelling: tuple[int, ...]) -> str:
@@ -100,15 +99,14 @@ class _Search:
         Only where the same variables are shown in every puzzle, so that answers are not renamed with them.
         Two generators of all permutations are tried on the clauses.
         """
-        shown = self.shown.any(axis=0)
-        if (self.shown != shown).any() or any(
-            self.problem.domains[v] != self.symbols for v in np.flatnonzero(shown)
-        ):
+        where = self.shown.any(axis=0)
+        shown: list[int] = np.flatnonzero(where).tolist()
+        if (self.shown != where).any() or any(self.problem.domains[v] != self.symbols for v in shown):
             return False
         joint = self._joint_clauses()
         swap = [1, 0, *range(2, self.symbols)]
         cycle = [*range(1, self.symbols), 0]
-        return joint is not None and all(self._keeps(joint, renaming) for renaming in (swap, cycle))
+        return joint is not None and all(self._keeps(joint, shown, renaming) for renaming in (swap, cycle))
 
     def _joint_clauses(self) -> set[frozenset[int]] | None:
         """The rules without those about one variable alone, which say that it takes one of its symbols.
@@ -145,10 +143,10 @@ class _Search:
     def _auxiliary(self, literal: int) -> bool:
         return abs(literal) > self.problem.indicators
 
-    def _keeps(self, clauses: set[frozenset[int]], renaming: list[int]) -> bool:
+    def _keeps(self, clauses: set[frozenset[int]], shown: list[int], renaming: list[int]) -> bool:
         """Whether the clauses are mapped to themselves; auxiliary variables go where their clauses go."""
         image: dict[int, int] = {}
-        for v in np.flatnonzero(self.shown.any(axis=0)).tolist():
+        for v in shown:
             for symbol, other in enumerate(renaming):
                 one, two = self.problem.literal(v, symbol), self.problem.literal(v, other)
                 image[one], image[-one] = two, -two
@@ -163,7 +161,9 @@ class _Search:
                 frozenset(frozenset(image.get(y, y) for y in known) for known in homes.get(side, ()))
                 for side in (x, -x)
             )
-            image[x] = by_home.get((one, other), 0)
+            if (one, other) not in by_home:
+                return False
+            image[x] = by_home[one, other]
         return {frozenset(image.get(x, x) for x in clause) for clause in clauses} == clauses
 
     def count(self, most: int) -> Identifiability:
@@ -190,7 +190,7 @@ class _Search:
                 if len(examples) < SHOWN_MAPS and relabelling != tuple(range(self.symbols)):
                     examples.append(relabelling)
                 solver.add_clause([-self.variable(true, read) for true, read in enumerate(relabelling)])
-        if self.symmetric and not examples and found > 1:
+        if self.symmetric and found and not examples:
             examples.append((1, 0, *range(2, self.symbols)))
         return Identifiability(found, classes < most, possible, tuple(examples), self.total, refinements)
 

@@ -74,7 +74,7 @@ class Graph:
 
         A colour is a hash of what an atom is connected to, so that colours of two markings can be compared.
         """
-        colour = {atom: hash((0, marks.get(atom, 0))) for atom in self.atoms}
+        colour = {atom: marks.get(atom, 0) for atom in self.atoms}
         kinds = 0
         while len(set(colour.values())) != kinds:
             kinds = len(set(colour.values()))
@@ -92,10 +92,8 @@ class Graph:
         """An image for every atom in which `one` goes to `other`; None where refinement finds a conflict."""
         left, right = {one: 1}, {other: 1}
         while True:
-            classes = _by_colour(self.refine(left)), _by_colour(self.refine(right))
-            if classes[0].keys() != classes[1].keys():
-                return None
-            pairs = [(members, classes[1][colour]) for colour, members in classes[0].items()]
+            classes, images = _by_colour(self.refine(left)), _by_colour(self.refine(right))
+            pairs = [(members, images[colour]) for colour, members in classes.items()]
             if any(len(a) != len(b) for a, b in pairs):
                 return None
             open_ = [(a, b) for a, b in pairs if len(a) > 1]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import Task
 from groundcheck.grounding.checks.bypass import Grounded, Intervention, Interventions, bypass, intervene
@@ -81,6 +82,33 @@ def test_what_a_renaming_leaves_true_may_stay() -> None:
     found = asked.intervened(asked.remembered)
     assert (found.permute.puzzles, found.corrupt.puzzles) == (0, 0)
     assert found.permute.followed == found.permute.determined == len(asked.given)
+
+
+def test_a_symbol_that_a_variable_does_not_take_makes_the_old_answer_wrong() -> None:
+    """c = a + b modulo 3, where a is never 2: renamed, the a that were 1 are 2, which no rule allows."""
+    names, domains = ("a", "b", "c"), (2, 3, 3)
+    frame = Problem(names, domains)
+    solution = np.array([(a, b, (a + b) % 3) for a in range(2) for b in range(3)])
+    clauses = [
+        [-literal for literal in frame.assumptions(world)]
+        for world in np.argwhere(np.ones(domains)).tolist()
+        if world not in solution.tolist()
+    ]
+    given = np.array([[True, True, False]] * 6)
+    remembered = np.eye(3)[solution]
+    found = intervene(
+        make_problem(names, domains, clauses), torch.from_numpy(remembered), given, given, solution,
+        range(3), lambda _: remembered,
+    )  # fmt: skip
+    assert (found.permute.puzzles, found.permute.kept) == (6, 6)
+    assert (found.permute.determined, found.permute.followed) == (3, 0)  # where a was 0 and is 1
+
+
+def test_beliefs_that_carry_a_gradient_are_intervened_on_as_well() -> None:
+    asked = Asked(SMALL)
+    plain = asked.intervened(asked.remembered)
+    asked.beliefs.requires_grad_()
+    assert asked.intervened(asked.remembered) == plain
 
 
 def test_a_single_given_is_corrupted() -> None:
@@ -177,17 +205,23 @@ def test_seeds_are_judged_together() -> None:
     assert (found.status, found.figure, found.bound) == ("pass", 0.45, pytest.approx(0.1 + 0.5 * 0.7))
 
 
-def test_which_answers_must_go_is_what_every_board_there_is_says() -> None:
-    """Beliefs of the board before: known is what both have as givens, at this board's own answers."""
-    asked = Asked(BOARD, puzzles=12)
+@pytest.mark.parametrize(("place", "name"), [(1, "shuffle"), (2, "permute"), (3, "corrupt")])
+def test_which_answers_must_go_is_what_every_board_there_is_says(place: int, name: str) -> None:
+    """Of the beliefs of the board before, only what both have as givens is known to be handed over."""
+    asked, seen = Asked(BOARD, puzzles=12), []
+
+    def answer(beliefs: torch.Tensor) -> np.ndarray:
+        seen.append(beliefs.argmax(-1).numpy())
+        return asked.remembered(beliefs)
+
+    intervened = asked.intervened(answer)
     worlds = np.array([world.tolist() for world in BOARD.problem.solutions()])
-    before = np.roll(asked.solution, 1, axis=0)
-    both = asked.given & np.roll(asked.given, 1, axis=0)
+    known = asked.given & (np.roll(asked.given, 1, axis=0) if name == "shuffle" else True)
     must_go = determined = 0
     for row in range(12):
-        fits = (worlds[:, both[row]] == before[row][both[row]]).all(1)
+        fits = (worlds[:, known[row]] == seen[place][row][known[row]]).all(1)
         query = ~asked.given[row]
         must_go += not (fits & (worlds[:, query] == asked.solution[row][query]).all(1)).any()
         determined += len(np.unique(worlds[fits][:, query], axis=0)) == 1
-    found = asked.intervened(asked.remembered).shuffle
+    found = getattr(intervened, name)
     assert (found.puzzles, found.determined) == (must_go, determined)

@@ -1,12 +1,16 @@
 import itertools
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.datasets.task import Puzzles, Task
+from groundcheck.datasets.task import Layout, Puzzles, Split, Task
 from groundcheck.grounding.checks import identifiable
 from groundcheck.grounding.checks.identifiable import (
     check_identifiable,
@@ -27,6 +31,53 @@ def by_hand(task: Task, puzzles: Puzzles) -> set[tuple[int, ...]]:
         if (read < task.problem.domains).all() and task.verify(read).all():
             fit.add(candidate)
     return fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed(Task):
+    """A task whose rules allow the worlds that a table says, but for symbols that a variable never takes."""
+
+    name: ClassVar[str] = "listed"
+    version: ClassVar[int] = 1
+    source: ClassVar[str] = "this test"
+
+    table: np.ndarray
+    symbols: int  # that images show
+    never: tuple[tuple[int, int], ...] = ()  # pairs (variable, symbol), each a rule of its own
+
+    @cached_property
+    def allowed(self) -> np.ndarray:
+        allowed = self.table.copy()
+        for variable, symbol in self.never:
+            allowed.swapaxes(0, variable)[symbol] = False
+        return allowed
+
+    @cached_property
+    def problem(self) -> Problem:
+        frame = Problem(tuple("abcdef"[: self.table.ndim]), self.table.shape)
+        clauses = [[-x for x in frame.assumptions(world)] for world in np.argwhere(~self.table).tolist()]
+        clauses += [[-frame.literal(*pair)] for pair in self.never]
+        return make_problem(frame.variables, frame.domains, clauses)
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        return tuple(range(self.symbols))
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(1, self.table.ndim, tuple((0, v) for v in range(self.table.ndim)))
+
+    def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
+        del split
+        worlds = np.argwhere(self.allowed)
+        solution = worlds[rng.integers(len(worlds), size=size)]
+        return self.puzzles(solution, (rng.random(solution.shape) < 0.7) & (solution < self.symbols))
+
+    def puzzles(self, solution: np.ndarray, shown: np.ndarray) -> Puzzles:
+        return Puzzles(solution.astype(np.int8), np.ones_like(shown), np.where(shown, 0, -1))
+
+    def verify(self, solution: np.ndarray) -> np.ndarray:
+        return self.allowed[tuple(solution.T)]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +107,97 @@ def test_the_count_is_that_of_trying_every_map(name: str, settings: dict, puzzle
     assert found.unique == (len(expected) == 1)
     assert set(found.examples) <= expected
     assert found.fixed == [s for s in range(len(task.classes)) if {c[s] for c in expected} == {s}]
+
+
+@pytest.mark.parametrize("always", [False, True], ids=["shown_here_and_there", "always_shown"])
+@pytest.mark.parametrize("domains", [(2, 3, 4), (3, 3, 2), (4, 3, 3), (3, 3, 3), (2, 2)])
+def test_any_rules_are_counted_as_by_hand(domains: tuple[int, ...], always: bool) -> None:
+    """Three symbols are shown; variables take fewer, as many or more of them, whatever the rules say."""
+    rng = np.random.default_rng(sum(domains))
+    for _ in range(3):
+        task = Listed(table=rng.random(domains) < 0.6, symbols=3)
+        drawn = task.generate("train", 6, int(rng.integers(100)))
+        if always:
+            drawn = task.puzzles(drawn.solution, np.repeat([(drawn.solution < 3).all(0)], 6, axis=0))
+        expected, found = by_hand(task, drawn), count_relabellings(task, drawn)
+        assert (found.count, found.complete) == (len(expected), True)
+        assert set(found.examples) <= expected
+        assert [set(np.flatnonzero(row)) for row in found.possible] == [
+            set(s) for s in zip(*expected, strict=True)
+        ]
+
+
+ALIKE, DIFFERENT = np.eye(3, dtype=bool), ~np.eye(3, dtype=bool)
+
+
+@pytest.mark.parametrize(
+    ("table", "never", "count", "classes"),
+    [
+        (ALIKE, (), 27, 5),  # any map; a class tells which symbols are read alike
+        (DIFFERENT, (), 6, 1),
+        (DIFFERENT[:2, :2], (), 2, 1),
+        (DIFFERENT, ((0, 0),), 2, 2),  # 0 is not read off the first image: 1 and 2 may be exchanged
+        (DIFFERENT, ((1, 2),), 2, 2),
+        (DIFFERENT, ((0, 0), (1, 2)), 1, 1),
+        (np.roll(ALIKE, 1, axis=1), (), 3, 3),  # b = a + 1 modulo 3: turned, but not exchanged
+        (np.diag([True, True, False]), (), 12, 12),  # 0 and 1 may be exchanged, 2 is never shown
+    ],
+)
+def test_renamings_are_counted_as_one_where_the_rules_are_the_same_under_all_of_them(
+    table: np.ndarray, never: tuple[tuple[int, int], ...], count: int, classes: int
+) -> None:
+    task = Listed(table=table, symbols=len(table), never=never)
+    worlds = np.argwhere(task.allowed)
+    drawn = task.puzzles(worlds, np.ones_like(worlds, dtype=bool))
+    expected = by_hand(task, drawn)
+    assert len(expected) == count
+    found = count_relabellings(task, drawn, most=classes + 1)
+    assert (found.count, found.complete) == (count, True)
+    assert set(found.examples) <= expected - {tuple(range(len(table)))}
+    assert found.unique == (found.examples == ())
+
+
+def test_puzzles_that_break_the_rules_leave_no_relabelling() -> None:
+    task = Listed(table=DIFFERENT, symbols=3)
+    found = count_relabellings(task, task.puzzles(np.array([[1, 1]]), np.ones((1, 2), dtype=bool)))
+    assert (found.count, found.complete, found.examples, found.fixed) == (0, True, (), [])
+    assert not found.unique
+    assert found.sentence == "0 relabellings fit all 1 training puzzles (fixed symbols: none)"
+
+
+def test_one_class_of_renamings_is_one_that_was_found() -> None:
+    """All 24 permutations fit, and they are one class: the search ends before its limit of two."""
+    task = TASKS.load("visudo")()
+    found = count_relabellings(task, task.generate("train", 12, 0), most=2)
+    assert (found.count, found.complete) == (24, True)
+
+
+def test_a_symbol_that_is_told_is_not_one_that_is_shown() -> None:
+    """Two puzzles of one solution: the second shows what the first tells, and leaves one map."""
+    task = Mapping(symbols=2, bijection="identity")
+    solution = np.array([[1, 1], [0, 0], [0, 0], [1, 1]])
+    for rows in itertools.permutations(range(4)):
+        shown = np.array([[False, False], [False, False], [True, False], [True, False]])
+        drawn = Puzzles(solution[list(rows)].astype(np.int8), shown, np.where(shown, 0, -1)[list(rows)])
+        assert count_relabellings(task, drawn).unique
+
+
+def test_the_first_picture_of_a_symbol_is_one_like_any_other() -> None:
+    task = TASKS.load("half")()
+    drawn = task.generate("train", 100, 0)
+    first = Puzzles(drawn.solution, drawn.given, np.minimum(drawn.picture, 0))
+    assert check_relabellings(task, first)[0] == check_relabellings(task, drawn)[0]
+
+
+def test_without_rules_there_is_nothing_to_count_against() -> None:
+    class Lawless(Mapping):
+        @cached_property
+        def problem(self) -> Problem:
+            return super().problem.without_rules()
+
+    task = Lawless(symbols=3)
+    with pytest.raises(ValueError, match="counted against rules, and this problem has none"):
+        count_relabellings(task, task.generate("train", 4, 0))
 
 
 def test_even_odd_leaves_36_maps() -> None:
@@ -125,6 +267,7 @@ def test_one_seed_that_was_not_counted_to_the_end_makes_it_inconclusive() -> Non
     puzzles = task.generate("train", 1, 0)
     few, all_ = count_relabellings(task, puzzles, most=10), count_relabellings(task, puzzles)
     assert check_identifiable([all_]).status == "pass"
+    assert "seeds" not in check_identifiable([all_]).reason
     assert "each of 2 seeds" in check_identifiable([all_, all_]).reason
     found = check_identifiable([all_, few])
     assert (found.status, found.figure) == ("inconclusive", 10.0)

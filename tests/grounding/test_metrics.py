@@ -31,6 +31,10 @@ def test_a_relabelling_is_one_to_one() -> None:
     assert collapse(confusion) == 0.5
 
 
+def test_a_symbol_that_was_read_once_is_one_that_is_predicted() -> None:
+    assert collapse(np.array([[7, 1, 0], [3, 0, 0], [5, 0, 0]])) == pytest.approx(1 / 3)
+
+
 def test_alignment_is_fitted_on_validation_and_scored_on_test() -> None:
     # Validation images suggest an exchange that the test images refute.
     exchange, straight = np.array([[0, 9], [9, 0]]), np.array([[8, 0], [0, 8]])
@@ -84,6 +88,8 @@ def test_what_is_returned_at_the_givens_is_never_scored(board: dict) -> None:
 def test_without_images_there_is_no_grounding_to_score(board: dict) -> None:
     scores = score(**board)
     assert (scores.raw, scores.aligned, scores.collapse, scores.confusion) == (None, None, None, None)
+    images = np.eye(2, dtype=np.int64)
+    assert score(**board, validation=images) == score(**board, test=images) == scores
 
 
 def test_what_puzzles_leave_open_counts_as_read() -> None:
@@ -133,6 +139,7 @@ def test_intervals_come_back_from_a_record() -> None:
     assert Scores.from_dict({**vars(scores), "intervals": {"task": [0.4, 1.0]}}) == scores
     before = {name: value for name, value in vars(scores).items() if name != "intervals"}
     assert Scores.from_dict(before).intervals == {}
+    assert Scores.from_dict(before).images == 0
 
 
 def test_a_single_symbol_that_is_no_number_leaves_its_puzzle_unsolved(board: dict) -> None:

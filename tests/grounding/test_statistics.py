@@ -132,6 +132,8 @@ def test_simulated_suites_are_those_that_are_stopped_one_by_one(rate: float, mos
     assert found.rejected == decisions.count("reject") / suites
     assert found.undecided == pytest.approx(decisions.count("undecided") / suites)
     assert found.seeds == pytest.approx(np.mean([number for _, number in ends]))
+    if most == 12:  # as many as `check` runs, unless it is told otherwise
+        assert measure_error_rates(test, rate, suites=suites, seed=4) == found
 
 
 def test_the_log_ratio_is_that_of_the_likelihoods() -> None:
@@ -145,6 +147,8 @@ def test_bounds_are_wald_s() -> None:
     assert [test.decide(k, 0) for k in range(3)] == ["undecided", "undecided", "accept"]
     assert [test.decide(0, k) for k in range(3)] == ["undecided", "undecided", "reject"]
     assert test.decide(1, 1) == "undecided"
+    assert SequentialTest(p0=0.375, p1=0.75, alpha=0.375, beta=0.25).decide(1, 0) == "accept"  # both are 2
+    assert SequentialTest(p0=0.5, p1=0.75, alpha=0.25, beta=0.375).decide(0, 1) == "reject"  # both are 1/2
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,13 @@ def test_rules_without_symmetry_have_none() -> None:
         assert {moved(problem, each, world) for world in worlds} == worlds
 
 
+def test_where_no_two_literals_are_alike_nothing_is_tried() -> None:
+    """a is 0, and a or b is 0: every literal stands in clauses that no other stands in."""
+    frame = Problem(("a", "b"), (2, 2))
+    clauses = [[frame.literal(0, 0)], [frame.literal(0, 0), frame.literal(1, 0)]]
+    assert find_symmetries(make_problem(("a", "b"), (2, 2), clauses), 4) == []
+
+
 def test_symbols_that_a_variable_does_not_take_go_along() -> None:
     """Two variables of two symbols beside one of three: what stands for no symbol must stay so."""
     names, domains = ("a", "b", "c"), (2, 2, 3)
@@ -105,6 +112,7 @@ def test_an_image_is_a_symmetry_only_if_it_keeps_the_clauses() -> None:
     rng = np.random.default_rng(0)
     assert graph.match(1, 3, rng) == {1: 3, 2: 2, 3: 1}
     assert graph.match(1, 2, rng) is None
+    assert Graph([(1, -2), (3,)]).match(1, 2, rng) is None  # though what is apart from both stays
     assert Graph([(-1, 2), (1, -2)]).match(1, 2, rng) == {1: 2, 2: 1}
 
 

@@ -52,6 +52,11 @@ def test_what_is_sound_passes_with_its_figures() -> None:
     assert (checks["ceiling"].figure, checks["ceiling"].bound) == (0.9, 0.5)
 
 
+def test_a_task_shows_images_unless_it_is_said_otherwise() -> None:
+    grounding, *_ = check_trained(Trained(judgement("GROUNDED"), GOOD), "mapping")
+    assert (grounding.check, grounding.status) == ("grounding/mapping", "pass")
+
+
 @pytest.mark.parametrize(
     ("verdict", "status"),
     [
@@ -95,13 +100,14 @@ def test_means_are_taken_over_seeds() -> None:
     checks = found(outcomes)
     assert checks["reasoning"].figure == pytest.approx(0.4)
     assert checks["ceiling"].figure == pytest.approx(0.9)
-    assert (checks["baseline"].status, checks["baseline"].figure) == ("inconclusive", 0.0)
+    baseline = checks["baseline"]
+    assert (baseline.status, baseline.figure, baseline.bound) == ("inconclusive", 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("read", "status"), [(0.5, "pass"), (0.49, "inconclusive"), (None, "inconclusive")])
 def test_a_ceiling_that_reads_little_says_little(read: float | None, status: str) -> None:
     ceiling = found([outcome("ceiling", 0.9, read)])["ceiling"]
-    assert (ceiling.status, ceiling.figure) == (status, read or 0.0)
+    assert (ceiling.status, ceiling.figure, ceiling.bound) == (status, read or 0.0, 0.5)
 
 
 def test_seen_as_symbols_reasoning_alone_is_asked_for() -> None:

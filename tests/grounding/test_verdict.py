@@ -10,6 +10,7 @@ from groundcheck.grounding.trial import Outcome, Role
 from groundcheck.grounding.verdict import (
     REASONS_ON_SYMBOLS,
     REMEDIES,
+    Bars,
     Judgement,
     Verdict,
     bars,
@@ -59,6 +60,11 @@ def test_the_table_of_verdicts(
     assert seed_verdict(outcome(task, aligned, raw), bars(CEILING), rules_given=rules_given) == verdict
 
 
+@pytest.mark.parametrize("rules_given", [True, False])
+def test_what_reaches_its_bar_exactly_is_high(rules_given: bool) -> None:
+    assert seed_verdict(outcome(0.5, 0.75), Bars(0.5, 0.75), rules_given=rules_given) == "GROUNDED"
+
+
 def test_a_broken_trial_is_an_error_and_a_broken_ceiling_decides_nothing() -> None:
     assert seed_verdict(BROKEN, bars(CEILING), rules_given=False) == "ERROR"
     assert bars(BROKEN) is None
@@ -101,6 +107,10 @@ def test_the_reason_says_why_low_raw_grounding_does_not_count() -> None:
     given = judge(renamed, [CEILING] * 6, SequentialTest(), rules_given=True)
     assert given.verdict == "SHORTCUT"
     assert "numbered" not in given.reason
+    some = judge([GOOD] * 5 + renamed[:1], [CEILING] * 6, SequentialTest(), rules_given=False)
+    assert "only aligned counts" in some.reason
+    named = judge([GOOD] * 6, [CEILING] * 6, SequentialTest(), rules_given=False)
+    assert "only aligned counts" not in named.reason
 
 
 def test_the_reason_tells_the_figures_and_the_error() -> None:
@@ -150,6 +160,11 @@ def test_the_reason_tells_what_the_puzzles_leave_open() -> None:
     assert "fit all" not in shortcut
     unfinished = open_to([[1, 1], [1, 1]], 7, complete=False)
     assert "at least 7 relabellings fit all 10" in judged_with({0: IDENTITY, 1: unfinished})[1]
+    open_to_all = judge(
+        [swapped(0)] * 6, [CEILING] * 6, SequentialTest(), rules_given=True, identified={0: BOTH}
+    )
+    assert open_to_all.verdict == "GROUNDED"
+    assert "2 relabellings fit all 10" in open_to_all.reason
     leaky = judge(
         [swapped(0)], [CEILING], SequentialTest(), rules_given=True, leak="it leaks", identified={0: BOTH}
     )
@@ -213,6 +228,12 @@ def test_the_reason_tells_means_over_seeds_and_what_else_there_is_to_say() -> No
     assert "unsolved" not in told(READS, READS).reason
     assert "true symbols" not in told(READS, READS).reason
     assert "1 seeds do not decide" in told(READS).reason
+
+
+def test_what_was_never_read_right_counts_as_nothing_in_the_means() -> None:
+    none = [outcome(0.2, 0.0), outcome(0.2, 0.5, raw=0.0)]
+    reason = told(*none, ceilings=[CEILING, outcome(0.9, 0.0, role="ceiling")]).reason
+    assert "reads 0.00 of the images right, 0.25 after relabelling (ceiling 0.49)" in reason
 
 
 def test_without_a_ceiling_or_without_images_nothing_is_said_of_grounding() -> None:
