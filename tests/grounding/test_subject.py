@@ -33,6 +33,7 @@ INF, NAN = torch.inf, torch.nan
         ([INF, 2.0], [INF, 2.5], 0.5),
         ([INF, 2.0], [-INF, 2.0], INF),
         ([], [], 0.0),
+        ([1.0], [3.0], 2.0),
     ],
 )
 def test_distance(one: list[float], other: list[float], apart: float) -> None:
@@ -112,6 +113,23 @@ def test_building_and_completing_leave_the_global_generator_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(solver.first.weight, examined.build(seed=4).first.weight)
     assert not torch.equal(solver.first.weight, examined.build(seed=5).first.weight)
+
+
+class Tossing(MLP):
+    """Draws from the global generator whenever it is asked."""
+
+    def forward(self, beliefs, given):
+        return super().forward(beliefs, given) * torch.rand(())
+
+
+def test_every_call_starts_from_one_state_of_the_global_generator() -> None:
+    examined = subject(solver=Tossing)
+    for ask in (complete, row_losses):
+        answers = []
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            answers.append(ask(examined.solver(), examined.few))
+        assert torch.equal(*answers)
 
 
 class Declares(MLP):
