@@ -171,12 +171,30 @@ class DrawsHere(Plain):
         return beliefs[:, 0, 0]
 
 
+class DrawsInEvaluation(Plain):
+    """Samples its answer, and is trained on an expectation."""
+
+    deterministic: ClassVar = False
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        answer = super().forward(beliefs, given)
+        return answer if self.training else answer * (1 - 1e-3 * torch.rand(()))
+
+
+class DrawsInTraining(Plain):
+    deterministic: ClassVar = False
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        answer = super().forward(beliefs, given)
+        return answer * (1 - 1e-3 * torch.rand(())) if self.training else answer
+
+
 class DrawsNowhere(Plain):
     deterministic: ClassVar = False
 
 
 def test_whoever_says_that_it_draws_is_seen_to_draw() -> None:
-    for solver in (DrawsInItsLoss, DrawsHere):
+    for solver in (DrawsInItsLoss, DrawsHere, DrawsInEvaluation, DrawsInTraining):
         assert found("deterministic", solver).status == "skip"
         assert found("modes", solver).status == "skip"
     claimed = found("deterministic", DrawsNowhere)
@@ -486,6 +504,19 @@ def test_exactness_is_asked_of_those_that_declare_it() -> None:
     assert found("posterior", MLP).status == "skip"
     claimed = found("posterior", type("Claims", (Plain,), {"exact": True}))
     assert (claimed.status, claimed.bound) == ("fail", 1e-5)
+
+
+class HandsThrough(Exact):
+    """The posterior at the queries; the givens stay as they were believed."""
+
+    exact: ClassVar = True
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return torch.where(given.unsqueeze(-1), beliefs, super().forward(beliefs, given))
+
+
+def test_the_posterior_is_asked_for_at_the_queries_alone() -> None:
+    assert found("posterior", HandsThrough).status == "pass"
 
 
 class Wobbly(Plain):

@@ -12,6 +12,7 @@ from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks import subject as subject_module
 from groundcheck.grounding.checks.declared import _guessing, enumerated_posterior
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.random_problem import random_beliefs, random_problem
@@ -79,6 +80,11 @@ def test_samples_are_drawn_from_their_seed() -> None:
 )
 def test_a_large_sample_is_as_large_as_seconds_allow(task, rows: int) -> None:
     assert len(subject(task).many.given) == rows
+
+
+def test_of_the_largest_problems_a_few_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject_module, "MANY_CELLS", 1)
+    assert len(subject().many.given) == 16
 
 
 def test_what_a_check_does_to_its_solver_no_other_sees() -> None:
@@ -149,6 +155,19 @@ class NoWeights(nn.Module):
         return beliefs
 
 
+class OneWeight(NoWeights):
+    def __init__(self, problem) -> None:
+        super().__init__(problem)
+        self.learned = nn.Parameter(torch.ones(()))
+        self.kept = nn.Parameter(torch.ones(()), requires_grad=False)
+
+
+class KeptWeight(NoWeights):
+    def __init__(self, problem) -> None:
+        super().__init__(problem)
+        self.kept = nn.Parameter(torch.ones(()), requires_grad=False)
+
+
 class Asymmetric(NoWeights):
     equivariant: ClassVar = False
 
@@ -162,7 +181,15 @@ def test_what_is_not_declared_is_taken_for_the_usual() -> None:
 
 @pytest.mark.parametrize(
     ("solver", "must"),
-    [(MLP, False), (Declares, False), (NoWeights, True), (Asymmetric, False), (Exact, True)],
+    [
+        (MLP, False),
+        (Declares, False),
+        (NoWeights, True),
+        (OneWeight, False),
+        (KeptWeight, True),
+        (Asymmetric, False),
+        (Exact, True),
+    ],
 )
 def test_who_must_keep_the_symmetries_of_the_rules(solver: type, must: bool) -> None:
     assert subject(solver=solver).equivariant is must
