@@ -383,12 +383,12 @@ class Pretends(Plain):
 
 
 class Refuses(Plain):
-    """What is no probability."""
+    """What is no probability; its loss is steep where beliefs are near 1."""
 
     def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
         if bool((beliefs < 0).any() | (beliefs > 1).any()):
             raise ValueError("beliefs are to lie in [0, 1]")
-        return -(20 * (beliefs[:, 0] - 0.5)).sigmoid().sum(-1) - self.weight
+        return -(beliefs**40).sum((1, 2)) - self.weight
 
 
 class InLargeBatchesAlone(Plain):
@@ -498,6 +498,12 @@ def test_symmetries_are_asked_of_the_deterministic_and_of_rules_that_have_them()
     assert found("equivariance", Plain).status == "skip"
     held = found("equivariance", type("Held", (Plain,), {"equivariant": True}), Sudoku())
     assert held.bound == 1e-4
+
+
+def test_rules_without_a_symmetry_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(declared, "find_symmetries", lambda *_: [])
+    lopsided = found("equivariance", type("Held", (Plain,), {"equivariant": True}))
+    assert (lopsided.status, lopsided.reason) == ("skip", "no symmetry of these rules was found")
 
 
 def test_exactness_is_asked_of_those_that_declare_it() -> None:

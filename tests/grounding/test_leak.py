@@ -171,6 +171,17 @@ def test_an_echo_in_any_score_is_heard(spoilt: str, monkeypatch: pytest.MonkeyPa
     assert finding.figure > 0.05
 
 
+def test_an_echo_that_is_heard_where_it_is_a_number_is_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells without a number count as right, and every cell is scored."""
+
+    def scored(answers, given, solution, right) -> Scores:
+        known = np.where(np.isnan(answers), np.eye(answers.shape[-1])[solution], answers)
+        return score(known, np.zeros_like(given), solution, right)
+
+    monkeypatch.setattr(leak_module, "score", scored)
+    assert found("echo", task=Sudoku()).status == "fail"
+
+
 def test_scores_that_do_not_hear_an_echo_pass() -> None:
     for task in (SMALL, Sudoku()):
         finding = found("echo", task=task)
