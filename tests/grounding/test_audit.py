@@ -96,6 +96,7 @@ def test_the_model_reads_images_at_the_givens_alone() -> None:
     model = AuditModel(build_network(Sudoku(), NO_SOLVER, Training(), 0))
     one, other = (model(torch.full((*given.shape, 1, 28, 28), shade), given) for shade in (0.0, 1.0))
     assert torch.equal(one[~given], other[~given])
+    assert (one[~given] == 0.25).all()
     assert not torch.equal(one[given], other[given])
 
 
@@ -135,7 +136,7 @@ def test_a_gradient_that_depends_on_the_labels_is_a_leak_whatever_the_loss_says(
     assert found.loss == 0
     assert found.gradient > 0
     assert found.findings[0].status == "fail"
-    assert found.findings[0].figure == found.gradient
+    assert (found.findings[0].figure, found.findings[0].bound) == (found.gradient, 0.0)
     assert f"({', '.join(found.variables[:4])}, …)" in found.findings[0].reason
 
 
@@ -227,7 +228,7 @@ def test_a_leak_that_only_some_labels_show_is_seen() -> None:
     factor = 0.5 if true else 2.0
     for moved in (found.loss, found.gradient, found.perception):
         assert moved == pytest.approx(abs(factor - 1))
-    assert found.findings[0].status == "fail"
+    assert (found.findings[0].status, found.findings[0].bound) == ("fail", 0.0)
 
 
 def through(number: int):

@@ -525,6 +525,20 @@ def test_the_posterior_is_asked_for_at_the_queries_alone() -> None:
     assert found("posterior", HandsThrough).status == "pass"
 
 
+class Halved(Exact):
+    exact: ClassVar = True
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        return super().forward(beliefs, given) / 2
+
+
+def test_the_posterior_need_not_add_up_to_one() -> None:
+    posterior = found("posterior", Halved)
+    assert posterior.status == "pass"
+    assert posterior.figure is not None
+    assert posterior.figure < 1e-9
+
+
 class Wobbly(Plain):
     """A belief moves a little with the batch and with the mode."""
 
@@ -628,6 +642,10 @@ class UphillForItsParameterAsUsed(UphillAsUsed):
     def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
         weight = Flipped.apply(self.weight, self.factor)
         return (weight * beliefs[:, :1]).softmax(-1).expand_as(beliefs)
+
+
+def test_settings_are_examined_of_whoever_names_more_precise_ones() -> None:
+    assert found("gradient-settings", Plain).status == "skip"
 
 
 def test_a_gradient_of_parameters_that_points_elsewhere_as_used_is_told() -> None:

@@ -269,9 +269,9 @@ def test_a_solver_that_is_built_for_any_problem_and_works_for_one_is_examined_on
 class InManyParts(Straight):
     """More tensors than there are directions to try on all of them together."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: int = ALL_DIRECTIONS) -> None:
         super().__init__()
-        self.parts = nn.ParameterList(torch.ones(3, 4, dtype=torch.float64) for _ in range(ALL_DIRECTIONS))
+        self.parts = nn.ParameterList(torch.ones(3, 4, dtype=torch.float64) for _ in range(parts))
 
     def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
         return super().loss(beliefs, given, answer) + sum(part.sin().sum() for part in self.parts)
@@ -314,8 +314,9 @@ def test_beliefs_are_moved_by_no_more_than_the_widest_step() -> None:
     assert solver.most == pytest.approx(0.5 + STEPS[0])
 
 
-def test_many_tensors_are_tried_along_few_directions() -> None:
-    """Two of each of two tensors, one of each where there are more than twelve; two steps, of two sides."""
+@pytest.mark.parametrize("parts", [8, 12])
+def test_many_tensors_are_tried_along_few_directions(parts: int) -> None:
+    """Two of each of two tensors, one of each where two would be more than twelve; two steps, two sides."""
 
     class Asked(InManyParts):
         asked = 0
@@ -324,9 +325,9 @@ def test_many_tensors_are_tried_along_few_directions() -> None:
             self.asked += 1
             return super().loss(beliefs, given, answer)
 
-    many = Asked()
+    many = Asked(parts)
     tried = agreement_of_parameters(replace(bench(), solver=many), 0.1)
-    assert len(tried) > ALL_DIRECTIONS
+    assert len(tried) > parts
     assert many.asked == 1 + len(tried) * 2 * 2
     few = Watched()
     assert len(agreement_of_parameters(replace(bench(), solver=few), 0.1)) == 2
