@@ -140,7 +140,7 @@ class _Audited:
 
     def measure(self, labels: Tensor, loss: Loss | None = None) -> _Measured:
         """The loss and its gradients, from one random state, on copies of the arguments."""
-        self.model.zero_grad(set_to_none=True)
+        self.model.zero_grad()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             arguments = (self.images.clone(), self.given.clone(), labels.clone())
@@ -185,7 +185,7 @@ class _Audited:
         for name, reference in MASKED.items():
             other = self.measure(self.labels, reference).gradients
             if other.keys() != gradients.keys():
-                continue
+                return None, ""
             one, two = (
                 torch.cat([g.double().flatten() for g in found.values()]) for found in (gradients, other)
             )
@@ -199,7 +199,7 @@ def masked_cross_entropy(model: nn.Module, images: Tensor, given: Tensor, labels
     """Negative log-likelihood of the answers, mean over the queries."""
     completion = model(images, given)
     share = completion / completion.sum(-1, keepdim=True)
-    picked = share.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    picked = share.gather(-1, labels.unsqueeze(-1))
     return -(picked + 1e-30).log()[~given].mean()
 
 

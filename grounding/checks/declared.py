@@ -1,6 +1,7 @@
 """The contract of a solver: what it declares of itself is true."""
 
 import itertools
+import math
 
 import numpy as np
 import torch
@@ -61,10 +62,11 @@ def enumerated_posterior(
     """The marginals under the rules, one row and one world at a time."""
     marginals = torch.zeros_like(beliefs)
     for row, world in itertools.product(range(len(beliefs)), worlds):
-        weight = 1.0
-        for variable, symbol in enumerate(world):
-            if given[row, variable]:
-                weight *= float(beliefs[row, variable, symbol])
+        weight = math.prod(
+            float(beliefs[row, variable, symbol])
+            for variable, symbol in enumerate(world)
+            if given[row, variable]
+        )
         for variable, symbol in enumerate(world):
             marginals[row, variable, symbol] += weight
     return marginals / marginals.sum(-1, keepdim=True)
@@ -135,7 +137,7 @@ def check_untrained(subject: Subject) -> Result:
     queries = ~sample.given
     shares: list[float] = []
     for seed in range(SEEDS):
-        answered = complete(subject.build(seed=100 + seed), sample).nan_to_num(-1.0).argmax(-1)
+        answered = complete(subject.build(seed=100 + seed), sample).nan_to_num(-torch.inf).argmax(-1)
         shares.append(float((answered == sample.answer)[queries].double().mean()))
     counts = torch.from_numpy(np.asarray(subject.problem.domains)).expand(sample.answer.shape)
     chance = _guessing(sample.answer.cpu(), counts, queries.cpu())

@@ -43,7 +43,8 @@ def compare(
 
     Narrower steps are not tried where two agree to `settled` already.
     """
-    wider, numeric, noise = differences(STEPS[0]), np.zeros(0), np.inf
+    numeric = wider = differences(STEPS[0])
+    noise = np.inf
     for step in STEPS[1:]:
         narrower = differences(step)
         gap = float(np.linalg.norm(wider - narrower) / max(np.linalg.norm(narrower), 1e-300))
@@ -128,7 +129,7 @@ def agreement_of_parameters(bench: Bench, bound: float) -> dict[str, Agreement]:
     agreements: dict[str, Agreement] = {}
     for name, parameter in named.items():
         size = float(gradients[name].norm())
-        if size < NEGLIGIBLE * whole or size == 0:
+        if size <= NEGLIGIBLE * whole:
             continue
         shape = (max(1, min(DIRECTIONS, ALL_DIRECTIONS // len(named))), *parameter.shape)
         directions = torch.randn(shape, generator=generator, dtype=torch.float64).to(parameter)

@@ -171,4 +171,4 @@ def _distance(one: Network, other: Network) -> float:
     """The largest difference between parameters; NaN in the same places counts as equal."""
     pairs = zip(one.parameters(), other.parameters(), strict=True)
     apart = [float((a - b).nan_to_num(0.0).abs().max()) for a, b in pairs if a.numel()]
-    return max(apart, default=0.0)
+    return max(apart)

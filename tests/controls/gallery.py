@@ -370,13 +370,13 @@ class DetachesTheGradient(Broken):
 
 
 class EndlessGradient(Broken):
-    """√ of 0 has an infinite one."""
+    """√ of 0 has an infinite one, √ of 1 has not."""
 
     caught_by: ClassVar = {"contract/reach"}
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.start = nn.Parameter(torch.zeros(2))
+        self.start = nn.Parameter(torch.tensor([0.0, 1.0]))
 
     def loss(self, beliefs, given, answer):
         return super().loss(beliefs, given, answer) + (self.start.abs() + 0 * self.start).sqrt().sum()

@@ -56,20 +56,32 @@ def test_a_leak_through_one_variable_is_named() -> None:
     assert audit(through_r1c1, Sudoku()).variables == ("r1c1",)
 
 
-def test_a_loss_that_is_never_the_same_is_not_judged() -> None:
+@pytest.mark.parametrize(
+    "drift",
+    [
+        lambda loss, calls: loss * calls,
+        lambda loss, calls: loss + calls,
+        lambda loss, calls: loss + calls * (loss - loss.detach()),
+    ],
+    ids=["both", "loss", "gradient"],
+)
+def test_a_loss_that_is_never_the_same_is_not_judged(drift) -> None:
     state = {"calls": 0}
 
     def drifting(model, images, given, labels):
         state["calls"] += 1
-        return losses.over_the_queries(model, images, given, labels) * state["calls"]
+        return drift(losses.over_the_queries(model, images, given, labels), state["calls"])
 
-    assert audit(drifting, Mapping(symbols=4)).findings[0].status == "inconclusive"
+    found = audit(drifting, Mapping(symbols=4))
+    assert not found.repeatable
+    assert found.findings[0].status == "inconclusive"
 
 
 @pytest.mark.parametrize(
     ("loss", "told"),
     [
         (lambda *_: 1.0, "a tensor that depends"),
+        (lambda *_: torch.zeros(()), "a tensor that depends"),
         (lambda model, images, given, _: model(images, given).sum() * torch.nan, "nan"),
     ],
 )
@@ -84,6 +96,7 @@ def test_the_model_reads_images_at_the_givens_alone() -> None:
     model = AuditModel(build_network(Sudoku(), NO_SOLVER, Training(), 0))
     one, other = (model(torch.full((*given.shape, 1, 28, 28), shade), given) for shade in (0.0, 1.0))
     assert torch.equal(one[~given], other[~given])
+    assert (one[~given] == 0.25).all()
     assert not torch.equal(one[given], other[given])
 
 
@@ -123,7 +136,7 @@ def test_a_gradient_that_depends_on_the_labels_is_a_leak_whatever_the_loss_says(
     assert found.loss == 0
     assert found.gradient > 0
     assert found.findings[0].status == "fail"
-    assert found.findings[0].figure == found.gradient
+    assert (found.findings[0].figure, found.findings[0].bound) == (found.gradient, 0.0)
     assert f"({', '.join(found.variables[:4])}, …)" in found.findings[0].reason
 
 
@@ -150,6 +163,9 @@ def test_the_masked_losses_are_those_of_the_queries() -> None:
     arguments = (Known(), torch.zeros(1), given, labels)
     assert audit_module.masked_cross_entropy(*arguments) == pytest.approx(-np.log(0.75))
     assert audit_module.masked_binary(*arguments) == pytest.approx(-(np.log(0.8) + np.log(0.6)) / 2)
+    completion.copy_(torch.tensor([[[0.5, 0.5], [1 + 1e-6, 0.0]]]))  # wrong, and rounded
+    assert audit_module.masked_cross_entropy(*arguments) == pytest.approx(-np.log(1e-30))
+    assert audit_module.masked_binary(*arguments) == pytest.approx(100)  # torch takes no smaller logarithm
 
 
 def test_a_multiple_of_cross_entropy_is_known_as_that() -> None:
@@ -196,3 +212,77 @@ def test_a_scale_is_told_from_a_thousandth_on(factor: float, status: str) -> Non
         return factor * losses.over_the_queries(model, images, given, labels)
 
     assert audit(scaled, Mapping(symbols=4)).findings[1].status == status
+
+
+def test_a_leak_that_only_some_labels_show_is_seen() -> None:
+    """Whether the labels add up to an even number is the same for some of the labels that are put in."""
+    odd: list[bool] = []
+
+    def by_parity(model, images, given, labels):
+        odd.append(bool(labels[given].sum() % 2))
+        return losses.over_the_queries(model, images, given, labels) * (2 if odd[-1] else 1)
+
+    found = audit(by_parity, Mapping(symbols=4))
+    true, _, *others = odd[: 2 + audit_module.RELABELLINGS]
+    assert set(others) == {True, False}
+    factor = 0.5 if true else 2.0
+    for moved in (found.loss, found.gradient, found.perception):
+        assert moved == pytest.approx(abs(factor - 1))
+    assert (found.findings[0].status, found.findings[0].bound) == ("fail", 0.0)
+
+
+def through(number: int):
+    """A loss that sees the labels of the first few variables that are ever given."""
+    seen = np.flatnonzero(Sudoku().generate("train", 8, 0).given.any(axis=0))[:number]
+
+    def loss(model, images, given, labels):
+        leaked = (labels * given)[:, torch.from_numpy(seen)].float().sum()
+        return losses.over_the_queries(model, images, given, labels) + leaked
+
+    return loss
+
+
+@pytest.mark.parametrize(("number", "more"), [(4, False), (5, True)])
+def test_four_variables_are_named_and_of_more_it_is_told_that_there_are_more(number: int, more: bool) -> None:
+    found = audit(through(number), Sudoku())
+    assert len(found.variables) == number
+    first = ", ".join(found.variables[:4])
+    assert f"through {number} variables ({first}{', …' if more else ''})" in found.findings[0].reason
+
+
+def test_every_given_shows_its_image_the_first_of_a_bank_as_well() -> None:
+    class First(Mapping):
+        def draw(self, split, size, rng):
+            drawn = super().draw(split, size, rng)
+            return replace(drawn, picture=np.where(drawn.given, 0, -1).astype(drawn.picture.dtype))
+
+    seen: list[torch.Tensor] = []
+
+    def watching(model, images, given, labels):
+        seen.append(images.flatten(2).any(-1) == given)
+        return losses.over_the_queries(model, images, given, labels)
+
+    audit(watching, First(symbols=4))
+    assert all(part.all() for part in seen)
+
+
+def test_an_audit_does_not_depend_on_what_was_drawn_before() -> None:
+    def dropped(model, images, given, labels):
+        kept = torch.rand(given.shape) < 0.5
+        return (losses.over_all_cells(model, images, given, labels) * kept).mean()
+
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.append(audit(dropped, Mapping(symbols=4)))
+        assert found[-1].repeatable
+    assert found[0] == found[1]
+
+
+def test_a_loss_that_trains_the_perception_alone_has_no_scale() -> None:
+    def reads(model, images, given, labels):
+        return model.network.perception(images[given]).square().mean()
+
+    found = audit(reads, Mapping(symbols=4))
+    assert (found.scale, found.masked) == (None, "")
+    assert [f.status for f in found.findings] == ["pass", "skip"]

@@ -269,9 +269,9 @@ def test_a_solver_that_is_built_for_any_problem_and_works_for_one_is_examined_on
 class InManyParts(Straight):
     """More tensors than there are directions to try on all of them together."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: int = ALL_DIRECTIONS) -> None:
         super().__init__()
-        self.parts = nn.ParameterList(torch.ones(3, 4, dtype=torch.float64) for _ in range(ALL_DIRECTIONS))
+        self.parts = nn.ParameterList(torch.ones(3, 4, dtype=torch.float64) for _ in range(parts))
 
     def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
         return super().loss(beliefs, given, answer) + sum(part.sin().sum() for part in self.parts)
@@ -281,3 +281,97 @@ def test_each_of_many_tensors_is_tried_along_its_own_gradient() -> None:
     agreements = agreement_of_parameters(replace(bench(), solver=InManyParts()), 1e-5)
     assert len(agreements) >= ALL_DIRECTIONS
     assert all(a.cosine == pytest.approx(1) and a.relative < 1e-5 for a in agreements.values())
+
+
+class Watched(Straight):
+    """Remembers how far its parameters and its beliefs were moved, and how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start = self.large.detach().clone()
+        self.moved: list[float] = []
+        self.least, self.most = np.inf, -np.inf
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        self.moved.append(float((self.large.detach() - self.start).norm()))
+        self.least = min(self.least, float(beliefs.detach().min()))
+        self.most = max(self.most, float(beliefs.detach().max()))
+        return super().loss(beliefs, given, answer)
+
+
+def test_parameters_are_moved_by_no_more_than_the_widest_step() -> None:
+    solver = Watched()
+    agreement_of_parameters(replace(bench(), solver=solver), 1e-9)
+    moved = np.unique(np.round([m for m in solver.moved if m], 12))
+    assert moved == pytest.approx(sorted(STEPS))
+
+
+def test_beliefs_are_moved_by_no_more_than_the_widest_step() -> None:
+    made, solver = bench(), Watched()
+    beliefs = torch.full_like(made.sample.beliefs, 0.5)
+    agreement_of_beliefs(Bench(solver, replace(made.sample, beliefs=beliefs), made.legal), 1e-9)
+    assert solver.least == pytest.approx(0.5 - STEPS[0])
+    assert solver.most == pytest.approx(0.5 + STEPS[0])
+
+
+@pytest.mark.parametrize("parts", [8, 12])
+def test_many_tensors_are_tried_along_few_directions(parts: int) -> None:
+    """Two of each of two tensors, one of each where two would be more than twelve; two steps, two sides."""
+
+    class Asked(InManyParts):
+        asked = 0
+
+        def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+            self.asked += 1
+            return super().loss(beliefs, given, answer)
+
+    many = Asked(parts)
+    tried = agreement_of_parameters(replace(bench(), solver=many), 0.1)
+    assert len(tried) > parts
+    assert many.asked == 1 + len(tried) * 2 * 2
+    few = Watched()
+    assert len(agreement_of_parameters(replace(bench(), solver=few), 0.1)) == 2
+    assert len(few.moved) == 1 + 2 * 2 * 2 * 2
+
+
+class Winding(Straight):
+    """The wider steps go round a bend."""
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0)
+        return (950 * (seen + self.large)).sin().sum((1, 2))
+
+
+def test_the_step_is_narrow_enough_for_the_bound() -> None:
+    made = replace(bench(), solver=Winding())
+    assert agreement_of_beliefs(made, 0.1).relative < 0.01
+    assert agreement_of_parameters(made, 0.1)["large"].relative < 0.01
+
+
+def test_what_comes_after_a_tensor_that_is_left_out_is_not() -> None:
+    made = bench(size=1e-5)
+    large = made.solver.large
+    del made.solver.large
+    made.solver.large = large
+    assert [name for name, _ in made.solver.named_parameters()] == ["small", "still", "large"]
+    assert agreement_of_parameters(made, 0.1).keys() == {"large"}
+
+
+def test_a_thousandth_is_measured_closely() -> None:
+    made = bench()
+    loss = made.solver.loss(*made.sample.parts).mean()
+    large, small = torch.autograd.grad(loss, [made.solver.large, made.solver.small])
+    for share, names in ((0.9e-3, {"large"}), (1.1e-3, {"large", "small"})):
+        size = share * 1e-2 * float(large.norm() / small.norm())
+        assert agreement_of_parameters(bench(size), 0.1).keys() == names
+
+
+def test_nothing_to_move_is_no_tensor() -> None:
+    made = bench()
+    nothing = torch.zeros_like(made.sample.given)
+    assert agreement_of_parameters(replace(made, sample=replace(made.sample, given=nothing)), 0.1) == {}
+
+
+def test_differences_that_are_no_numbers_never_settle() -> None:
+    found = compare(np.ones(2), lambda _: np.full(2, np.nan), 0.1)
+    assert (found.cosine, found.relative, found.noise) == (0.0, np.inf, np.inf)

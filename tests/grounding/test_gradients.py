@@ -191,3 +191,36 @@ def test_a_true_gradient_is_no_surrogate() -> None:
     assert "nothing has to be declared" in result.reason
     with pytest.raises(SkipCheckError):
         check_surrogate(Subject(SolverSpec.of(MLP), TINY))
+
+
+class Weighted(nn.Module):
+    """Two weights, of which one may be kept as it is, or be in vain."""
+
+    kept, vain = False, False
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.kept_weight = nn.Parameter(torch.ones(()), requires_grad=not self.kept)
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        weight = self.kept_weight * (0 * self.weight if self.vain else self.weight)
+        return (weight * beliefs).sum(1, keepdim=True).softmax(-1).expand_as(beliefs)
+
+
+def test_one_parameter_that_learns_is_enough_to_be_examined() -> None:
+    solver = type("Kept", (Weighted,), {"kept": True})
+    result = check_gradient_parameters(Subject(SolverSpec.of(solver), TINY))
+    assert result.status == "pass"
+    assert result.reason.startswith("weight: ")
+
+
+def test_parameters_that_are_all_in_vain_fail() -> None:
+    solver = type("Vain", (Weighted,), {"kept": True, "vain": True})
+    result = check_gradient_parameters(Subject(SolverSpec.of(solver), TINY))
+    assert (result.status, result.reason) == ("fail", "no parameter has a gradient")
+
+
+def test_who_has_no_parameters_has_no_gradient_of_theirs() -> None:
+    with pytest.raises(SkipCheckError, match="no parameters"):
+        check_gradient_parameters(Subject(SolverSpec("exact"), TINY))

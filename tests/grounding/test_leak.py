@@ -1,6 +1,7 @@
 """Leaks in training and scoring, put there by hand."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -76,6 +77,32 @@ def test_a_loss_that_is_never_a_number_leaks_nothing() -> None:
     assert found("labels", AlwaysNan, LEAKY).status == "pass"
 
 
+class GivesUpOnWrongLabels(MLP):
+    """Solves what keeps the rules of `SMALL`, and learns nothing from it."""
+
+    def loss(self, beliefs, given, answer):
+        kept = answer[:, 1] == (answer[:, 0] + 1) % 3
+        return (0 * super().loss(beliefs, given, answer.masked_fill(given, -1))).where(kept, torch.nan)
+
+
+def test_a_loss_that_is_a_number_for_the_true_labels_alone_is_a_leak() -> None:
+    finding = found("labels", GivesUpOnWrongLabels, LEAKY)
+    assert (finding.status, finding.figure) == ("fail", 0.0)
+    assert "from 0 to nan" in finding.reason
+
+
+def test_training_is_three_steps_with_the_true_labels_and_three_with_others() -> None:
+    class Counted(MLP):
+        steps: ClassVar[list[int]] = []
+
+        def loss(self, beliefs, given, answer):
+            self.steps.append(len(beliefs))
+            return super().loss(beliefs, given, answer)
+
+    assert found("labels", Counted).status == "pass"
+    assert len(Counted.steps) == 2 * 3
+
+
 @pytest.mark.parametrize("task", [LEAKY, replace(Sudoku(), supervision="leaky")], ids=lambda task: task.name)
 def test_what_is_put_in_place_of_the_labels_is_wrong_everywhere_and_nothing_else_moves(task) -> None:
     puzzles = task.generate("train", 24, 0)
@@ -99,11 +126,11 @@ def test_the_distance_of_two_networks_is_that_of_their_farthest_parameters() -> 
     weights = [network.solver.first.weight for network in (one, other)]
     with torch.no_grad():
         weights[1][1, 0] -= 3
-        other.solver.first.bias[0] += 1
+        other.solver.first.bias[0] += 0.5
     assert leak_module._distance(one, other) == pytest.approx(3)
     with torch.no_grad():
         weights[0][1, 0] = torch.nan
-    assert leak_module._distance(one, other) == pytest.approx(1)
+    assert leak_module._distance(one, other) == pytest.approx(0.5)
 
 
 def with_pictures(bank: Bank, pictures: torch.Tensor) -> Bank:
@@ -139,9 +166,20 @@ def test_an_echo_in_any_score_is_heard(spoilt: str, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(leak_module, "score", scored)
     finding = found("echo", task=Sudoku())
-    assert finding.status == "fail"
+    assert (finding.status, finding.bound) == ("fail", 0.0)
     assert finding.figure is not None
     assert finding.figure > 0.05
+
+
+def test_an_echo_that_is_heard_where_it_is_a_number_is_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells without a number count as right, and every cell is scored."""
+
+    def scored(answers, given, solution, right) -> Scores:
+        known = np.where(np.isnan(answers), np.eye(answers.shape[-1])[solution], answers)
+        return score(known, np.zeros_like(given), solution, right)
+
+    monkeypatch.setattr(leak_module, "score", scored)
+    assert found("echo", task=Sudoku()).status == "fail"
 
 
 def test_scores_that_do_not_hear_an_echo_pass() -> None:

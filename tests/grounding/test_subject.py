@@ -12,6 +12,7 @@ from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.building import SolverSpec
+from groundcheck.grounding.checks import subject as subject_module
 from groundcheck.grounding.checks.declared import _guessing, enumerated_posterior
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.random_problem import random_beliefs, random_problem
@@ -33,6 +34,7 @@ INF, NAN = torch.inf, torch.nan
         ([INF, 2.0], [INF, 2.5], 0.5),
         ([INF, 2.0], [-INF, 2.0], INF),
         ([], [], 0.0),
+        ([1.0], [3.0], 2.0),
     ],
 )
 def test_distance(one: list[float], other: list[float], apart: float) -> None:
@@ -80,6 +82,11 @@ def test_a_large_sample_is_as_large_as_seconds_allow(task, rows: int) -> None:
     assert len(subject(task).many.given) == rows
 
 
+def test_of_the_largest_problems_a_few_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject_module, "MANY_CELLS", 1)
+    assert len(subject().many.given) == 16
+
+
 def test_what_a_check_does_to_its_solver_no_other_sees() -> None:
     examined = subject()
     one = examined.solver()
@@ -114,6 +121,23 @@ def test_building_and_completing_leave_the_global_generator_alone() -> None:
     assert not torch.equal(solver.first.weight, examined.build(seed=5).first.weight)
 
 
+class Tossing(MLP):
+    """Draws from the global generator whenever it is asked."""
+
+    def forward(self, beliefs, given):
+        return super().forward(beliefs, given) * torch.rand(())
+
+
+def test_every_call_starts_from_one_state_of_the_global_generator() -> None:
+    examined = subject(solver=Tossing)
+    for ask in (complete, row_losses):
+        answers = []
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            answers.append(ask(examined.solver(), examined.few))
+        assert torch.equal(*answers)
+
+
 class Declares(MLP):
     rules: ClassVar = "given"
     exact: ClassVar = True
@@ -131,6 +155,19 @@ class NoWeights(nn.Module):
         return beliefs
 
 
+class OneWeight(NoWeights):
+    def __init__(self, problem) -> None:
+        super().__init__(problem)
+        self.learned = nn.Parameter(torch.ones(()))
+        self.kept = nn.Parameter(torch.ones(()), requires_grad=False)
+
+
+class KeptWeight(NoWeights):
+    def __init__(self, problem) -> None:
+        super().__init__(problem)
+        self.kept = nn.Parameter(torch.ones(()), requires_grad=False)
+
+
 class Asymmetric(NoWeights):
     equivariant: ClassVar = False
 
@@ -144,7 +181,15 @@ def test_what_is_not_declared_is_taken_for_the_usual() -> None:
 
 @pytest.mark.parametrize(
     ("solver", "must"),
-    [(MLP, False), (Declares, False), (NoWeights, True), (Asymmetric, False), (Exact, True)],
+    [
+        (MLP, False),
+        (Declares, False),
+        (NoWeights, True),
+        (OneWeight, False),
+        (KeptWeight, True),
+        (Asymmetric, False),
+        (Exact, True),
+    ],
 )
 def test_who_must_keep_the_symmetries_of_the_rules(solver: type, must: bool) -> None:
     assert subject(solver=solver).equivariant is must
