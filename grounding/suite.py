@@ -319,7 +319,7 @@ class Suite:
         if run.task.seen == "symbols":  # nothing to decide about grounding: two seeds show what it can do
             return range(done, min(self.seeds, 2))
         judged = self.report(run).judgement
-        further = self.test.soonest(judged.grounded, judged.failed)
+        further = int(judged.tied) if judged.decided else self.test.soonest(judged.grounded, judged.failed)
         return range(done, min(self.seeds, done + further))
 
     def _trial(self, run: TaskRun, role: Role, solver: SolverSpec, seed: int) -> Trial:

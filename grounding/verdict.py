@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from .checks.identifiable import Identifiability
 from .metrics import admissible_accuracy
-from .statistics import SequentialTest, wilson_interval
+from .statistics import Decision, SequentialTest, wilson_interval
 from .trial import Outcome
 
 Verdict = Literal[
@@ -79,6 +79,8 @@ class Judgement:
     interval: tuple[float, float]
     reason: str
     remedy: str
+    decided: bool = False  # whether it grounds: no further seed changes that
+    tied: bool = False  # one more seed would tell which failure is the most frequent
 
 
 def judge(
@@ -114,7 +116,7 @@ def judge(
     ]
     grounded, count = seeds.count("GROUNDED"), len(seeds)
     failures = Counter(s for s in seeds if s not in ("GROUNDED", "INCONCLUSIVE"))
-    decision = test.decide(grounded, failures.total())
+    decision = _decision(seeds, test)
     verdict: Verdict
     if leak:
         verdict = "LEAKY"
@@ -143,7 +145,22 @@ def judge(
         remedy=REASONS_ON_SYMBOLS
         if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH
         else REMEDIES[verdict],
+        decided=decision != "undecided",
+        tied="ERROR" not in failures and list(failures.values()).count(failures[verdict]) > 1,
     )
+
+
+def _decision(seeds: Sequence[Verdict], test: SequentialTest) -> Decision:
+    """The first decision, in the order of the seeds: those that ran on to name a failure do not change it."""
+    decision: Decision = test.decide(0, 0)
+    grounded = failed = 0
+    for seed in seeds:
+        if decision != "undecided":
+            break
+        grounded += seed == "GROUNDED"
+        failed += seed not in ("GROUNDED", "INCONCLUSIVE")
+        decision = test.decide(grounded, failed)
+    return decision
 
 
 REMEDIES: dict[Verdict, str] = {

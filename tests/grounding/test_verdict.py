@@ -3,9 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.grounding.building import SolverSpec
 from groundcheck.grounding.checks.identifiable import Identifiability
 from groundcheck.grounding.metrics import Scores
 from groundcheck.grounding.statistics import SequentialTest, wilson_interval
+from groundcheck.grounding.suite import Suite, TaskRun
+from groundcheck.grounding.training import Training
 from groundcheck.grounding.trial import Outcome, Role
 from groundcheck.grounding.verdict import (
     REASONS_ON_SYMBOLS,
@@ -97,6 +101,41 @@ def test_the_most_frequent_failure_names_the_verdict_and_ties_go_to_the_worse() 
 def test_a_leak_beats_everything() -> None:
     assert judged(*[GOOD] * 6, leak="it leaks")[0] == "LEAKY"
     assert judged(BROKEN, BROKEN, leak="it leaks")[0] == "LEAKY"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "verdict", "decided", "tied"),
+    [
+        ([SHORT], "INCONCLUSIVE", False, False),
+        ([SHORT, BAD], "UNGROUNDED", True, True),
+        ([SHORT, BAD, SHORT], "SHORTCUT", True, False),
+        ([SHORT, BAD, GOOD], "UNGROUNDED", True, True),  # what was decided stays so
+        ([BAD, BAD], "UNGROUNDED", True, False),
+        ([BROKEN, BAD], "ERROR", True, False),  # one that breaks need not break again
+        ([*[GOOD] * 6, BAD, SHORT], "GROUNDED", True, False),
+        ([*[GOOD] * 5, BAD, SHORT], "INCONCLUSIVE", False, False),
+    ],
+)
+def test_a_tie_of_failures_asks_for_one_more_seed_and_changes_no_decision(
+    seeds: list[Outcome], verdict: str, decided: bool, tied: bool
+) -> None:
+    found = told(*seeds)
+    assert (found.verdict, found.decided, found.tied) == (verdict, decided, tied)
+    leaky = told(*seeds, leak="it leaks")
+    assert (leaky.verdict, leaky.tied) == ("LEAKY", False)
+
+
+def test_a_suite_runs_on_until_one_failure_is_the_most_frequent() -> None:
+    run = TaskRun(Mapping(), Training())
+    suite = Suite(
+        SolverSpec("mlp"), False, [run], 5, "digits", None, "cpu", roles=("grounding", "ceiling")
+    )  # fmt: skip
+    for seed, found in enumerate([SHORT, BAD, GOOD, BAD]):
+        assert min(trial.seed for _, trial in suite.wave()) == seed
+        run.outcomes += [replace(found, seed=seed), replace(CEILING, seed=seed)]
+        expected = [[1], [2], [3], []][seed]
+        assert sorted({trial.seed for _, trial in suite.wave()}) == expected
+    assert suite.report(run).judgement.verdict == "UNGROUNDED"
 
 
 def test_the_reason_says_why_low_raw_grounding_does_not_count() -> None:
