@@ -172,6 +172,66 @@ def test_a_surrogate_gradient_leads_downhill(of_beliefs: float, of_bias: float, 
     assert "the gradient of the parameters" in result.reason
 
 
+def test_right_for_beliefs_and_not_for_parameters_is_a_surrogate_too() -> None:
+    class HardBias(Leaning):
+        def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+            soft = beliefs[:, :1].expand_as(beliefs)
+            leaning = (self.bias > self.bias.mean()).to(beliefs) - self.bias.detach() + self.bias
+            return torch.where(given.unsqueeze(-1), beliefs, (soft + 3 * leaning) / 4)
+
+    result = check_surrogate(Subject(SolverSpec.of(HardBias), TINY))
+    assert "the gradient of the parameters" in result.reason, result.reason
+
+
+def test_who_has_no_parameters_is_followed_by_the_beliefs_alone() -> None:
+    class Unlearned(Leaning):
+        def __init__(self, problem: Problem) -> None:
+            super().__init__(problem)
+            self.bias.requires_grad_(False)
+
+    result = check_surrogate(Subject(SolverSpec.of(Unlearned), TINY))
+    assert (result.status, "parameters" in result.reason) == ("pass", False), result.reason
+
+
+class Watched(Leaning):
+    """Keeps what it is asked, from the first call in which its sample is followed."""
+
+    seen: ClassVar[list[tuple[Tensor, ...]]] = []
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        losses = super().loss(beliefs, given, answer) + (self.bias * torch.arange(4.0)).sum()
+        if len(beliefs) == 64:
+            slope = torch.zeros(4) if self.bias.grad is None else self.bias.grad
+            kept = beliefs, self.bias, slope, losses
+            self.seen.append(tuple(part.detach().clone() for part in kept))
+        return losses
+
+
+def test_a_surrogate_gradient_is_followed_in_steps_of_one_nat_and_of_a_hundredth() -> None:
+    Watched.seen.clear()
+    subject = Subject(SolverSpec.of(Watched), TINY)
+    result = check_surrogate(subject)
+    beliefs, biases, slopes, losses = (torch.stack(part) for part in zip(*Watched.seen, strict=True))
+    assert len(beliefs) == 4 * 13  # both ways, by the beliefs and by the bias
+    torch.testing.assert_close(
+        beliefs[[0, 13, 26, 39]], subject.sample(64, seed=3).beliefs.expand(4, -1, -1, -1)
+    )
+    for first in (0, 13):
+        steps = beliefs[first : first + 13, :, 0].log().diff(dim=0)
+        lengths = (steps - steps.mean(-1, keepdim=True)).norm(dim=-1)
+        moved = lengths > 1e-3  # no gradient is left where an answer is sure
+        assert moved[0].all()
+        torch.testing.assert_close(lengths[0], torch.ones(64), rtol=1e-3, atol=1e-3)
+    down, up = biases[26:39].diff(dim=0), biases[39:52].diff(dim=0)
+    torch.testing.assert_close(down[0].abs(), torch.full((4,), 0.01), rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(up[0], -down[0])
+    # The gradient is that of one step, not of all so far.
+    assert float(slopes[27:52].abs().max()) < 2 * float(slopes[[27, 40]].abs().max())
+    change = [float((losses[first + 12] - losses[first]).double().mean()) for first in (0, 13, 26, 39)]
+    largest = max(change[0], change[0] - change[1], change[2], change[2] - change[3])
+    assert result.figure == pytest.approx(largest, rel=1e-4)
+
+
 def test_a_loss_that_is_no_number_in_the_end_is_no_lower() -> None:
     class Breaking(Leaning):
         def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
