@@ -193,6 +193,37 @@ def test_who_has_no_parameters_is_followed_by_the_beliefs_alone() -> None:
     assert (result.status, "parameters" in result.reason) == ("pass", False), result.reason
 
 
+class Scaled(torch.autograd.Function):
+    """The identity, with a gradient so many times as large."""
+
+    @staticmethod
+    def forward(ctx, beliefs: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return beliefs.clone()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.factor * gradient, None
+
+
+def test_a_gradient_of_another_size_is_a_surrogate_with_the_options_of_use() -> None:
+    class Large(MLP):
+        surrogate: ClassVar = True
+        precise: ClassVar = {"factor": 1.0}
+
+        def __init__(self, problem: Problem, factor: float = 3.0) -> None:
+            super().__init__(problem, hidden=12)
+            self.frozen = nn.Parameter(torch.zeros(()), requires_grad=False)
+            self.factor = factor
+
+        def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+            return super().forward(Scaled.apply(beliefs, self.factor), given)
+
+    result = check_surrogate(Subject(SolverSpec.of(Large), TINY))
+    assert result.status == "pass", result.reason
+    assert "the gradient of the parameters" in result.reason
+
+
 class Watched(Leaning):
     """Keeps what it is asked, from the first call in which its sample is followed."""
 

@@ -125,6 +125,11 @@ def test_a_tie_of_failures_asks_for_one_more_seed_and_changes_no_decision(
     assert (leaky.verdict, leaky.tied) == ("LEAKY", False)
 
 
+def test_seeds_without_a_bar_decide_nothing() -> None:
+    waiting = told(GOOD, GOOD, ceilings=[BROKEN, BROKEN])
+    assert (waiting.verdict, waiting.decided) == ("INCONCLUSIVE", False)
+
+
 def test_a_suite_runs_on_until_one_failure_is_the_most_frequent() -> None:
     run = TaskRun(Mapping(), Training())
     suite = Suite(
