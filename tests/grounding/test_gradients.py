@@ -259,6 +259,8 @@ def test_a_surrogate_gradient_is_followed_in_steps_of_one_nat_and_of_a_hundredth
     # The gradient is that of one step, not of all so far.
     assert float(slopes[27:52].abs().max()) < 2 * float(slopes[[27, 40]].abs().max())
     change = [float((losses[first + 12] - losses[first]).double().mean()) for first in (0, 13, 26, 39)]
+    for name, down_by, up_by in (("beliefs", *change[:2]), ("parameters", *change[2:])):
+        assert f"{down_by:+.3g} down the gradient of the {name}, {up_by:+.3g} up" in result.reason
     largest = max(change[0], change[0] - change[1], change[2], change[2] - change[3])
     assert result.figure == pytest.approx(largest, rel=1e-4)
 
