@@ -15,6 +15,16 @@ class Profile:
     epochs: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What it asks of `check`, tasks apart."""
+        return {
+            "images": self.images,
+            "seeds": self.seeds,
+            "epochs": self.epochs,
+            "settings": self.settings,
+        }
+
 
 PROFILES = {
     "quick": Profile(("mapping",)),  # the easiest instance of grounding: what fails here fails everywhere

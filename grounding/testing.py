@@ -142,11 +142,8 @@ def _cases(
         report = check(
             solver,
             tasks=[task],
-            images=chosen.images,
+            **chosen.asked,
             data_root=data_root,
-            seeds=chosen.seeds,
-            epochs=chosen.epochs,
-            settings=chosen.settings,
             workers=workers,
             train=train,
             # A test module is often not importable in another process; a name is.

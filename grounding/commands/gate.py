@@ -125,11 +125,8 @@ def _gate(
     report = check(
         SolverSpec(entry.solver, dict(entry.options)),
         tasks=tasks,
-        images=profile.images,
+        **profile.asked,
         data_root=data_root,
-        seeds=profile.seeds,
-        epochs=profile.epochs,
-        settings=profile.settings,
         device=device,
         workers=workers,
         listener=listener,
