@@ -17,10 +17,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.grounding import check
-from groundcheck.grounding.budget import budget_for
-from groundcheck.grounding.building import SolverSpec
-from groundcheck.grounding.suite import DEFAULT_TASKS
-from groundcheck.grounding.trial import Trial, run_trial
+from groundcheck.grounding.suite.suite import DEFAULT_TASKS
+from groundcheck.grounding.trials.budget import budget_for
+from groundcheck.grounding.trials.run import run_trial
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.trial import Trial
 
 
 def seconds_in_turn(trial: Trial, floor: Trial, repeats: int) -> tuple[float, float]:

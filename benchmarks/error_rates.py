@@ -10,7 +10,7 @@ promised.
 
 import argparse
 
-from groundcheck.grounding.statistics import SequentialTest, measure_error_rates, wilson_interval
+from groundcheck.grounding.measures.statistics import SequentialTest, measure_error_rates, wilson_interval
 
 RATES = (0.3, 0.5, 0.7, 0.9, 0.97)
 

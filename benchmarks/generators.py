@@ -25,13 +25,13 @@ from pysat.solvers import Solver as SatSolver
 
 from groundcheck.datasets.batch import assemble
 from groundcheck.datasets.certify import certify
-from groundcheck.datasets.grid_search import solve_grids
 from groundcheck.datasets.grids import lines_of
 from groundcheck.datasets.images import load_images
 from groundcheck.datasets.problem import Problem
+from groundcheck.datasets.search.grids import solve_grids
 from groundcheck.datasets.storage import generate_set, load_set
 from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.grounding.perception import LeNet
+from groundcheck.grounding.trials.perception import LeNet
 
 SAT = "cadical153"  # the fastest of python-sat's on these puzzles, by a little
 LINES = lines_of(9, (3, 3))

@@ -27,14 +27,14 @@ sys.path.remove(str(Path(__file__).parent))  # satnet.py beside this file would 
 
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.images import load_images
-from groundcheck.grounding.budget import budget_for
-from groundcheck.grounding.building import SolverSpec
 from groundcheck.grounding.checks.leak import check_leaks
-from groundcheck.grounding.report.files import plain
-from groundcheck.grounding.run_directory import key_of
-from groundcheck.grounding.running import Limits, run_trials
-from groundcheck.grounding.suite import MOST_SEEDS, Suite, TaskRun, identify
-from groundcheck.grounding.trial import Outcome, Trial
+from groundcheck.grounding.results.files import plain
+from groundcheck.grounding.results.run_directory import key_of
+from groundcheck.grounding.suite.processes import Limits, run_trials
+from groundcheck.grounding.suite.suite import MAX_SEEDS, Suite, TaskRun, identify
+from groundcheck.grounding.trials.budget import budget_for
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.trial import Outcome, Trial
 from groundcheck.grounding.verdict import bars, seed_verdict
 from groundcheck.solvers.catalogue import SOLVERS
 
@@ -110,7 +110,7 @@ def cells(asked: argparse.Namespace) -> Iterator[Cell]:
                 run = replace(blank, findings=[], outcomes=[])
                 given = getattr(spec.load(), "rules", "learned") == "given"
                 suite = Suite(
-                    spec, given, [run], MOST_SEEDS, images, None, "cpu", roles=("grounding", "ceiling")
+                    spec, given, [run], MAX_SEEDS, images, None, "cpu", roles=("grounding", "ceiling")
                 )
                 lacking = [extra.told for extra in getattr(spec.load(), "extras", ()) if not extra.installed]
                 yield Cell(suite, "; ".join(lacking))

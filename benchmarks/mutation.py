@@ -520,7 +520,7 @@ def read_log(log: Path) -> dict[str, dict[str, str]]:
 
 def report(mutants: list[Mutant], log: Path) -> None:
     """Shares by module, and every survivor."""
-    from groundcheck.grounding.statistics import wilson_interval  # noqa: PLC0415
+    from groundcheck.grounding.measures.statistics import wilson_interval  # noqa: PLC0415
 
     known = read_log(log)
     tried = [m for m in mutants if m.key in known]

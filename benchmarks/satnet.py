@@ -34,11 +34,11 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Pa
 import torch
 from torch import Tensor, nn
 
-from groundcheck.solvers.mixing import MixingLayer
-from groundcheck.solvers.simd import REGISTER_BYTES
-from groundcheck.solvers.sweeps import Sweeps
+from groundcheck.solvers.mixing.layer import MixingLayer
+from groundcheck.solvers.mixing.schedule import StoppingRule
+from groundcheck.solvers.mixing.simd import REGISTER_BYTES
 
-PLAIN = Sweeps(backward_tolerance=None)  # as the public layer steps and stops
+PLAIN = StoppingRule(backward_tolerance=None)  # as the public layer steps and stops
 PUBLIC_K = 32
 # The package's sources include a header that the package leaves out; by its use it declares this.
 HEADER = """#include <stdint.h>
@@ -161,7 +161,7 @@ class Public(nn.Module):
             return self.layer(bits, known.int())
 
 
-def ours(case: Case, clauses: Tensor, sweeps: Sweeps, start: Tensor | None = None) -> MixingLayer:
+def ours(case: Case, clauses: Tensor, sweeps: StoppingRule, start: Tensor | None = None) -> MixingLayer:
     """Our layer with these weights, and this start or its own."""
     rng = torch.Generator().manual_seed(1)
     layer = MixingLayer(case.bits, m=case.m, aux=case.aux, sweeps=sweeps, generator=rng, path=case.path)
@@ -223,12 +223,14 @@ class Accuracy:
     gradient: float
 
 
-CONVERGED = Sweeps(
+CONVERGED = StoppingRule(
     limit=1000, tolerance=1e-12, backward_tolerance=1e-12, relaxation=0.7, backward_relaxation=0.5
 )
 
 
-def in_double(case: Case, clauses: Tensor, start: Tensor | None, batch: Batch, sweeps: Sweeps) -> Outcome:
+def in_double(
+    case: Case, clauses: Tensor, start: Tensor | None, batch: Batch, sweeps: StoppingRule
+) -> Outcome:
     """The same layer in float64."""
     layer = ours(case, clauses, sweeps, start).double()
     return run(layer, Batch(batch.bits.double(), batch.known, batch.slope))
@@ -240,14 +242,14 @@ def accuracy(found: Outcome, true: Outcome, known: Tensor) -> Accuracy:
     return Accuracy(float(off), relative(found.to_clauses, true.to_clauses))
 
 
-def as_accurate(case: Case, clauses: Tensor, batch: Batch, wanted: Accuracy) -> tuple[Sweeps, Accuracy]:
+def as_accurate(case: Case, clauses: Tensor, batch: Batch, wanted: Accuracy) -> tuple[StoppingRule, Accuracy]:
     """The loosest tolerances, on a ladder of factors of 2, that are as accurate as wanted."""
     true = in_double(case, clauses, None, batch, CONVERGED)
-    sweeps, reached = Sweeps(), Accuracy(1, 1)
+    sweeps, reached = StoppingRule(), Accuracy(1, 1)
     ladder = [0.02 * 0.5**step for step in range(20)]
     for tolerance in ladder:
         for backward_tolerance in ladder:
-            sweeps = Sweeps(200, tolerance, backward_tolerance, relaxation=0.7, backward_relaxation=0.5)
+            sweeps = StoppingRule(200, tolerance, backward_tolerance, relaxation=0.7, backward_relaxation=0.5)
             reached = accuracy(run(ours(case, clauses, sweeps), batch), true, batch.known)
             if reached.output > wanted.output:
                 break  # the gradient cannot mend this
@@ -362,7 +364,7 @@ def first_call(names: list[str], cache: str) -> float:
 
 def print_first_call(cases: list[Case]) -> None:
     """The child's side of `first_call`; importing numba is not counted."""
-    importlib.import_module("groundcheck.solvers.mixing_compiled")
+    importlib.import_module("groundcheck.solvers.mixing.compiled")
     drawn = [(case, *draw(case)) for case in cases]
     layers = [(ours(case, clauses, PLAIN, start), batch) for case, clauses, start, batch in drawn]
     taken = []

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from .problem import Problem, make_problem
-from .splits import shares
+from .search.splits import shares
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
 # Pairs (a, b) held out of training, by a − b modulo 10: with a pair its other order, of each digit two of ten

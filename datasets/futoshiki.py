@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
-from .futoshiki_search import make_futoshiki
 from .grids import all_different, are_permutations, as_range, cell_names, fewer, grid_classes, lines_of
 from .problem import Problem, make_problem
+from .search.futoshiki import make_futoshiki
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
 ATTEMPTS = 10_000  # boards tried for one puzzle before the settings are called impossible

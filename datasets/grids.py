@@ -9,8 +9,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Bool, Int
 
-from .grid_search import make_grids
 from .problem import Problem, make_problem
+from .search.grids import make_grids
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
 ATTEMPTS = 10_000  # grids tried for one puzzle before the settings are called impossible

@@ -11,11 +11,13 @@ from jaxtyping import Bool, Int
 from pysat.solvers import Solver as SatSolver
 
 from .dimacs import read_dimacs
-from .logic_walk import make_assignments
 from .problem import Problem, make_problem
+from .search.walk import make_assignments
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
-ENOUGH = 12  # variables from which on there are puzzles enough for splits that are disjoint by content
+MIN_DISJOINT_VARIABLES = (
+    12  # variables from which on there are puzzles enough for splits that are disjoint by content
+)
 BUDGET = 3_000_000  # steps of random walks for one assignment before the formula is called unfit
 ROW = 10  # images in a row when drawn
 
@@ -115,7 +117,7 @@ class Logic(Task):
         """Satisfied or not with equal chances. Raises `ValueError` where a formula admits hardly any."""
         count = self.cnf[0]
         satisfied = rng.integers(2, size=size, dtype=np.int8)
-        bits = (self._chosen if count < ENOUGH else self._walked)(split, satisfied, rng)
+        bits = (self._chosen if count < MIN_DISJOINT_VARIABLES else self._walked)(split, satisfied, rng)
         given = np.tile(np.arange(count + 1) < count, (size, 1))
         solution = np.concatenate([bits, satisfied[:, None]], axis=1)
         return Puzzles(solution, given, draw_pictures(given, rng))

@@ -60,3 +60,38 @@ class PairSum(Task):
     def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
         """Whether the digits add up."""
         return solution[:, 0].astype(np.int64) + solution[:, 1] == solution[:, 2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvenOdd(PairSum):
+    """The sum of two digits, trained on eight pairs that leave the digits unidentified.
+
+    36 maps of the ten digits into 0 … 9 fit all training sums, the true one included: 6 for the even
+    digits times 6 for the odd ones. Source: Marconato et al. 2023 (arXiv:2305.19951), as in rsbench
+    (Bortolotti et al. 2024, arXiv:2406.10368).
+    """
+
+    name: ClassVar[str] = "evenodd"
+    version: ClassVar[int] = 1
+    source: ClassVar[str] = "Marconato et al. 2023, arXiv:2305.19951; rsbench, arXiv:2406.10368"
+    sizes: ClassVar[dict[Split, int]] = {"train": 6720, "validation": 1920, "test": 960, "ood": 5040}
+    digits: ClassVar[int] = 10
+    pairs: ClassVar[tuple[tuple[int, int], ...]] = (
+        (0, 6), (2, 8), (4, 6), (4, 8), (1, 5), (3, 7), (1, 9), (3, 9),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Half(PairSum):
+    """The sum of two of the digits 0 to 4: training pins 0 and 1 down, but not 2, 3 and 4.
+
+    3 maps of the five digits into 0 … 4 fit all training sums, the true one included. Source: Marconato
+    et al. 2024 (BEARS, arXiv:2402.12240), as in rsbench (Bortolotti et al. 2024, arXiv:2406.10368).
+    """
+
+    name: ClassVar[str] = "half"
+    version: ClassVar[int] = 1
+    source: ClassVar[str] = "Marconato et al. 2024, arXiv:2402.12240; rsbench, arXiv:2406.10368"
+    sizes: ClassVar[dict[Split, int]] = {"train": 2940, "validation": 840, "test": 420, "ood": 1080}
+    digits: ClassVar[int] = 5
+    pairs: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1), (2, 3), (2, 4))

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from .problem import Problem, make_problem
-from .splits import shares
+from .search.splits import shares
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
-ENOUGH = 12  # bits from which on there are puzzles enough for splits that are disjoint by content
+MIN_DISJOINT_BITS = 12  # bits from which on there are puzzles enough for splits that are disjoint by content
 DENSE = 0.75  # share of ones from which on a chain is held out
 ROW = 10  # bits in a row when drawn
 
@@ -80,7 +80,7 @@ class Parity(Task):
             else:
                 bits = rng.integers(2, size=shape, dtype=np.int8)
                 bits = bits[bits.sum(axis=1) < dense]
-            if self.length >= ENOUGH and split != "ood":
+            if self.length >= MIN_DISJOINT_BITS and split != "ood":
                 bits = bits[shares(bits) == SPLITS.index(split)]
             kept.append(bits[:missing])
         bits = np.concatenate(kept)

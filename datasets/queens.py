@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int
 
 from .grids import as_range, fewer
 from .problem import Problem, make_problem
-from .queens_search import make_queens
+from .search.queens import make_queens
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 
 ATTEMPTS = 10_000  # boards tried for one puzzle before the settings are called impossible

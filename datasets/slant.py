@@ -6,18 +6,20 @@ from jaxtyping import UInt8
 from scipy import ndimage
 from torch import Tensor
 
-LEAST, MOST = 15.0, 25.0  # degrees from the upright, to either side
+MIN_SLANT, MAX_SLANT = 15.0, 25.0  # degrees from the upright, to either side
 
 
 def slanted(pictures: UInt8[Tensor, "images side side"]) -> UInt8[Tensor, "images side side"]:
     """Each picture sheared sideways about its middle row, by an angle that is always the same for its place.
 
-    Angles are uniform between `LEAST` and `MOST`, half of them to either side. Shear is one of the
+    Angles are uniform between `MIN_SLANT` and `MAX_SLANT`, half of them to either side. Shear is one of the
     corruptions of MNIST-C (Mu & Gilmer 2019, arXiv:1906.02337).
     """
     upright = pictures.numpy(force=True)
     rng = np.random.default_rng(0)
-    lean = np.tan(np.radians(rng.uniform(LEAST, MOST, len(upright)))) * rng.choice((-1.0, 1.0), len(upright))
+    lean = np.tan(np.radians(rng.uniform(MIN_SLANT, MAX_SLANT, len(upright)))) * rng.choice(
+        (-1.0, 1.0), len(upright)
+    )
     middle = (upright.shape[1] - 1) / 2
     leaning = np.empty_like(upright)
     for picture, shift, out in zip(upright, lean, leaning, strict=True):

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Int
 
 from .grids import cell_names, lines_of
 from .problem import Problem, make_problem
+from .search.visudo import make_boards
 from .sudoku import BLOCKS
 from .task import SPLITS, Layout, Puzzles, Split, Task, as_order, draw_pictures
-from .visudo_search import make_boards
 
 POOL = 10  # symbols of the strategies that use more than a line is long
 FURTHER = 0.5  # chance of each corruption after the first

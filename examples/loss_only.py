@@ -1,6 +1,7 @@
 """A method that is a loss and nothing else: python examples/loss_only.py.
 
-`Deciding` answers with the most likely world under the rules; what is left to write is how perception learns.
+`MapSolver` answers with the most likely world under the rules; what is left to write is how perception
+learns.
 """
 
 from typing import ClassVar
@@ -9,11 +10,11 @@ from rich.console import Console
 
 from groundcheck.grounding import Report, check
 from groundcheck.grounding.report.table import print_report
-from groundcheck.solvers.clauses import Clauses, with_answer
-from groundcheck.solvers.decision import Deciding
+from groundcheck.solvers.decision import MapSolver
+from groundcheck.solvers.rules.clauses import Clauses, with_answer
 
 
-class ExpectedlyBroken(Deciding):
+class ExpectedlyBroken(MapSolver):
     """The number of clauses that symbols drawn from the beliefs would break, literals taken as
     independent.
     """

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .report.record import Report
-    from .suite import Listener, check
-    from .testing import parametrize_with_checks
+    from .gate.pytest_checks import parametrize_with_checks
+    from .results.report import Report
+    from .suite.suite import Listener, check
 
 __all__ = ["Listener", "Report", "check", "parametrize_with_checks"]
 
@@ -13,15 +13,15 @@ __all__ = ["Listener", "Report", "check", "parametrize_with_checks"]
 def __getattr__(name: str) -> Any:
     """Imports on first use: the command line must answer `--help` without waiting for torch."""
     if name == "Report":
-        from .report.record import Report  # noqa: PLC0415
+        from .results.report import Report  # noqa: PLC0415
 
         return Report
     if name == "parametrize_with_checks":
-        from .testing import parametrize_with_checks  # noqa: PLC0415
+        from .gate.pytest_checks import parametrize_with_checks  # noqa: PLC0415
 
         return parametrize_with_checks
     if name in __all__:
-        from . import suite  # noqa: PLC0415
+        from .suite import suite  # noqa: PLC0415
 
         return getattr(suite, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

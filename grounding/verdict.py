@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
-from .checks.identifiable import Identifiability
-from .metrics import admissible_accuracy
-from .statistics import Decision, SequentialTest, wilson_interval
-from .trial import Outcome
+from .measures.identifiability import Identifiability
+from .measures.metrics import admissible_accuracy
+from .measures.statistics import Decision, SequentialTest, wilson_interval
+from .trials.trial import Outcome
 
 Verdict = Literal[
     "GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "LEAKY", "ERROR", "INCONCLUSIVE", "SKIPPED"

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .decision import Deciding
+from .decision import MapSolver
+from .rules.worlds import LOG_IMPOSSIBLE
 from .solver import Answer, Beliefs, Given
-from .worlds import OUT
 
 
-class Conditional(Deciding):
+class Conditional(MapSolver):
     """The likelihood of rules and answer, summed over the worlds that agree with the answer alone.
 
     `loss` is that of `Exact`, −log Σ_{w agrees with the answer} ∏ beliefs[v, w(v)], to the last digit; it
@@ -32,11 +32,11 @@ class Conditional(Deciding):
         worlds, listed = self.agreeing(answer)
         log = self.weights(beliefs, given).unsqueeze(1).expand(-1, worlds.shape[1], -1, -1)
         each = log.gather(-1, worlds.unsqueeze(-1)).squeeze(-1).sum(-1)
-        weight = each.masked_fill(~listed, OUT).logsumexp(-1)
+        weight = each.masked_fill(~listed, LOG_IMPOSSIBLE).logsumexp(-1)
         return (-weight).masked_fill(~listed.any(-1), torch.nan)
 
 
-class Abductive(Deciding):
+class Abductive(MapSolver):
     """Perception learns the symbols of the world nearest to its beliefs that has the right answer.
 
     `loss` is −Σ_{givens} log beliefs[v, w*(v)], with w* = argmax_{w obeys the rules and the answer} ∏

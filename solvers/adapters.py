@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from ..datasets.problem import Problem
 from .blackbox import missed
-from .clauses import Clauses, eliminate_auxiliaries, with_answer
-from .decision import Deciding
+from .decision import MapSolver
 from .exact import log_leaves
 from .extras import Extra
-from .neural import complete
+from .neural import masked_softmax
+from .rules.clauses import Clauses, eliminate_auxiliaries, with_answer
 from .solver import Answer, Beliefs, Given, Solver, hide_queries
 
 TensorMap = Callable[[Tensor], Tensor]
@@ -58,13 +58,13 @@ def from_callable(
                     "return one number per variable and symbol"
                 )
             if output == "logits":
-                return complete(mapped, beliefs, given, self.legal)
+                return masked_softmax(mapped, beliefs, given, self.legal)
             return torch.where(given.unsqueeze(-1), beliefs, mapped)
 
     return FromCallable
 
 
-def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[Deciding]:
+def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[MapSolver]:
     """A solver class whose gradient is a decorator's, in the manner of torch-imle.
 
     The decorator is handed a function from weights (batch, variables · symbols) to the most likely world
@@ -72,7 +72,7 @@ def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[Deciding
     is the number of queries answered wrong.
     """
 
-    class FromDecorator(Deciding):
+    class FromDecorator(MapSolver):
         """The most likely world, differentiated by a decorator."""
 
         surrogate: ClassVar[bool] = True
@@ -84,7 +84,7 @@ def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[Deciding
 
         def _decided(self, flat: Tensor) -> Tensor:
             weights = flat.unflatten(1, (len(self.problem.variables), self.problem.symbols))
-            return self.decided(weights).flatten(1)
+            return self.map_assignment(weights).flatten(1)
 
         def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
             return self._decorated(log_leaves(beliefs, given)).view_as(beliefs)
@@ -127,7 +127,7 @@ class PublicSATNet(Solver):
         return completion
 
 
-class LTN(Deciding):
+class LTN(MapSolver):
     """The rules' clauses in LTNtorch's operators: or by probabilistic sum, forall by p-mean error.
 
     `loss` is 1 − (1 − mean_clauses (1 − truth)ᵖ)^(1/p), with the answer at the queries; p grows the weight

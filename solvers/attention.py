@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..datasets.problem import Problem
-from .neural import Stepwise, complete
+from .neural import Stepwise, masked_softmax
 from .solver import Beliefs, Given, hide_queries
 
 Tokens = Float[Tensor, "batch variables width"]
@@ -77,7 +77,7 @@ class Transformer(Stepwise):
         for _ in range(self.recurrences):
             for block in self.blocks:
                 x = block(x)
-            completions.append(complete(self.read(self.norm(x)), beliefs, given, self.legal))
+            completions.append(masked_softmax(self.read(self.norm(x)), beliefs, given, self.legal))
         return completions
 
 

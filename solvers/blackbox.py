@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..datasets.problem import Problem
-from .decision import Deciding, Weights
+from .decision import MapSolver, Weights
 from .solver import Answer, Beliefs, Given
 
 
@@ -15,21 +15,21 @@ class _Interpolated(torch.autograd.Function):
     """argmax_w ⟨weights, w⟩ as certainties, with the gradient of its λ-interpolation."""
 
     @staticmethod
-    def forward(ctx: Any, weights: Weights, solver: Deciding, strength: float) -> Weights:
-        decided = solver.decided(weights)
-        ctx.save_for_backward(weights, decided)
+    def forward(ctx: Any, weights: Weights, solver: MapSolver, strength: float) -> Weights:
+        map_assignment = solver.map_assignment(weights)
+        ctx.save_for_backward(weights, map_assignment)
         ctx.solver, ctx.strength = solver, strength
-        return decided
+        return map_assignment
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        weights, decided = ctx.saved_tensors
+        weights, map_assignment = ctx.saved_tensors
         moved = weights - ctx.strength * upstream[0].nan_to_num()
-        improved = ctx.solver.decided(moved)
-        return (decided - improved) / ctx.strength, None, None
+        improved = ctx.solver.map_assignment(moved)
+        return (map_assignment - improved) / ctx.strength, None, None
 
 
-class Blackbox(Deciding):
+class Blackbox(MapSolver):
     """Backward, the solver is asked again with weights moved a step λ against the loss.
 
     y(θ) = argmax_{w obeys the rules} ⟨θ, w⟩ with θ = log beliefs at the givens, 0 at the queries, is
@@ -53,8 +53,8 @@ class Blackbox(Deciding):
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The most likely world, differentiable by interpolation."""
-        decided: Any = _Interpolated.apply(self.weights(beliefs, given), self, self.strength)
-        return decided
+        map_assignment: Any = _Interpolated.apply(self.weights(beliefs, given), self, self.strength)
+        return map_assignment
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """How many queries are answered wrong."""
@@ -79,7 +79,7 @@ def sum_of_gamma(shape: torch.Size, spread: int, generator: torch.Generator, ter
     return ((drawn * scale).sum(0) - torch.tensor(float(terms)).log()) / spread
 
 
-class IMLE(Deciding):
+class IMLE(MapSolver):
     """Implicit maximum likelihood: `Blackbox` under noise, with a step that adapts itself.
 
     With noise ε (sum of Gamma) the solver samples: y = argmax ⟨θ + ε, w⟩. The gradient is the difference of
@@ -145,20 +145,20 @@ class _Sampled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Weights, solver: IMLE, noise: Weights) -> Weights:
-        decided = solver.decided(weights + noise)
-        ctx.save_for_backward(weights, noise, decided)
+        map_assignment = solver.map_assignment(weights + noise)
+        ctx.save_for_backward(weights, noise, map_assignment)
         ctx.solver = solver
-        return decided
+        return map_assignment
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        weights, noise, decided = ctx.saved_tensors
+        weights, noise, map_assignment = ctx.saved_tensors
         solver: IMLE = ctx.solver
         slope = upstream[0].nan_to_num()
         size = weights.flatten(1).norm(dim=1) / slope.flatten(1).norm(dim=1).clamp_min(1e-12)
         strength = (solver.alpha * size).view(-1, 1, 1)
-        improved = solver.decided(weights + noise - strength * slope)
-        difference = decided - improved
+        improved = solver.map_assignment(weights + noise - strength * slope)
+        difference = map_assignment - improved
         if solver.training:
             solver.adapt(difference * (weights != 0))
         return difference, None, None

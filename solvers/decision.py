@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from ..datasets.problem import Problem
 from .exact import disagreeing, log_leaves
-from .search import Search
+from .rules.search import Search
+from .rules.worlds import LOG_IMPOSSIBLE, Enumeration, TooManySolutionsError
 from .solver import Answer, Beliefs, Given, Solver
-from .worlds import OUT, Enumeration, TooManySolutionsError
 
 LISTED = 2000  # worlds that are kept as a table; a product with it is faster than any search
 REMEMBERED = 50_000  # answers whose worlds are kept: those of a training set are asked for in every epoch
@@ -23,7 +23,7 @@ Weights = Float[Tensor, "batch variables symbols"]
 Assignment = Int[Tensor, "batch variables"]  # symbols; −1 in a row for which no world was found
 
 
-class Deciding(Solver):
+class MapSolver(Solver):
     """Base of the solvers that are given the rules and answer with the most likely world.
 
     `forward` is argmax_w ∏_v beliefs[v, w(v)] over the worlds w, as certainties: givens are corrected where
@@ -57,7 +57,7 @@ class Deciding(Solver):
             leaves = weights.flatten(1)
             if fixed is None:
                 return self.table.most_likely(leaves)
-            leaves = leaves.masked_fill(disagreeing(fixed, self.problem.symbols), OUT)
+            leaves = leaves.masked_fill(disagreeing(fixed, self.problem.symbols), LOG_IMPOSSIBLE)
             found = self.table.most_likely(leaves)
             agrees = ((found == fixed) | (fixed < 0)).all(-1, keepdim=True)
             return found.masked_fill(~agrees, -1)
@@ -98,10 +98,10 @@ class Deciding(Solver):
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The most likely world, as certainties."""
-        return self.decided(self.weights(beliefs, given))
+        return self.map_assignment(self.weights(beliefs, given))
 
     @torch.no_grad()
-    def decided(self, weights: Weights) -> Beliefs:
+    def map_assignment(self, weights: Weights) -> Beliefs:
         """The heaviest world of each row as beliefs, or the mean of those that share the greatest weight."""
         if self.table is None:
             return self.certain(self.heaviest(weights), weights)

@@ -7,17 +7,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..datasets.problem import Problem
-from .solver import TINY, Answer, Beliefs, Given, Solver, hide_queries
-from .worlds import OUT, Leaves, worlds_of
+from .rules.reasoning import worlds_of
+from .rules.worlds import LOG_IMPOSSIBLE, Leaves
+from .solver import PROBABILITY_FLOOR, Answer, Beliefs, Given, Solver, hide_queries
 
 
 def log_leaves(beliefs: Beliefs, given: Given) -> Leaves:
     """Log-weight of every "v takes k": that of its belief, one distribution per given; 0 at the queries."""
     seen = hide_queries(beliefs, given)
-    share = seen / seen.sum(-1, keepdim=True).clamp_min(TINY)
+    share = seen / seen.sum(-1, keepdim=True).clamp_min(PROBABILITY_FLOOR)
     # TINY is added, not clamped to: at a belief of exactly 0 the gradient is then that of the product
     # of the others, as it should be, where a clamp would give 0 and a bare logarithm NaN.
-    return torch.where(given.unsqueeze(-1), (share + TINY).log(), share.new_zeros(())).flatten(1)
+    return torch.where(given.unsqueeze(-1), (share + PROBABILITY_FLOOR).log(), share.new_zeros(())).flatten(1)
 
 
 def disagreeing(answer: Answer, symbols: int) -> Bool[Tensor, "batch cells"]:
@@ -62,12 +63,12 @@ class Exact(Solver):
         marginals = marginals / marginals.sum(-1, keepdim=True)  # rounding may have left 1 + 1e-7
         excluded = (hide_queries(beliefs, given) <= 0) & given.unsqueeze(-1)
         with torch.no_grad():
-            support = self.worlds.log_weight(excluded.flatten(1) * OUT)
-        return marginals.masked_fill((support < OUT / 2)[:, None, None], torch.nan)
+            support = self.worlds.log_weight(excluded.flatten(1) * LOG_IMPOSSIBLE)
+        return marginals.masked_fill((support < LOG_IMPOSSIBLE / 2)[:, None, None], torch.nan)
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """−log of the weight of the worlds that agree with the answer."""
         leaves = log_leaves(beliefs, given)
-        leaves = leaves.masked_fill(disagreeing(answer, self.problem.symbols), OUT)
+        leaves = leaves.masked_fill(disagreeing(answer, self.problem.symbols), LOG_IMPOSSIBLE)
         weight = self.worlds.log_weight(leaves)
-        return -weight.where(weight > OUT / 2, weight.new_tensor(OUT))
+        return -weight.where(weight > LOG_IMPOSSIBLE / 2, weight.new_tensor(LOG_IMPOSSIBLE))

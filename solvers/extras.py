@@ -24,7 +24,7 @@ class Extra:
         return importlib.util.find_spec(self.module.partition(".")[0]) is not None
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """What to say where it is missing."""
         return f"needs {self.package}, which is not installed: pip install 'groundcheck[{self.name}]'"
 
@@ -33,4 +33,4 @@ class Extra:
         try:
             return importlib.import_module(self.module)
         except ImportError as error:
-            raise MissingExtraError(f"this {self.told}") from error
+            raise MissingExtraError(f"this {self.message}") from error

@@ -7,16 +7,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..datasets.problem import Problem
-from .clauses import Clauses, with_answer
-from .decision import Deciding
-from .solver import TINY, Answer, Beliefs, Given
+from .decision import MapSolver
+from .rules.clauses import Clauses, with_answer
+from .solver import PROBABILITY_FLOOR, Answer, Beliefs, Given
 
 Truths = Float[Tensor, "batch clauses literals"]
 
 
 def product(literals: Truths) -> Float[Tensor, " batch"]:
     """−log of the truth under the product t-norm: or is 1 − ∏(1 − x), and is ∏."""
-    return -(1 - (1 - literals).prod(-1)).clamp_min(TINY).log().sum(-1)
+    return -(1 - (1 - literals).prod(-1)).clamp_min(PROBABILITY_FLOOR).log().sum(-1)
 
 
 def lukasiewicz(literals: Truths) -> Float[Tensor, " batch"]:
@@ -37,7 +37,7 @@ def godel(literals: Truths) -> Float[Tensor, " batch"]:
 NORMS = {"product": product, "lukasiewicz": lukasiewicz, "godel": godel}
 
 
-class Fuzzy(Deciding):
+class Fuzzy(MapSolver):
     """Rules in fuzzy logic: every clause gets a degree of truth from beliefs taken as degrees of truth.
 
     `loss` is how far the conjunction of all clauses is from true, with the answer at the queries and the
@@ -46,7 +46,7 @@ class Fuzzy(Deciding):
     together, so equivalent rules written otherwise give another loss. `forward` is the most likely world.
 
     Cost per row: the literals of all clauses (4×4 Sudoku 800, 9×9 24,000); auxiliary literals are resolved
-    away first. `nodes` as `Deciding` has it. Sources: van Krieken, Acar, van Harmelen 2022, AIJ,
+    away first. `nodes` as `MapSolver` has it. Sources: van Krieken, Acar, van Harmelen 2022, AIJ,
     arXiv:2002.06100; Badreddine et al. 2022 (LTN), arXiv:2012.13635; Bach et al. 2017 (soft logic).
     """
 
@@ -64,7 +64,7 @@ class Fuzzy(Deciding):
         return NORMS[self.norm](self.clauses(with_answer(beliefs, given, answer)))
 
 
-class StraightThrough(Deciding):
+class StraightThrough(MapSolver):
     """Hard symbols forward, identity backward, into a count of broken clauses.
 
     Every given is taken for its most likely symbol, x = onehot(argmax beliefs), with ∂x/∂beliefs :=
@@ -73,7 +73,7 @@ class StraightThrough(Deciding):
     holds alone. Handing the identity past the whole solver instead (output to input, cell by cell) would
     reach no given at all here: the answer lies at other variables. `forward` is the most likely world.
 
-    Cost per row: the literals of all clauses. `nodes` as `Deciding` has it. Source: Yang, Lee, Park 2022,
+    Cost per row: the literals of all clauses. `nodes` as `MapSolver` has it. Source: Yang, Lee, Park 2022,
     ICML, arXiv:2307.04347 (CL-STE).
     """
 

@@ -12,6 +12,7 @@ from .satnet import SATNet
 from .solver import Answer, Beliefs, Given, hide_queries
 
 SMOOTHING = 0.1  # added to every count, so that what never occurred together costs much and not everything
+ROUNDING = 1e-5  # of float32 sums over a batch, relative
 
 
 class GroundedSATNet(SATNet):
@@ -97,5 +98,5 @@ class GroundedSATNet(SATNet):
         rate = (known / known.sum(1, keepdim=True)).log().view(shape)
         gain = torch.einsum("uca,uta->ct", self.seen_with.view(shape), rate)
         _, named = linear_sum_assignment(gain.cpu().numpy(), maximize=True)
-        if gain.std() > 0:
+        if gain.std() > ROUNDING * gain.abs().max():  # else nothing tells one naming from another
             self.dictionary.copy_(torch.from_numpy(named).to(self.dictionary))

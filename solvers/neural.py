@@ -10,7 +10,7 @@ from ..datasets.problem import Problem
 from .solver import Answer, Beliefs, Given, Solver, answer_nll, hide_queries
 
 
-def complete(logits: Beliefs, beliefs: Beliefs, given: Given, legal: Tensor) -> Beliefs:
+def masked_softmax(logits: Beliefs, beliefs: Beliefs, given: Given, legal: Tensor) -> Beliefs:
     """Softmax of `logits` over each variable's own symbols at the queries, what was seen at the givens."""
     guessed = logits.masked_fill(~legal, -torch.inf).softmax(-1)
     return torch.where(given.unsqueeze(-1), beliefs, guessed)
@@ -61,4 +61,4 @@ class MLP(Solver):
         """One pass through both layers."""
         seen = torch.cat([hide_queries(beliefs, given).flatten(1), given.to(beliefs.dtype)], dim=1)
         logits = self.second(self.first(seen).relu()).view_as(beliefs)
-        return complete(logits, beliefs, given, self.legal)
+        return masked_softmax(logits, beliefs, given, self.legal)

@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..datasets.problem import Problem
-from .decision import Deciding
+from .decision import MapSolver
+from .rules.worlds import LOG_IMPOSSIBLE
 from .solver import Answer, Beliefs, Given
-from .worlds import OUT
 
 
-class Perturbed(Deciding):
+class Perturbed(MapSolver):
     """Fenchel-Young loss between the perturbed optimum with and without the answer.
 
     With Gumbel noise ε and θ = log beliefs at the givens, F(θ) = E max_w ⟨θ + σε, w⟩ is smooth, and its
@@ -58,7 +58,7 @@ class Perturbed(Deciding):
             if self.among == "worlds":
                 free = self.heaviest(moved)
             else:
-                free = moved.detach().masked_fill(~self.legal, OUT).argmax(-1)
+                free = moved.detach().masked_fill(~self.legal, LOG_IMPOSSIBLE).argmax(-1)
             difference = moved.gather(-1, free.unsqueeze(-1)) - moved.gather(
                 -1, right.clamp_min(0).unsqueeze(-1)
             )

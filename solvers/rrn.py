@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets.problem import Problem
-from .neural import Stepwise, complete
+from .neural import Stepwise, masked_softmax
 from .solver import Beliefs, Given, hide_queries
 
 
@@ -66,5 +66,5 @@ class RRN(Stepwise):
             summed = torch.einsum("brsw,rs->brw", edges, others) / max(variables - 1, 1)
             inward = torch.cat([x, self.message(summed)], dim=-1).flatten(0, 1)
             hidden, cell = self.update(inward, (hidden, cell))
-            completions.append(complete(self.read(hidden.view_as(x)), beliefs, given, self.legal))
+            completions.append(masked_softmax(self.read(hidden.view_as(x)), beliefs, given, self.legal))
         return completions

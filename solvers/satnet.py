@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..datasets.problem import Problem
-from .mixing import MixingLayer, Path
+from .mixing.layer import MixingLayer, Path
+from .mixing.schedule import StoppingRule
 from .solver import Answer, Beliefs, Given, Solver
-from .sweeps import Sweeps
 
 # Bits are kept this far from 0 and 1 in the logarithms of the loss, by shrinking rather than clamping, so
 # that a saturated wrong bit still has a gradient. 16 ulp of float32 below 1.
@@ -71,7 +71,9 @@ class SATNet(Solver):
         path: str | None = None,
     ) -> None:
         super().__init__(problem)
-        sweeps = Sweeps(max_sweeps, tolerance, backward_tolerance, prox, relaxation, backward_relaxation)
+        sweeps = StoppingRule(
+            max_sweeps, tolerance, backward_tolerance, prox, relaxation, backward_relaxation
+        )
         self.layer = MixingLayer(
             problem.indicators, m=m, aux=aux, sweeps=sweeps, generator=generator, path=path
         )

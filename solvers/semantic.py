@@ -9,8 +9,9 @@ from torch import Tensor
 from ..datasets.problem import Problem
 from .exact import log_leaves
 from .neural import MLP
+from .rules.reasoning import worlds_of
+from .rules.worlds import Leaves
 from .solver import Answer, Beliefs, Given, answer_nll
-from .worlds import Leaves, worlds_of
 
 
 class SemanticLoss(MLP):

@@ -16,7 +16,7 @@ Answer = Int[Tensor, "batch variables"]
 
 # Probabilities are kept away from 0 before a logarithm: the smallest float32 whose log is finite with room
 # to spare; −log of it is 69, a large but harmless loss.
-TINY = 1e-30
+PROBABILITY_FLOOR = 1e-30
 
 
 class Solver(nn.Module):
@@ -62,9 +62,9 @@ class Solver(nn.Module):
 
 def answer_nll(completion: Beliefs, answer: Answer) -> Float[Tensor, " batch"]:
     """−Σ log p(answer) over the variables that have an answer; nats per row."""
-    share = completion / completion.sum(-1, keepdim=True).clamp_min(TINY)
+    share = completion / completion.sum(-1, keepdim=True).clamp_min(PROBABILITY_FLOOR)
     picked = share.gather(-1, answer.clamp_min(0).unsqueeze(-1)).squeeze(-1)
-    return -(picked.clamp_min(TINY).log() * (answer >= 0)).sum(-1)
+    return -(picked.clamp_min(PROBABILITY_FLOOR).log() * (answer >= 0)).sum(-1)
 
 
 def hide_queries(beliefs: Beliefs, given: Given) -> Beliefs:

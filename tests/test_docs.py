@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from groundcheck.grounding.cli import app
-from groundcheck.grounding.project import read_project
+from groundcheck.grounding.gate.project import read_project
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))

@@ -15,8 +15,20 @@ PARTS = ["datasets", "solvers", "grounding"]  # each may import those before it
 MODULES = [path for part in PARTS for path in sorted((ROOT / part).rglob("*.py"))]
 
 
+# Inside grounding each room may import those before it; files of the folder itself are rooms of their own.
+ROOMS = [
+    "measures", "trials", "verdict", "checks", "results",
+    "suite", "report", "gate", "commands", "cli", "__main__",
+]  # fmt: skip
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
 def imported(path: Path) -> set[str]:
-    """The parts of groundcheck that a file imports, relative imports resolved."""
+    """The modules of groundcheck that a file imports anywhere in it, relative imports resolved."""
+    known = {module_of(other) for other in MODULES}
     package = ["groundcheck", *path.relative_to(ROOT).parent.parts]
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -26,13 +38,51 @@ def imported(path: Path) -> set[str]:
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *filter(None, [node.module])])
             found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    return {name.split(".")[1] for name in found if name.startswith("groundcheck.")}
+    inside = {name.removeprefix("groundcheck.") for name in found if name.startswith("groundcheck.")}
+    return inside & known
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """Names that import each other in a ring; empty where there is none."""
+    open_ = {name: set(others) - {name} for name, others in edges.items()}
+    while free := {name for name, others in open_.items() if not others & open_.keys()}:
+        open_ = {name: others for name, others in open_.items() if name not in free}
+    return sorted(open_)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_one_way(path: Path) -> None:
     own = PARTS.index(path.relative_to(ROOT).parts[0])
-    assert imported(path) <= set(PARTS[: own + 1])
+    assert {name.split(".")[0] for name in imported(path)} <= set(PARTS[: own + 1])
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if module_of(p).startswith("grounding.")], ids=module_of)
+def test_rooms_of_grounding_are_entered_one_way(path: Path) -> None:
+    own = module_of(path).split(".")[1]
+    if own == "__init__":
+        return  # the public face, which imports on first use
+    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("grounding.")}
+    assert rooms - {"__init__"} <= set(ROOMS[: ROOMS.index(own) + 1])
+
+
+def test_no_folder_has_a_circle() -> None:
+    """Neither among its files, nor among its subfolders, each taken as one."""
+    edges = {module_of(path): imported(path) for path in MODULES if path.name != "__init__.py"}
+    assert circle(edges) == []
+    for folder in {name.rpartition(".")[0] for name in edges}:
+        inside: dict[str, set[str]] = {}
+        for name, others in edges.items():
+            if name.startswith(f"{folder}."):
+                child = name.removeprefix(f"{folder}.").split(".")[0]
+                within = {o.removeprefix(f"{folder}.") for o in others if o.startswith(f"{folder}.")}
+                inside.setdefault(child, set()).update(o.split(".")[0] for o in within)
+        assert circle(inside) == [], folder
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == ["a", "b", "c", "d"]
+
+
+def test_compiled_code_lives_in_two_folders() -> None:
+    compiled = {module_of(p).rpartition(".")[0] for p in MODULES if "from numba import" in p.read_text()}
+    assert compiled <= {"datasets.search", "solvers.mixing"}
 
 
 def test_the_package_itself_imports_nothing_and_datasets_is_no_trap() -> None:
@@ -96,7 +146,7 @@ def test_the_wheel_installs_beside_another_top_level_datasets(tmp_path: Path) ->
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
     script = (
         "import datasets, groundcheck, groundcheck.datasets.problem as problem\n"
-        "import groundcheck.grounding.suite\n"
+        "import groundcheck.grounding.suite.suite\n"
         "print(datasets.load_dataset('both'), groundcheck.__file__, problem.__file__)\n"
     )
     (tmp_path / "try.py").write_text(script)

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from ...datasets.batch import Batch
 from ...datasets.images import SIDE, load_images
 from ...datasets.task import Task
-from ..building import SolverSpec
-from ..perception import Network
-from ..training import Training
-from ..trial import build_network
+from ..trials.network import Network, build_network
+from ..trials.spec import SolverSpec
+from ..trials.training import Training
 from .finding import Finding
 from .registry import Check, Result, SkipCheckError, failed, passed
 
@@ -135,7 +134,7 @@ class _Audited:
         pictures[torch.from_numpy(shown)] = bank.gallery.gather(torch.from_numpy(rows))
         self.images, self.shown = pictures, torch.from_numpy(shown)
         with torch.random.fork_rng(devices=[]):
-            self.model = model or AuditModel(build_network(task, MODEL, Training(), seed))
+            self.model = model or AuditModel(build_network(task, MODEL, Training().interface, seed))
         self.ours = model is None
 
     def measure(self, labels: Tensor, loss: Loss | None = None) -> _Measured:
@@ -249,12 +248,12 @@ def check_labels(found: Audit) -> Result:
     if not found.leaks:
         return passed("loss and gradients stay bit-identical with other labels at the givens", 0.0, 0.0)
     few = ", ".join(found.variables[:4]) + (", …" if len(found.variables) > 4 else "")
-    told = (
+    message = (
         f"with other labels at the givens the loss moves by {found.loss:.2g} and its gradient by "
         f"{found.gradient:.2g} of its size (perception's by {found.perception:.2g}), through "
         f"{len(found.variables)} variables ({few})"
     )
-    return failed(told, found.gradient, 0.0)
+    return failed(message, found.gradient, 0.0)
 
 
 def check_scale(found: Audit) -> Result:
@@ -271,10 +270,10 @@ def check_scale(found: Audit) -> Result:
     """
     if found.leaks or found.scale is None:
         raise SkipCheckError("the gradient is no multiple of a masked loss that is known here")
-    told = f"the gradient is {found.scale:.3g} times that of {found.masked}"
+    message = f"the gradient is {found.scale:.3g} times that of {found.masked}"
     if abs(found.scale - 1) <= 1e-3:
-        return passed(told, found.scale, 1.0)
-    return Result("inconclusive", told, found.scale, 1.0)
+        return passed(message, found.scale, 1.0)
+    return Result("inconclusive", message, found.scale, 1.0)
 
 
 AUDIT: tuple[Check[Audit], ...] = (Check("audit/labels", check_labels), Check("audit/scale", check_scale))

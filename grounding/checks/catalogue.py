@@ -6,7 +6,7 @@ from typing import Any
 
 from .audit import AUDIT
 from .bypass import bypass
-from .contract import contract
+from .contract.contract import contract
 from .identifiable import check_identifiable
 from .leak import leak
 from .registry import Check, explain

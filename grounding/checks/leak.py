@@ -10,11 +10,10 @@ import torch
 from ...datasets.batch import Examples, assemble
 from ...datasets.images import Bank, ImageSet
 from ...datasets.task import Puzzles, Task
-from ..building import SolverSpec
-from ..metrics import score
-from ..perception import Network
-from ..training import Training, train
-from ..trial import build_network
+from ..measures.metrics import score
+from ..trials.network import Network, build_network
+from ..trials.spec import SolverSpec
+from ..trials.training import Training, train
 from .finding import Finding, Status
 from .registry import Registry, Result, failed, passed
 
@@ -76,11 +75,11 @@ def check_labels(setting: Setting) -> Result:
     same_loss = losses[0] == losses[1] or bool(np.isnan(losses).all())
     if moved == 0 and same_loss:
         return passed("losses and parameters stay bit-identical without the labels of the givens", 0.0, 0.0)
-    told = (
+    message = (
         f"with other labels at the givens the loss went from {losses[0]:.4g} to {losses[1]:.4g} and "
         f"parameters moved by up to {moved:.2g}: the training loss sees the labels of the givens"
     )
-    return failed(told, moved, 0.0)
+    return failed(message, moved, 0.0)
 
 
 @leak.check("images")
@@ -97,8 +96,8 @@ def check_images(setting: Setting) -> Result:
         _digests(bank) for bank in (setting.images.train, setting.images.validation, setting.images.test)
     )
     shared = len(test & train) + len(test & validation) + len(validation & train)
-    told = f"{shared} pictures occur in two of training, validation and test (of {len(test):,} in test)"
-    return passed(told, float(shared), 0.0) if shared == 0 else failed(told, float(shared), 0.0)
+    message = f"{shared} pictures occur in two of training, validation and test (of {len(test):,} in test)"
+    return passed(message, float(shared), 0.0) if shared == 0 else failed(message, float(shared), 0.0)
 
 
 def _digests(bank: Bank) -> set[bytes]:
@@ -137,8 +136,8 @@ def check_echo(setting: Setting) -> Result:
         for other in found[1:]
         for name in ("task", "board", "cell", "unsolved")
     )
-    told = f"scores move by {moved:.2g} with what is returned at the givens"
-    return passed(told, moved, 0.0) if moved == 0 else failed(told, moved, 0.0)
+    message = f"scores move by {moved:.2g} with what is returned at the givens"
+    return passed(message, moved, 0.0) if moved == 0 else failed(message, moved, 0.0)
 
 
 def relabelled(task: Task, puzzles: Puzzles, true: Examples, images: ImageSet) -> Examples:
@@ -155,7 +154,7 @@ def relabelled(task: Task, puzzles: Puzzles, true: Examples, images: ImageSet) -
 def _train(spec: SolverSpec, task: Task, examples: Examples, training: Training) -> tuple[float, Network]:
     losses: list[float] = []
     with torch.random.fork_rng():
-        network = build_network(task, spec, training, seed=0).to(examples.given.device)
+        network = build_network(task, spec, training.interface, seed=0).to(examples.given.device)
         train(
             network,
             examples,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from ..metrics import Scores
-from ..trial import Outcome, Role
+from ..measures.metrics import Scores
+from ..trials.trial import Outcome, Role
 from ..verdict import HIGH, Judgement
 from .bypass import Grounded, bypass
 from .finding import Finding
@@ -49,11 +49,11 @@ def check_grounding(trained: Trained) -> Result:
     if judged.verdict == "ERROR":
         raise RuntimeError(judged.reason)
     share = judged.grounded / judged.seeds if judged.seeds else None
-    told = f"{judged.verdict}: {judged.reason}"
+    message = f"{judged.verdict}: {judged.reason}"
     if judged.verdict == "INCONCLUSIVE":
-        return Result("inconclusive", told, share, None, judged.interval)
+        return Result("inconclusive", message, share, None, judged.interval)
     found = passed if judged.verdict == "GROUNDED" else failed
-    return found(told, share, None, judged.interval)
+    return found(message, share, None, judged.interval)
 
 
 def check_reasoning(trained: Trained) -> Result:
@@ -69,8 +69,8 @@ def check_reasoning(trained: Trained) -> Result:
     bound = HIGH
     if not trained.symbols_only:
         bound = min(HIGH, HIGH * fmean(s.task for s in trained.scores("grounding")))
-    told = f"answers {on_symbols:.2f} of the puzzles from true symbols"
-    return passed(told, on_symbols, bound) if on_symbols >= bound else failed(told, on_symbols, bound)
+    message = f"answers {on_symbols:.2f} of the puzzles from true symbols"
+    return passed(message, on_symbols, bound) if on_symbols >= bound else failed(message, on_symbols, bound)
 
 
 def check_baseline(trained: Trained) -> Result:
@@ -85,9 +85,9 @@ def check_baseline(trained: Trained) -> Result:
     """
     without = fmean(s.task for s in trained.scores("baseline"))
     with_solver = fmean(s.task for s in trained.scores("grounding"))
-    told = f"answers {with_solver:.2f} of the puzzles, without logic {without:.2f}"
+    message = f"answers {with_solver:.2f} of the puzzles, without logic {without:.2f}"
     gain = with_solver - without
-    return passed(told, gain, 0.0) if gain > 0 else Result("inconclusive", told, gain, 0.0)
+    return passed(message, gain, 0.0) if gain > 0 else Result("inconclusive", message, gain, 0.0)
 
 
 def check_ceiling(trained: Trained) -> Result:
@@ -100,8 +100,8 @@ def check_ceiling(trained: Trained) -> Result:
     Remedy: More puzzles, more epochs, or another image set.
     """
     read = fmean(s.aligned or 0.0 for s in trained.scores("ceiling"))
-    told = f"reads {read:.3f} of the images"
-    return passed(told, read, 0.5) if read >= 0.5 else Result("inconclusive", told, read, 0.5)
+    message = f"reads {read:.3f} of the images"
+    return passed(message, read, 0.5) if read >= 0.5 else Result("inconclusive", message, read, 0.5)
 
 
 TRAINED: tuple[Check[Trained], ...] = (

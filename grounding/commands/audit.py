@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .shell import consoles, told
+from .shell import consoles, user_errors
 
 
 def audit(
@@ -27,9 +27,9 @@ def audit(
     """
     from ...datasets.catalogue import TASKS  # noqa: PLC0415
     from ..checks.audit import audit as run_audit  # noqa: PLC0415
-    from ..settings import apply_task_settings, parse_settings  # noqa: PLC0415
+    from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
-    with told():
+    with user_errors():
         chosen = apply_task_settings(parse_settings(settings or []), TASKS.load(task)())
         found = run_audit(_load(loss), chosen, images=images, seed=seed)
         console = consoles()[0]

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shell import consoles, told, writable
+from .shell import consoles, user_errors, writable
 
 if TYPE_CHECKING:
-    from ..compare import Estimate
+    from ..results.comparison import Estimate
 
 
 def compare(
@@ -18,17 +18,17 @@ def compare(
     ] = None,
 ) -> None:
     """Compare reports over the seeds they share; refuse where tasks, images or budgets differ."""
-    with told():
+    with user_errors():
         output = writable(json)
         from dataclasses import asdict  # noqa: PLC0415
 
         from rich.markup import escape  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
-        from ..compare import FIGURES  # noqa: PLC0415
-        from ..compare import compare as pair  # noqa: PLC0415
-        from ..reading import read_report  # noqa: PLC0415
-        from ..report.files import write_json  # noqa: PLC0415
+        from ..results.comparison import FIGURES  # noqa: PLC0415
+        from ..results.comparison import compare as pair  # noqa: PLC0415
+        from ..results.files import write_json  # noqa: PLC0415
+        from ..suite.report_io import read_report  # noqa: PLC0415
 
         read = [read_report(path) for path in reports]
         rows = pair(read)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shell import DataRoot, consoles, told, writable
+from .shell import DataRoot, consoles, user_errors, writable
 
 if TYPE_CHECKING:
-    from ..gate import Gated
-    from ..project import Entry, Project
-    from ..report.record import Report
-    from ..suite import Listener
+    from ..gate.gate import Gated
+    from ..gate.project import Entry, Project
+    from ..results.report import Report
+    from ..suite.suite import Listener
 
 
 def gate(
@@ -47,9 +47,9 @@ def gate(
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 too little ran to tell, 4 images missing,
     130 interrupted.
     """
-    with told():
+    with user_errors():
         outputs = [writable(path) for path in (junit, markdown, json)]
-        from ..project import read_project  # noqa: PLC0415
+        from ..gate.project import read_project  # noqa: PLC0415
 
         project = read_project(config)
         chosen = [project.entry(name) for name in solvers or project.solvers]
@@ -58,11 +58,11 @@ def gate(
         chosen = [_held(entry, profile, require, baseline, max_regression) for entry in chosen]
         for entry in chosen:
             project.profile(entry.terms.profile)
-        from ..reading import read_report  # noqa: PLC0415
-        from ..report import pipeline  # noqa: PLC0415
-        from ..report.files import write_json, write_text  # noqa: PLC0415
+        from ..gate import pipeline  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
+        from ..results.files import write_json, write_text  # noqa: PLC0415
+        from ..suite.report_io import read_report  # noqa: PLC0415
 
         baselines = [
             entry.terms.baseline and read_report(entry.terms.baseline, entry.solver) for entry in chosen
@@ -93,7 +93,7 @@ def _held(
     """The entry with what the command line says put over what the file says."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from ..project import VERDICTS  # noqa: PLC0415
+    from ..gate.project import VERDICTS  # noqa: PLC0415
 
     if require is not None and require not in VERDICTS:
         raise ValueError(f"--require {require!r} is no verdict: it is {', '.join(VERDICTS)}")
@@ -113,9 +113,9 @@ def _gate(
     listener: "Listener",
 ) -> "Gated":
     from ...datasets.catalogue import TASKS  # noqa: PLC0415
-    from ..building import SolverSpec  # noqa: PLC0415
-    from ..gate import hold, lacking  # noqa: PLC0415
-    from ..suite import check  # noqa: PLC0415
+    from ..gate.gate import evaluate_gate, lacking  # noqa: PLC0415
+    from ..suite.suite import check  # noqa: PLC0415
+    from ..trials.spec import SolverSpec  # noqa: PLC0415
 
     profile = project.profile(entry.terms.profile)
     tasks = list(TASKS.ours) if profile.tasks is None else list(profile.tasks)
@@ -133,7 +133,7 @@ def _gate(
         run=folder,
         resume=folder is not None and (folder / "run.json").exists(),
     )
-    return hold(report, entry.terms, baseline, {} if report.interrupted else entry.expected_failures)
+    return evaluate_gate(report, entry.terms, baseline, {} if report.interrupted else entry.expected_failures)
 
 
 def _folder(solver: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .shell import consoles, told, writable
+from .shell import consoles, user_errors, writable
 
 
 def leaderboard(
@@ -15,12 +15,12 @@ def leaderboard(
     ),
 ) -> None:
     """Put many runs on one HTML page, a table for each set of runs that can be compared."""
-    with told():
+    with user_errors():
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder: name the one that your runs lie in")
         writable(output)
-        from ..report.files import write_text  # noqa: PLC0415
         from ..report.leaderboard import gather, render_leaderboard  # noqa: PLC0415
+        from ..results.files import write_text  # noqa: PLC0415
 
         found, passed_over = gather(folder)
         if not found:

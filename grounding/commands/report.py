@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .shell import DataRoot, consoles, told, writable
+from .shell import DataRoot, consoles, user_errors, writable
 
 
 def report(
@@ -16,12 +16,12 @@ def report(
     data_root: DataRoot = None,
 ) -> None:
     """Write the report of a run as one self-contained HTML page."""
-    with told():
+    with user_errors():
         if not run.exists():
             raise ValueError(f"{run} does not exist: name the folder of a run, or the JSON of a report")
         path = writable(output or (run / "report.html" if run.is_dir() else run.with_suffix(".html")))
-        from ..reading import read_report  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
+        from ..suite.report_io import read_report  # noqa: PLC0415
 
         assert path is not None
         write_page(path, read_report(run), data_root)

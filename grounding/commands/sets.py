@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shell import Set, consoles, told
+from .shell import Set, consoles, user_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,11 +23,11 @@ def generate(
     settings: Set = None,
 ) -> None:
     """Write a set of puzzles to a folder; an interrupted one is taken up where it stopped."""
-    with told():
+    with user_errors():
         from ...datasets.catalogue import TASKS  # noqa: PLC0415
         from ...datasets.storage import generate_set  # noqa: PLC0415
         from ...datasets.task import as_split  # noqa: PLC0415
-        from ..settings import apply_task_settings, parse_settings  # noqa: PLC0415
+        from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
         chosen = apply_task_settings(parse_settings(settings or []), TASKS.load(task)()).drawn(seed)
         console, progress = consoles()
@@ -41,7 +41,7 @@ def certify(
     folder: Annotated[Path, typer.Argument(help="A set of puzzles, as generate writes it.")],
 ) -> None:
     """Prove by SAT that every puzzle of a set has exactly the solution that is stored with it."""
-    with told():
+    with user_errors():
         from ...datasets.certify import certify  # noqa: PLC0415
         from ...datasets.storage import load_set  # noqa: PLC0415
 

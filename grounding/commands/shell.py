@@ -11,10 +11,20 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...datasets.task import Task
+
 DataRoot = Annotated[
     Path | None,
     typer.Option(envvar="GROUNDCHECK_DATA", help="Folder that holds MNIST/raw and the like."),
 ]
+
+Images = Annotated[str, typer.Option(help="Image set: digits, mnist, fashion, or several joined by +.")]
+Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch missing images.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")
+]
+Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there as well.")]
 
 Set = Annotated[
     list[str] | None,
@@ -25,7 +35,7 @@ Set = Annotated[
 
 
 @contextmanager
-def told() -> Generator[None]:
+def user_errors() -> Generator[None]:
     """Tells what a user got wrong in one sentence, with the exit code for it."""
     from ...datasets.catalogue import DataUnavailableError  # noqa: PLC0415
 
@@ -67,3 +77,10 @@ def consoles() -> "tuple[Console, Console]":
     # A log has no width of its own: 80 columns would fold every table.
     width = None if os.isatty(1) or "COLUMNS" in os.environ else 120
     return Console(width=width), Console(stderr=True)
+
+
+def task_named(name: str) -> "Task":
+    """A task of the catalogue with its default settings."""
+    from ...datasets.catalogue import TASKS  # noqa: PLC0415
+
+    return TASKS.load(name)()

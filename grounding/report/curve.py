@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..trial import Outcome, Point, Trial
+from ..trials.trial import Outcome, Point, Trial
 
 MOST_ROWS = 20  # of a learning curve; a longer one is thinned
 

@@ -13,12 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ...datasets.catalogue import DataUnavailableError, UnknownNameError
 from ...datasets.images import ImageSet, load_images
 from ..checks.finding import Finding
-from ..metrics import relabel
-from ..trial import Outcome, Role
+from ..measures.metrics import relabel
+from ..results.files import write_text
+from ..results.report import Report, TaskReport
+from ..trials.trial import Outcome, Role
 from . import plots
-from .files import write_text
 from .pictures import lay_out, shades, task_of
-from .record import Report, TaskReport
 from .table import title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -85,10 +85,10 @@ def _quantity(value: float | None) -> str:
     if value is None:
         return "–"
     if abs(value) >= 1000:
-        told = f"{value:,.0f}"
+        message = f"{value:,.0f}"
     else:
-        told = f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
-    return told.replace("-", "−")
+        message = f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
+    return message.replace("-", "−")
 
 
 def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _by_trouble(findings: Sequence[Finding]) -> dict[str, Any]:
     counts = [(sum(f.status == status for f in findings), status) for status in TROUBLE]
     return {
         "findings": ordered,
-        "told": ", ".join(f"{count} {status}" for count, status in counts[::-1] if count),
+        "message": ", ".join(f"{count} {status}" for count, status in counts[::-1] if count),
         "trouble": any(f.status in ("fail", "error") for f in findings),
     }
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..compare import BUDGET, Estimate, estimate
-from ..reading import read_report
-from ..trial import Role
-from .files import plain
+from ..results.comparison import BUDGET, Estimate, estimate
+from ..results.files import plain
+from ..results.report import Report, TaskReport
+from ..suite.report_io import read_report
+from ..trials.trial import Role
 from .html import page
-from .record import Report, TaskReport
 from .table import title
 
 ORDER = ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "INCONCLUSIVE", "SKIPPED", "ERROR", "LEAKY")

@@ -33,8 +33,8 @@ def _line(catalogue: Catalogue, name: str) -> tuple[str, str]:
     text = getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
     first = " ".join(text.partition("\n\n")[0].split())
     rules = getattr(thing, "rules", None)
-    told = f" (rules {rules})" if isinstance(rules, str) else ""
+    message = f" (rules {rules})" if isinstance(rules, str) else ""
     for extra in getattr(thing, "extras", ()):
-        told += "" if extra.installed else f" [yellow]skipped: {escape(extra.told)}[/]"
+        message += "" if extra.installed else f" [yellow]skipped: {escape(extra.message)}[/]"
     source = getattr(thing, "source", "")
-    return escape(first) + told, escape(source)
+    return escape(first) + message, escape(source)

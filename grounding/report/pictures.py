@@ -12,8 +12,9 @@ import numpy as np
 from ...datasets.catalogue import TASKS
 from ...datasets.images import ImageSet
 from ...datasets.task import Task
-from ..samples import Board
-from .record import TaskReport
+from ..measures.report_samples import Board
+from ..results.files import thawed
+from ..results.report import TaskReport
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Cell:
         return self.answer != self.solution
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """For a screen reader."""
         truth = f", truth {self.solution}" if self.wrong else ""
         if not self.given:
@@ -70,11 +71,6 @@ def task_of(report: TaskReport, seed: int) -> Task | None:
     except (ValueError, TypeError, ImportError):
         return None
     return task.drawn(seed) if task.version == report.version else None
-
-
-def thawed(value: Any) -> Any:
-    """JSON's lists as the tuples they were: settings of a task are hashable."""
-    return tuple(thawed(item) for item in value) if isinstance(value, list) else value
 
 
 def lay_out(

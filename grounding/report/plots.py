@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ..samples import BINS, Calibration
-from ..trial import Outcome
+from ..measures.report_samples import BINS, Calibration
+from ..trials.trial import Outcome
 from ..verdict import HIGH, bars
 
 REGIONS = {  # lower left corner in units of the bars, colour
@@ -30,8 +30,8 @@ REGIONS = {  # lower left corner in units of the bars, colour
 }
 DARK = {"#c0202b": "#ff8a82", "#7a45d6": "#c4a1ff", "#8a5b00": "#e3b341", "#14702f": "#56d364"}
 TASK, ALIGNED, RAW = "#2f7fe8", "#dd6a1c", "#8c959f"  # legible on white and on black
-MOST = 1.25  # of what could be reached: the edge of the plane
-FEW = 12  # seeds drawn one by one; more are drawn as a median with the band of nine tenths
+PLANE_EDGE = 1.25  # of what could be reached: the edge of the plane
+MAX_SINGLE_CURVES = 12  # seeds drawn one by one; more are drawn as a median with the band of nine tenths
 INK = "#000000"  # replaced by the page's own text colour
 STYLE: Any = {  # matplotlib's own type of keys is a literal of hundreds
     "svg.fonttype": "none",
@@ -51,7 +51,7 @@ def plane(subjects: Sequence[Outcome], baselines: Sequence[Outcome], ceilings: S
     with _axes() as (figure, axes):
         for verdict, ((right, up), colour) in REGIONS.items():
             corner = (HIGH * right, HIGH * up)
-            size = (MOST - HIGH if right else HIGH, MOST - HIGH if up else HIGH)
+            size = (PLANE_EDGE - HIGH if right else HIGH, PLANE_EDGE - HIGH if up else HIGH)
             axes.add_patch(Rectangle(corner, *size, color=colour, alpha=0.13, lw=0))
             axes.text(
                 corner[0] + size[0] / 2, corner[1] + size[1] - 0.03, verdict.replace(" ", "\n"),
@@ -69,7 +69,7 @@ def plane(subjects: Sequence[Outcome], baselines: Sequence[Outcome], ceilings: S
                     *points.T, marker=marker, color=colour, s=26, alpha=0.8, linewidths=1.2,
                     label=f"{name}, {seeds}", zorder=3, rasterized=len(points) > 1000,
                 )  # fmt: skip
-        axes.set(xlim=(0, MOST), ylim=(0, MOST))
+        axes.set(xlim=(0, PLANE_EDGE), ylim=(0, PLANE_EDGE))
         axes.set_xlabel("aligned grounding / ceiling")
         axes.set_ylabel("task accuracy / best possible")
         _legend(axes)
@@ -83,7 +83,7 @@ def _relative(outcomes: Sequence[Outcome], ceilings: Sequence[Outcome]) -> np.nd
         for outcome in outcomes
         if (scores := outcome.scores) and scores.aligned is not None and (bar := high.get(outcome.seed))
     ]
-    return np.clip(np.array(points), 0, MOST - 0.02)
+    return np.clip(np.array(points), 0, PLANE_EDGE - 0.02)
 
 
 def accuracies(outcomes: Sequence[Outcome]) -> str:
@@ -145,7 +145,7 @@ def _lines(axes: Axes, outcomes: Sequence[Outcome], name: str, colour: str, labe
     rows = rows[~np.isnan(rows).all(axis=1)]
     if not len(rows):
         return False
-    if len(rows) <= FEW:
+    if len(rows) <= MAX_SINGLE_CURVES:
         for number, row in enumerate(rows):
             axes.plot(epochs, row, color=colour, lw=1.3, alpha=0.85, label=label if number == 0 else None)
         return True

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..checks.finding import Finding
-from ..suite import ROLES, Listener
-from ..trial import Outcome, Role, Trial
+from ..suite.suite import ROLES, Listener
+from ..trials.trial import Outcome, Role, Trial
 
 
 @dataclass
@@ -61,14 +61,14 @@ class Progress:
     def table(self) -> Group:
         """As it stands now."""
         now = time.monotonic()
-        told = [f"{clock(now - self.started)} elapsed"]
+        message = [f"{clock(now - self.started)} elapsed"]
         if waiting := self.wave_size - self.wave_ended:
             left = self.remaining(now)
             trials = "1 trial" if waiting == 1 else f"{waiting} trials"
-            told.append(f"{trials} to run" if left is None else f"about {clock(left)} left for {trials}")
+            message.append(f"{trials} to run" if left is None else f"about {clock(left)} left for {trials}")
         counts = ", ".join(f"{count} {status}" for status, count in self.checks.items())
-        told.append(f"checks: {counts or 'none yet'}")
-        line = Text("; ".join(told))
+        message.append(f"checks: {counts or 'none yet'}")
+        line = Text("; ".join(message))
         if not self.rows:
             return Group(line)
         table = Table(caption="latest task accuracy, trials ended of those planned", caption_justify="left")

@@ -6,8 +6,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..trial import Role
-from .record import Report, TaskReport
+from ..results.report import Report, TaskReport
+from ..trials.trial import Role
 
 COLOURS = {"GROUNDED": "green", "INCONCLUSIVE": "yellow", "SKIPPED": "yellow"}
 BESIDE: tuple[tuple[Role, str], ...] = (("baseline", "without logic"), ("ceiling", "ceiling"))
@@ -84,8 +84,8 @@ def _add_rows(table: Table, report: Report, task: TaskReport) -> None:
     )
     widths = [task.half_width(subject, figure) for figure in ("task", "raw", "aligned")]
     if any(width is not None for width in widths):
-        told = ("" if width is None else f"±{width:.3f}" for width in widths)
-        table.add_row("95 % interval", "", *told, "", "", style="dim")
+        message = ("" if width is None else f"±{width:.3f}" for width in widths)
+        table.add_row("95 % interval", "", *message, "", "", style="dim")
     for role, name in BESIDE:
         if task.scores(role):
             figures = (_percent(task.mean(role, figure)) for figure in ("task", "raw", "aligned"))

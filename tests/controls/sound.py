@@ -97,7 +97,7 @@ class Dropping(nn.Module):
         return self.inner(self.dropout(beliefs).clamp(0, 1), given)
 
 
-class Deciding(nn.Module):
+class MapSolver(nn.Module):
     """Takes every given for its most likely symbol, with the gradient of the identity."""
 
     surrogate: ClassVar = True
@@ -112,4 +112,4 @@ class Deciding(nn.Module):
         return torch.where(given.unsqueeze(-1), beliefs, answered)
 
 
-SOUND = [Enumeration, DoubleSATNet, NoisyOracle, Tempered, Dropping, Deciding]
+SOUND = [Enumeration, DoubleSATNet, NoisyOracle, Tempered, Dropping, MapSolver]

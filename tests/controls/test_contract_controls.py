@@ -7,14 +7,14 @@ import torch
 
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.grounding.building import SolverSpec
-from groundcheck.grounding.checks.contract import check_contract, contract
+from groundcheck.grounding.checks.contract.contract import check_contract, contract
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.inspection import Inspection
-from groundcheck.grounding.running import Limits, examine
-from groundcheck.grounding.training import Training
+from groundcheck.grounding.suite.inspection import Inspection
+from groundcheck.grounding.suite.processes import Limits, examine
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
 
-TINY = Mapping(symbols=4)
+TINY_TASK = Mapping(symbols=4)
 BOARD = Sudoku(size=4)
 ON_A_BOARD = {gallery.BreaksTies, gallery.CarriesTheRules}
 
@@ -59,7 +59,7 @@ def agree(finding: Finding) -> bool:
     "solver", [s for s in gallery.GALLERY if s not in gallery.DEADLY], ids=lambda s: s.__name__
 )
 def test_a_broken_solver_is_caught_by_its_check_and_no_other(solver: type) -> None:
-    task = BOARD if solver in ON_A_BOARD else TINY
+    task = BOARD if solver in ON_A_BOARD else TINY_TASK
     findings = list(check_contract(SolverSpec.of(solver), task))
     assert failing(findings, task.name) == solver.caught_by, [
         (f.check, f.status, f.reason) for f in findings if f.status in ("fail", "error")
@@ -72,7 +72,7 @@ def test_a_broken_solver_is_caught_by_its_check_and_no_other(solver: type) -> No
 
 @pytest.mark.parametrize("solver", sound.SOUND, ids=lambda s: s.__name__)
 def test_a_sound_solver_passes_everything(solver: type) -> None:
-    findings = list(Inspection(SolverSpec.of(solver), TINY, Training(), "digits").findings())
+    findings = list(Inspection(SolverSpec.of(solver), TINY_TASK, Training(), "digits").findings())
     # beartype, which checks shapes in tests, draws from `random` itself: see the next test.
     assert failing(findings, "mapping") <= {"contract/randomness"}, [
         f for f in findings if f.status in ("fail", "error")
@@ -83,7 +83,7 @@ def test_a_sound_solver_passes_everything(solver: type) -> None:
 
 
 def test_a_sound_solver_draws_no_random_numbers_in_a_process_of_its_own() -> None:
-    inspection = Inspection(SolverSpec("sound:DoubleSATNet"), TINY, Training(), "digits")
+    inspection = Inspection(SolverSpec("sound:DoubleSATNet"), TINY_TASK, Training(), "digits")
     findings = list(examine(inspection, Limits()))
     assert failing(findings, "mapping") == set(), [f for f in findings if f.status in ("fail", "error")]
     assert sum(f.status == "pass" for f in findings) >= 19
@@ -108,7 +108,7 @@ DEATHS = {
 def test_a_deadly_solver_costs_one_check_and_is_named_with_its_cause(solver: type) -> None:
     spec = SolverSpec(f"gallery:{solver.__name__}")
     seconds = 2.0 if solver is gallery.Hangs else 60.0
-    inspection = Inspection(spec, TINY, Training(), "digits")
+    inspection = Inspection(spec, TINY_TASK, Training(), "digits")
     findings = list(examine(inspection, Limits(seconds, 1.0)))
     [found] = [f for f in findings if f.check == "contract/shape/mapping"]
     assert found.status == "error"

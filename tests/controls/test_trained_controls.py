@@ -9,13 +9,13 @@ from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.images import load_images
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check
-from groundcheck.grounding.building import SolverSpec
 from groundcheck.grounding.checks import leak as leak_module
 from groundcheck.grounding.checks.leak import Setting, leak
-from groundcheck.grounding.metrics import score
-from groundcheck.grounding.report.record import Report
-from groundcheck.grounding.running import Limits
-from groundcheck.grounding.training import Training
+from groundcheck.grounding.measures.metrics import score
+from groundcheck.grounding.results.report import Report
+from groundcheck.grounding.suite.processes import Limits
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
 
 SMALL = Mapping(symbols=3, bijection=(1, 2, 0))
 SHORT = {"training.puzzles": 256, "training.epochs": 6, "training.batch": 16}

@@ -13,18 +13,17 @@ from pysat.solvers import Solver as SatSolver
 from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.certify import certify
-from groundcheck.datasets.evenodd import EvenOdd
 from groundcheck.datasets.futoshiki import Futoshiki
-from groundcheck.datasets.half import Half
 from groundcheck.datasets.latin import Latin
 from groundcheck.datasets.logic import Logic
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.pair_sum import EvenOdd, Half
 from groundcheck.datasets.parity import Parity
 from groundcheck.datasets.queens import Queens
+from groundcheck.datasets.search.visudo import corrupt
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import BLOCK, SPLITS, as_order, as_split, textual
 from groundcheck.datasets.visudo import ViSudo
-from groundcheck.datasets.visudo_search import corrupt
 
 # Puzzles enough for splits that share no puzzle.
 LARGE = [
@@ -64,8 +63,8 @@ FEW = [
     Logic(variables=3, clauses=2, width=2),
 ]
 # As many puzzles as symbols: the splits differ in their images alone, the ood split in how those lean.
-TINY = [Mapping().drawn(0), Mapping(symbols=3, bijection="identity")]
-ALL = [*LARGE, *FEW, *TINY]
+TINY_TASK = [Mapping().drawn(0), Mapping(symbols=3, bijection="identity")]
+ALL = [*LARGE, *FEW, *TINY_TASK]
 
 tasks = st.sampled_from(ALL)
 splits = st.sampled_from(SPLITS)

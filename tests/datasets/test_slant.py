@@ -6,7 +6,7 @@ import torch
 from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.images import load_images
 from groundcheck.datasets.mapping import Mapping
-from groundcheck.datasets.slant import LEAST, MOST, slanted
+from groundcheck.datasets.slant import MAX_SLANT, MIN_SLANT, slanted
 
 
 def test_an_upright_stroke_leans_by_the_angle_and_keeps_its_middle() -> None:
@@ -15,8 +15,8 @@ def test_an_upright_stroke_leans_by_the_angle_and_keeps_its_middle() -> None:
     leaning = slanted(torch.from_numpy(stroke)).numpy().astype(float)
     columns = (leaning * np.arange(28)).sum(axis=2) / np.maximum(leaning.sum(axis=2), 1)
     angles = np.degrees(np.arctan((columns[:, 22] - columns[:, 5]) / (22 - 5)))
-    assert (np.abs(angles) > LEAST - 0.5).all()
-    assert (np.abs(angles) < MOST + 0.5).all()
+    assert (np.abs(angles) > MIN_SLANT - 0.5).all()
+    assert (np.abs(angles) < MAX_SLANT + 0.5).all()
     assert 10 < (angles > 0).sum() < 30
     assert np.allclose(columns[:, 13:15].mean(axis=1), 13.5, atol=0.05)
 

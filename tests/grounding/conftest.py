@@ -4,13 +4,13 @@ import pytest
 
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.images import load_images
-from groundcheck.grounding.building import SolverSpec
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.environment import environment
-from groundcheck.grounding.report.record import Report
-from groundcheck.grounding.run_directory import Record
-from groundcheck.grounding.suite import Listener, Suite, TaskRun, run_wave
-from groundcheck.grounding.training import Training
+from groundcheck.grounding.results.environment import environment
+from groundcheck.grounding.results.report import Report
+from groundcheck.grounding.results.run_directory import Record
+from groundcheck.grounding.suite.suite import Listener, Suite, TaskRun, run_wave
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
 
 
 def train_report(solver: str, *, seeds: int, rules_given: bool, tasks: tuple[str, ...]) -> Report:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from groundcheck.datasets.mapping import Mapping
-from groundcheck.grounding.building import SolverSpec
-from groundcheck.grounding.checks.identifiable import Identifiability
-from groundcheck.grounding.metrics import Scores
-from groundcheck.grounding.statistics import SequentialTest, wilson_interval
-from groundcheck.grounding.suite import Suite, TaskRun
-from groundcheck.grounding.training import Training
-from groundcheck.grounding.trial import Outcome, Role
+from groundcheck.grounding.measures.identifiability import Identifiability
+from groundcheck.grounding.measures.metrics import Scores
+from groundcheck.grounding.measures.statistics import SequentialTest, wilson_interval
+from groundcheck.grounding.suite.suite import Suite, TaskRun
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
+from groundcheck.grounding.trials.trial import Outcome, Role
 from groundcheck.grounding.verdict import (
     REASONS_ON_SYMBOLS,
     REMEDIES,

@@ -3,11 +3,11 @@
 import pytest
 
 from groundcheck.datasets.mapping import Mapping
-from groundcheck.grounding.building import SolverSpec
-from groundcheck.grounding.checks.contract import check_contract
+from groundcheck.grounding.checks.contract.contract import check_contract
+from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.solvers.catalogue import SOLVERS
 
-TINY = Mapping(symbols=3)
+TINY_TASK = Mapping(symbols=3)
 # Fewer steps of networks that answer after each: the contract is the same, and is checked sooner.
 SHORT = {"recurrent-transformer": {"recurrences": 3, "width": 16}, "rrn": {"steps": 3, "width": 16}}
 # The beartype that reads shapes in tests draws from `random` itself, so that this check means nothing here.
@@ -17,7 +17,7 @@ SEES_THE_TESTS = "contract/randomness/mapping"
 @pytest.mark.filterwarnings("ignore")  # of the packages that adapters stand on
 @pytest.mark.parametrize("name", SOLVERS.ours)
 def test_every_solver_keeps_the_contract(name):
-    findings = list(check_contract(SolverSpec(name, SHORT.get(name, {})), TINY))
+    findings = list(check_contract(SolverSpec(name, SHORT.get(name, {})), TINY_TASK))
     if findings[0].status == "skip":
         pytest.skip(findings[0].reason)
     assert [f for f in findings if f.status not in ("pass", "skip") and f.check != SEES_THE_TESTS] == []

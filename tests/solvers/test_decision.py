@@ -12,10 +12,10 @@ from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.solvers import decision
 from groundcheck.solvers.abductive import Abductive, Conditional
 from groundcheck.solvers.blackbox import IMLE, Blackbox, _Sampled, missed, sum_of_gamma
-from groundcheck.solvers.clauses import eliminate_auxiliaries
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.fuzzy import Fuzzy, StraightThrough, godel, lukasiewicz, product
 from groundcheck.solvers.perturbed import Perturbed
+from groundcheck.solvers.rules.clauses import eliminate_auxiliaries
 
 SUDOKU = Sudoku(size=4)
 DECIDING = [Abductive, Conditional, Blackbox, IMLE, Perturbed, Fuzzy, StraightThrough]

@@ -1,0 +1,166 @@
+"""The contract of a solver: what it declares of itself is true."""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..registry import Registry, Result, SkipCheckError, failed, passed
+from .random_problem import random_beliefs, random_problem
+from .subject import Sample, Subject, distance, run_forward
+from .symmetry import Symmetry, find_symmetries
+
+POSTERIOR_TOLERANCE = 1e-5  # of a probability, in float64 where the solver has it, else float32
+SHAPES = ((2, 2, 2, 2), (3, 3, 3), (3, 2, 4))  # domains of the random problems
+SYMMETRY_TOLERANCE = 1e-4  # of a belief, under a symmetry
+SYMMETRIES = 4
+SEEDS = 5  # untrained solvers that are asked
+UNTRAINED_PUZZLES = 100
+# By how much untrained solvers may do better than chance, beyond three standard errors over their seeds.
+CHANCE_MARGIN = 0.1
+
+
+PART: Registry[Subject] = Registry("contract")
+
+
+@PART.check("posterior", needs=["shape", "device"])
+def check_posterior(subject: Subject) -> Result:
+    """A solver that declares `exact = True` returns the posterior under the rules.
+
+    On random problems of 16 to 27 assignments, of which a third are allowed, with random givens and
+    fractional beliefs, it is compared with the sum over all assignments, which this check takes itself.
+
+    Failure: the figure is the largest error of a probability.
+
+    Remedy: Compare by hand on a problem of two variables; look for a normalisation per variable where one
+    over all assignments is due, and for beliefs at the queries that were multiplied in.
+    """
+    if not subject.exact:
+        raise SkipCheckError("the solver does not declare that it is exact")
+    worst = 0.0
+    for number, domains in enumerate(SHAPES):
+        problem, worlds = random_problem(domains, number)
+        solver = subject.build(problem=problem).double()
+        sample = random_beliefs(problem, worlds, number)
+        expected = enumerated_posterior(sample.beliefs, sample.given, worlds)
+        there = Sample(sample.beliefs.to(subject.device), sample.given.to(subject.device), sample.answer)
+        found = run_forward(solver, there).cpu().double()
+        legal = torch.from_numpy(problem.legal)
+        at_queries = ~sample.given.unsqueeze(-1) & legal
+        share = found / found.sum(-1, keepdim=True)
+        worst = max(worst, distance(share[at_queries], expected[at_queries]))
+    message = f"probabilities are off by up to {worst:.2g} on {len(SHAPES)} random problems"
+    return (
+        passed(message, worst, POSTERIOR_TOLERANCE)
+        if worst <= POSTERIOR_TOLERANCE
+        else failed(message, worst, POSTERIOR_TOLERANCE)
+    )
+
+
+def enumerated_posterior(
+    beliefs: Float[Tensor, "rows variables symbols"], given: Tensor, worlds: tuple[tuple[int, ...], ...]
+) -> Float[Tensor, "rows variables symbols"]:
+    """The marginals under the rules, one row and one world at a time."""
+    marginals = torch.zeros_like(beliefs)
+    for row, world in itertools.product(range(len(beliefs)), worlds):
+        weight = math.prod(
+            float(beliefs[row, variable, symbol])
+            for variable, symbol in enumerate(world)
+            if given[row, variable]
+        )
+        for variable, symbol in enumerate(world):
+            marginals[row, variable, symbol] += weight
+    return marginals / marginals.sum(-1, keepdim=True)
+
+
+@PART.check("equivariance", needs=["shape", "rows"])
+def check_equivariance(subject: Subject) -> Result:
+    """What the rules cannot tell apart, a solver that has them and nothing else cannot either.
+
+    Permutations of symbols and of variables that map the clauses to themselves are searched for (renaming
+    the symbols of a Sudoku, exchanging its rows, transposing it; exchanging the two summands of an
+    addition). Beliefs permuted by one of them must lead to answers permuted by it. Applies to deterministic
+    solvers that are given the rules and have no parameters, and to those that declare `equivariant = True`;
+    other parameters may prefer what they were trained on.
+
+    Failure: the figure is the largest difference of a belief. The solver prefers one of two symbols, or
+    places, that are alike, whatever it sees.
+
+    Remedy: Look for ties that are broken by order, and for clauses that were left out.
+    """
+    if not subject.equivariant:
+        raise SkipCheckError("only solvers that have rules and no parameters must keep their symmetries")
+    if not subject.deterministic:
+        raise SkipCheckError("the solver declares that it draws random numbers")
+    symmetries = find_symmetries(subject.problem, SYMMETRIES)
+    if not symmetries:
+        raise SkipCheckError("no symmetry of these rules was found")
+    solver, sample = subject.solver(), subject.few
+    completion = run_forward(solver, sample)
+    moved = 0.0
+    for symmetry in symmetries:
+        turned = run_forward(solver, _turn(sample, symmetry))
+        expected = _permute(completion, symmetry)
+        at_queries = ~_turn(sample, symmetry).given
+        moved = max(moved, distance(turned[at_queries], expected[at_queries]))
+    message = f"answers differ by up to {moved:.2g} under {len(symmetries)} symmetries of the rules"
+    return (
+        passed(message, moved, SYMMETRY_TOLERANCE)
+        if moved <= SYMMETRY_TOLERANCE
+        else failed(message, moved, SYMMETRY_TOLERANCE)
+    )
+
+
+def _permute(beliefs: Tensor, symmetry: Symmetry) -> Tensor:
+    permuted = torch.empty_like(beliefs).flatten(1)
+    permuted[:, torch.from_numpy(symmetry.cells).to(beliefs.device)] = beliefs.flatten(1)
+    return permuted.view_as(beliefs)
+
+
+def _turn(sample: Sample, symmetry: Symmetry) -> Sample:
+    given = torch.empty_like(sample.given)
+    given[:, torch.from_numpy(symmetry.variables).to(given.device)] = sample.given
+    return Sample(_permute(sample.beliefs, symmetry), given, sample.answer)
+
+
+@PART.check("untrained", needs=["shape", "device"])
+def check_untrained(subject: Subject) -> Result:
+    """A solver that declares that it learns its rules does not know them before it was trained.
+
+    Solvers that are given the rules and solvers that learn them are never compared with each other; one
+    that carries the rules of a benchmark inside and says that it learns them would be. Five new solvers, each
+    of another seed, answer the queries of real puzzles from the true symbols of the givens.
+
+    Failure: the figure is the share of queries answered right; the bound is chance plus a tenth, plus three
+    standard errors over the seeds.
+
+    Remedy: Declare `rules = "given"`, and take the rules from `problem.rules`.
+    """
+    if subject.rules != "learned":
+        raise SkipCheckError("the solver declares that it is given the rules")
+    sample = subject.sample(min(UNTRAINED_PUZZLES, 4 * len(subject.many.given)), seed=2, certain=True)
+    queries = ~sample.given
+    shares: list[float] = []
+    for seed in range(SEEDS):
+        answered = run_forward(subject.build(seed=100 + seed), sample).nan_to_num(-torch.inf).argmax(-1)
+        shares.append(float((answered == sample.answer)[queries].double().mean()))
+    counts = torch.from_numpy(np.asarray(subject.problem.domains)).expand(sample.answer.shape)
+    chance = _guessing(sample.answer.cpu(), counts, queries.cpu())
+    spread = float(np.std(shares, ddof=1)) / SEEDS**0.5
+    share, bound = float(np.mean(shares)), chance + CHANCE_MARGIN + 3 * spread
+    message = f"untrained, it answers {share:.2f} of the queries (chance {chance:.2f})"
+    return passed(message, share, bound) if share <= bound else failed(message, share, bound)
+
+
+def _guessing(answer: Tensor, counts: Tensor, queries: Tensor) -> float:
+    """What the best constant answer per variable gets right, or a uniform guess if that is better."""
+    right = 0.0
+    for variable in range(answer.shape[1]):
+        asked = answer[queries[:, variable], variable]
+        if len(asked):
+            commonest = int(torch.bincount(asked).max())
+            right += max(commonest, len(asked) / int(counts[0, variable]))
+    return right / max(1, int(queries.sum()))

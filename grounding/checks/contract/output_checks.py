@@ -1,0 +1,147 @@
+"""The contract of a solver: what its output looks like."""
+
+from typing import Any
+
+import torch
+
+from ....solvers.extras import MissingExtraError
+from ..registry import Registry, Result, SkipCheckError, failed, passed
+from .subject import Sample, Subject, row_losses, run_forward
+
+PART: Registry[Subject] = Registry("contract")
+
+
+@PART.check("build")
+def check_build(subject: Subject) -> Result:
+    """The solver can be built for the problem of the task. Everything else needs that.
+
+    Failure: the factory raised, returned something else than an `nn.Module`, or declares `rules` as neither
+    learned nor given.
+
+    Remedy: The factory takes a Problem and its options, and returns an nn.Module; try it by hand on
+    the problem of this task.
+    """
+    try:
+        subject.build()
+    except MissingExtraError as missing:
+        raise SkipCheckError(str(missing)) from missing
+    except Exception as error:
+        return failed(str(error))
+    return passed(f"{subject.spec.name} was built")
+
+
+@PART.check("shape", needs=["build"])
+def check_shape(subject: Subject) -> Result:
+    """`forward(beliefs, given)` returns a tensor of the shape of the beliefs.
+
+    Failure: forward raised on legal beliefs, or returned something of another form.
+
+    Remedy: Return one tensor (batch, variables, symbols), whatever the number of rows.
+    """
+    sample = subject.few
+    for rows in (slice(None), slice(0, 1)):
+        part = sample.rows(rows)
+        try:
+            completion: Any = run_forward(subject.solver(), part)
+        except Exception as error:
+            return failed(f"forward raised {type(error).__name__}: {error}")
+        if not isinstance(completion, torch.Tensor):
+            return failed(f"forward returned a {type(completion).__name__}, not a tensor")
+        came, fits = tuple(completion.shape), tuple(part.beliefs.shape)
+        if came != fits:
+            return failed(f"forward returned the shape {came} where {fits} was expected")
+    return passed(f"the shape of the beliefs, {tuple(sample.beliefs.shape)}, and of a single row")
+
+
+@PART.check("dtype", needs=["shape"])
+def check_dtype(subject: Subject) -> Result:
+    """The output has the dtype of the beliefs: float64 in, float64 out.
+
+    Silent casts lose the precision that finite differences, and exact solvers on long products, need.
+
+    Failure: the names of the two dtypes.
+
+    Remedy: Cast the solver's constants to the dtype of the beliefs, and the result back to it.
+    """
+    single = subject.few
+    for sample, solver in ((single, subject.solver()), (single.double(), subject.solver().double())):
+        came = run_forward(solver, sample).dtype
+        if came != sample.beliefs.dtype:
+            return failed(f"forward returned {came} for {sample.beliefs.dtype}")
+    return passed("float32 in and out, float64 in and out")
+
+
+@PART.check("device", needs=["shape"])
+def check_device(subject: Subject) -> Result:
+    """The output is on the device of the beliefs.
+
+    Failure: the names of the two devices.
+
+    Remedy: Register constants as buffers, so that `.to(device)` moves them, and create tensors on
+    `beliefs.device`.
+    """
+    came, fits = run_forward(subject.solver(), subject.few).device, subject.few.beliefs.device
+    return passed(f"on {came}") if came == fits else failed(f"forward returned a tensor on {came} for {fits}")
+
+
+@PART.check("range", needs=["shape", "device"])
+def check_range(subject: Subject) -> Result:
+    """Beliefs at the queries lie in [0, 1], those about symbols a variable does not take included.
+
+    Failure: the figure is how far outside the farthest value lies. Losses that take a logarithm then turn to
+    NaN, or are gained from by going beyond 1.
+
+    Remedy: Normalise or clamp the completion; a last division in float32 may leave 1 + 1e-7, which is
+    outside as well.
+    """
+    at_queries = subject.many_completed[~subject.many.given]
+    finite = at_queries[at_queries.isfinite()]
+    if not len(finite):
+        return failed("no value at a query is finite", bound=0.0)
+    low, high = float(finite.min()), float(finite.max())
+    outside = max(0.0, -low, high - 1)
+    message = f"values from {low:.3g} to {high:.3g}"
+    return passed(message, outside, 0.0) if outside <= 0 else failed(message, outside, 0.0)
+
+
+@PART.check("finite", needs=["shape", "device"])
+def check_finite(subject: Subject) -> Result:
+    """No NaN and no infinity at the queries of rows that can be solved.
+
+    NaN says "this row has no solution". Here every given's beliefs allow every symbol, the right one
+    included, so every row has one. Up to 1,000 rows are tried, so that what happens to one row in a hundred
+    is seen.
+
+    Failure: the figure is the share of rows with NaN or infinity. In training these rows are left out of
+    the step; in scoring they count as wrong.
+
+    Remedy: Look for 0/0 in a normalisation, log 0, or a search that gave up.
+    """
+    completion = subject.many_completed
+    bad = (~completion.isfinite() & ~subject.many.given.unsqueeze(-1)).flatten(1).any(1)
+    share = float(bad.double().mean())
+    if share > 0:
+        return failed(f"{int(bad.sum())} of {len(bad)} rows are not finite", share, 0.0)
+    return passed(f"all of {len(bad)} rows are finite", 0.0, 0.0)
+
+
+@PART.check("loss", needs=["shape", "device"])
+def check_loss(subject: Subject) -> Result:
+    """The training loss is one finite number per row, with a gradient.
+
+    A loss that is already averaged hides rows that could not be solved, and weighs batches by their size.
+
+    Failure: the loss has another shape, or rows that are not finite, or nothing to differentiate.
+
+    Remedy: `loss(beliefs, given, answer)` returns a tensor (batch,); leave averaging to the harness.
+    """
+    few = subject.few
+    sample = Sample(few.beliefs.clone().requires_grad_(), few.given, few.answer)
+    losses = row_losses(subject.solver(), sample).detach()
+    rows = len(sample.given)
+    if tuple(losses.shape) != (rows,):
+        return failed(f"the loss has the shape {tuple(losses.shape)} where ({rows},) was expected")
+    bad = int((~losses.isfinite()).sum())
+    if bad:
+        return failed(f"the loss of {bad} of {rows} rows is not finite", bad / rows, 0.0)
+    return passed(f"{rows} finite losses, {float(losses.min()):.3g} to {float(losses.max()):.3g} nats")

@@ -1,0 +1,175 @@
+"""What contract checks look at: a solver as it is built for a task, and beliefs to feed it."""
+
+import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ....datasets.problem import Problem
+from ....datasets.task import Task
+from ...trials.spec import SolverSpec
+from ...trials.training import solver_loss
+
+ROWS = 8  # puzzles that a check looks at
+LARGE_SAMPLE_BELIEFS = 40_000  # beliefs in a large sample
+MIN_LARGE_SAMPLE_ROWS, MAX_LARGE_SAMPLE_ROWS = (
+    16,
+    1000,
+)  # its rows: 1000 miss what goes wrong on 1 % of them once in 23,000
+
+
+@dataclass
+class Sample:
+    """Rows of beliefs with what is given in them and the answers at their queries."""
+
+    beliefs: Tensor  # (rows, variables, symbols)
+    given: Tensor  # (rows, variables)
+    answer: Tensor  # (rows, variables), −1 at the givens
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Its three tensors."""
+        return self.beliefs, self.given, self.answer
+
+    def double(self) -> "Sample":
+        """With float64 beliefs."""
+        return Sample(self.beliefs.double(), self.given, self.answer)
+
+    def rows(self, chosen: Any) -> "Sample":
+        """Some of the rows, in that order."""
+        return Sample(self.beliefs[chosen], self.given[chosen], self.answer[chosen])
+
+
+@dataclass
+class Subject:
+    """A solver under examination: built afresh for each check, on the problem of a task."""
+
+    spec: SolverSpec
+    task: Task
+    device: str = "cpu"
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The problem of the task as the trial of seed 0 meets it."""
+        return self._task.problem
+
+    @cached_property
+    def _task(self) -> Task:
+        return self.task.drawn(0)
+
+    @cached_property
+    def declared(self) -> Any:
+        """The factory, which carries what the solver declares."""
+        return self.spec.load()
+
+    @property
+    def rules(self) -> str:
+        """`learned` or `given`; learned where nothing is declared."""
+        return getattr(self.declared, "rules", "learned")
+
+    @property
+    def exact(self) -> bool:
+        """Whether it claims the exact posterior."""
+        return bool(getattr(self.declared, "exact", False))
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether it claims to draw no random numbers."""
+        return bool(getattr(self.declared, "deterministic", True))
+
+    @property
+    def equivariant(self) -> bool:
+        """Whether it claims to keep the symmetries of the rules. Where nothing is declared, whoever is given
+        the rules and has no parameters must.
+        """
+        claimed = getattr(self.declared, "equivariant", None)
+        if claimed is not None:
+            return bool(claimed)
+        return self.rules == "given" and not any(p.requires_grad for p in self.solver().parameters())
+
+    @property
+    def surrogate(self) -> bool:
+        """Whether it says that its gradient is not meant to be the derivative of its loss."""
+        return bool(getattr(self.declared, "surrogate", False))
+
+    def build(self, seed: int = 0, problem: Problem | None = None) -> nn.Module:
+        """A new solver, for evaluation, with initial weights from `seed`."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.spec.build(problem or self.problem).to(self.device).eval()
+
+    @cached_property
+    def _built(self) -> nn.Module:
+        return self.build()
+
+    def solver(self) -> nn.Module:
+        """A solver that nothing else uses: what a check does to it, no other check sees."""
+        try:
+            return copy.deepcopy(self._built)
+        except Exception:  # what cannot be copied is built again
+            return self.build()
+
+    @cached_property
+    def few(self) -> Sample:
+        """`ROWS` puzzles with fractional beliefs."""
+        return self.sample(ROWS)
+
+    @cached_property
+    def many(self) -> Sample:
+        """As many puzzles as are looked at within seconds, for what goes wrong rarely."""
+        cells = len(self.problem.variables) * self.problem.symbols
+        return self.sample(
+            min(MAX_LARGE_SAMPLE_ROWS, max(MIN_LARGE_SAMPLE_ROWS, LARGE_SAMPLE_BELIEFS // cells))
+        )
+
+    @cached_property
+    def many_completed(self) -> Tensor:
+        """What a solver makes of them."""
+        return run_forward(self.solver(), self.many)
+
+    def sample(self, rows: int, *, seed: int = 0, certain: bool = False) -> Sample:
+        """Puzzles of the validation split. Beliefs at the givens are random, each at least a tenth of the
+        uniform one; or, where `certain`, wholly the true symbol. At the queries they are uniform.
+        """
+        puzzles = self._task.generate("validation", rows, seed)
+        given = torch.from_numpy(puzzles.given.copy())
+        solution = torch.from_numpy(puzzles.solution.astype(np.int64))
+        legal = self.problem.legal
+        uniform = legal / legal.sum(-1, keepdims=True)
+        if certain:
+            hot: Any = np.eye(self.problem.symbols)[puzzles.solution]
+        else:
+            drawn = np.random.default_rng(seed).gamma(1.0, size=(*puzzles.given.shape, self.problem.symbols))
+            drawn = drawn * legal
+            hot = 0.9 * drawn / drawn.sum(-1, keepdims=True) + 0.1 * uniform
+        beliefs = torch.from_numpy(np.where(puzzles.given[..., None], hot, uniform).astype(np.float32))
+        answer = torch.where(given, -1, solution)
+        return Sample(beliefs.to(self.device), given.to(self.device), answer.to(self.device))
+
+
+@torch.no_grad()
+def run_forward(solver: nn.Module, sample: Sample) -> Tensor:
+    """Forward on copies of the inputs, from one state of the global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return solver(sample.beliefs.clone(), sample.given.clone())
+
+
+def row_losses(solver: nn.Module, sample: Sample) -> Tensor:
+    """The training loss of every row, from one state of the global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return solver_loss(solver, sample.beliefs, sample.given.clone(), sample.answer.clone())
+
+
+def distance(one: Tensor, other: Tensor) -> float:
+    """Largest difference; NaN or the same infinity in both is none, NaN in one of them is an infinite one."""
+    if one.numel() == 0:
+        return 0.0
+    same = (one == other) | (one.isnan() & other.isnan())
+    apart = torch.where(same, 0.0, (one.double() - other.double()).abs())
+    return float(apart.nan_to_num(torch.inf, torch.inf).max())

@@ -1,0 +1,95 @@
+"""`groundcheck check`: does a solver ground its symbols?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shell import DataRoot, Device, Download, Epochs, Images, Json, Set, consoles, user_errors, writable
+
+
+def check(
+    solver: Annotated[str, typer.Argument(help="A solver's name, or package.module:attribute of yours.")],
+    task: Annotated[list[str] | None, typer.Option(help="Tasks; by default mapping and sudoku.")] = None,
+    images: Images = "digits",
+    data_root: DataRoot = None,
+    download: Download = False,
+    seeds: Annotated[int, typer.Option(help="At most this many; 2 failures or 6 successes decide.")] = 12,
+    epochs: Epochs = None,
+    settings: Set = None,
+    device: Device = "cpu",
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Parallel processes; by default one per core. 0: in this one.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep every trial there as it ends.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in that folder: run what is missing.")
+    ] = False,
+    track: Annotated[
+        str | None, typer.Option(help="Log every trial as well to: tensorboard or mlflow.")
+    ] = None,
+    json: Json = None,
+    isolate: Annotated[
+        bool | None,
+        typer.Option(
+            "--isolate/--no-isolate",
+            help="Checks and trials in processes with limits; by default for solvers from outside.",
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Of one trial, and one check, when isolated.")
+    ] = 1800,
+    memory_limit: Annotated[
+        float, typer.Option(metavar="GIB", help="Of one trial, and one check, when isolated.")
+    ] = 8,
+    expect: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ids of checks that are expected to fail.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the report.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every check.")] = False,
+) -> None:
+    """Train a solver end to end on several seeds and tell whether it grounds its symbols."""
+    with user_errors():
+        output = writable(json)
+        if resume and run is None:
+            raise ValueError("--resume continues a run: name its folder with --run FOLDER")
+        from ..report.html import write_page  # noqa: PLC0415
+        from ..report.progress import follow_suite  # noqa: PLC0415
+        from ..report.table import print_report  # noqa: PLC0415
+        from ..report.tracking import tracked  # noqa: PLC0415
+        from ..results.accounting import read_expected  # noqa: PLC0415
+        from ..suite.processes import Limits  # noqa: PLC0415
+        from ..suite.settings import parse_settings  # noqa: PLC0415
+        from ..suite.suite import DEFAULT_TASKS, check  # noqa: PLC0415
+
+        console, progress = consoles()
+        with (
+            follow_suite(progress, quiet=quiet, verbose=verbose) as followed,
+            tracked(track, run, followed) as listener,
+        ):
+            found = check(
+                solver,
+                tasks=task or DEFAULT_TASKS,
+                images=images,
+                data_root=data_root,
+                download=download,
+                seeds=seeds,
+                epochs=epochs,
+                settings=parse_settings(settings or []),
+                device=device,
+                workers=workers,
+                listener=listener,
+                run=run,
+                resume=resume,
+                isolate=isolate,
+                limits=Limits(time_limit, memory_limit),
+                expect=read_expected(expect) if expect else (),
+            )
+        if output:
+            found.write(output)
+        if run:
+            write_page(run / "report.html", found, data_root)
+        print_report(found, console)
+    raise typer.Exit(found.exit_code)

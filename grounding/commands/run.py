@@ -1,0 +1,68 @@
+"""`groundcheck run`: one training run with its learning curve."""
+
+from typing import Annotated
+
+import typer
+
+from .shell import (
+    DataRoot,
+    Device,
+    Download,
+    Epochs,
+    Images,
+    Json,
+    Set,
+    consoles,
+    task_named,
+    user_errors,
+    writable,
+)
+
+
+def run(
+    task: Annotated[str, typer.Argument(help="A task's name.")],
+    solver: Annotated[str, typer.Argument(help="A solver's name, or package.module:attribute of yours.")],
+    seed: Annotated[int, typer.Option(min=0, help="Decides every random draw of the run.")] = 0,
+    settings: Set = None,
+    images: Images = "digits",
+    data_root: DataRoot = None,
+    download: Download = False,
+    epochs: Epochs = None,
+    device: Device = "cpu",
+    json: Json = None,
+) -> None:
+    """Train a solver once, and show its learning curve and what it scores."""
+    with user_errors():
+        output = writable(json)
+        from ...datasets.images import load_images  # noqa: PLC0415
+        from ..report.curve import follow, print_outcome  # noqa: PLC0415
+        from ..results.files import write_json  # noqa: PLC0415
+        from ..suite.settings import apply_settings, parse_settings  # noqa: PLC0415
+        from ..trials.budget import budget_for  # noqa: PLC0415
+        from ..trials.run import run_trial  # noqa: PLC0415
+        from ..trials.spec import SolverSpec  # noqa: PLC0415
+        from ..trials.trial import Trial  # noqa: PLC0415
+
+        chosen, spec = task_named(task), SolverSpec.of(solver)
+        [chosen], spec, [budget] = apply_settings(
+            parse_settings(settings or []), [chosen], spec, [budget_for(chosen, epochs)]
+        )
+        spec.load()
+        load_images(images, data_root, download=download, device=device)
+        console, progress = consoles()
+        trial = Trial(
+            task=chosen,
+            solver=spec,
+            role="grounding" if chosen.seen == "images" else "reasoning",
+            seed=seed,
+            training=budget,
+            images=images,
+            data_root=data_root,
+            device=device,
+        )
+        with follow(trial, progress) as after_epoch:
+            outcome = run_trial(trial, after_epoch)
+        if output:
+            write_json(output, outcome.as_dict())
+        print_outcome(trial, outcome, console)
+    raise typer.Exit(1 if outcome.error else 0)

@@ -1,0 +1,40 @@
+"""`groundcheck show`: a sample of a task as a picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shell import DataRoot, Download, Images, Set, consoles, task_named, user_errors, writable
+
+
+def show(
+    task: Annotated[str, typer.Argument(help="A task's name.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default TASK.png here.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=16, help="Puzzles in the picture.")] = 2,
+    split: Annotated[str, typer.Option(help="train, validation, test or ood.")] = "test",
+    seed: Annotated[int, typer.Option(min=0, help="Which puzzles.")] = 0,
+    settings: Set = None,
+    images: Images = "digits",
+    data_root: DataRoot = None,
+    download: Download = False,
+) -> None:
+    """Draw a sample of a task as a PNG: its images, its givens and its solution."""
+    with user_errors():
+        path = output or Path(f"{task}.png")
+        writable(path)
+        from ...datasets.drawing import draw  # noqa: PLC0415
+        from ...datasets.images import load_images  # noqa: PLC0415
+        from ...datasets.task import as_split  # noqa: PLC0415
+        from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
+
+        chosen = apply_task_settings(parse_settings(settings or []), task_named(task)).drawn(seed)
+        part = as_split(split)
+        bank = load_images(images, data_root, download=download).bank(part, chosen.shift)
+        figure = draw(chosen, chosen.generate(part, count, seed), bank)
+        figure.savefig(path, dpi=200)
+        leaky = " (leaky supervision: never passes)" if chosen.supervision == "leaky" else ""
+        drawn = f"{path}: {count} of {chosen.name}, {part}, seed {seed}{leaky}"
+        consoles()[0].print(drawn, highlight=False)

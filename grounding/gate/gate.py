@@ -1,0 +1,168 @@
+"""The gate: from a report to cases that pass or fail, as a pipeline wants them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..report.table import title
+from ..results.comparison import counterpart, incomparable
+from ..results.report import FAILED, INTERRUPTED, PASSED, TOO_LITTLE_RAN, Report, TaskReport
+from .project import Terms
+
+Result = Literal["pass", "fail", "error", "skip", "inconclusive", "expected"]
+# A verdict also meets a requirement below it. SHORTCUT and NOT REASONING do not stand in for each other.
+MEETS: Mapping[str, Sequence[str]] = {
+    "GROUNDED": ("GROUNDED",),
+    "SHORTCUT": ("GROUNDED", "SHORTCUT"),
+    "NOT REASONING": ("GROUNDED", "NOT REASONING"),
+    "UNGROUNDED": ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED"),
+}
+
+
+OUTCOMES = {
+    PASSED: "passed",
+    FAILED: "failed",
+    TOO_LITTLE_RAN: "too little ran to tell",
+    INTERRUPTED: "interrupted",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of a gate: a check, the verdict on a task, or its distance to a baseline."""
+
+    id: str
+    result: Result
+    message: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What a gate decided about one solver."""
+
+    report: Report
+    cases: list[Case]
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 failed, 3 too little ran to tell, 130 interrupted."""
+        results = {case.result for case in self.cases}
+        if self.report.interrupted:
+            return INTERRUPTED
+        if results & {"fail", "error"}:
+            return FAILED
+        return TOO_LITTLE_RAN if "inconclusive" in results or not results & {"pass", "expected"} else PASSED
+
+    @property
+    def summary(self) -> str:
+        """What was decided: in a word, by task, and how many cases came out how."""
+        verdicts = ", ".join(f"{title(task)} {task.judgement.verdict}" for task in self.report.tasks)
+        counts = Counter(case.result for case in self.cases)
+        message = ", ".join(f"{count} {result}" for result, count in counts.most_common())
+        return f"{OUTCOMES[self.exit_code]}; {verdicts}; {len(self.cases)} cases: {message or 'none'}"
+
+
+def evaluate_gate(
+    report: Report,
+    terms: Terms,
+    baseline: Report | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+) -> Gated:
+    """Holds a report against the terms of a gate.
+
+    Expected failures are strict: a case that is expected to fail and passes, fails. Raises `ValueError`
+    where an expected failure names no case, or the baseline cannot be compared with.
+    """
+    cases = [
+        case
+        for task in report.tasks
+        for case in (
+            *_findings(task),
+            _verdict(task, terms.require),
+            *_regression(report, task, baseline, terms),
+        )
+    ]
+    expected = dict(expected_failures or {})
+    if unknown := sorted(expected.keys() - {case.id for case in cases}):
+        known = ", ".join(case.id for case in cases)
+        raise ValueError(f"expected failure {unknown[0]!r} names no case of this gate: there are {known}")
+    return Gated(
+        report, [_expected(case, expected[case.id]) if case.id in expected else case for case in cases]
+    )
+
+
+def _expected(case: Case, reason: str) -> Case:
+    if case.result == "pass":
+        return Case(case.id, "fail", f"passes, though it is expected to fail ({reason})", case.seconds)
+    if case.result in ("fail", "error"):
+        return Case(case.id, "expected", f"fails as expected ({reason}): {case.message}", case.seconds)
+    return case
+
+
+def _findings(task: TaskReport) -> list[Case]:
+    """Checks that were inconclusive do not stop a gate: the verdict has the say on what was measured."""
+    return [
+        Case(
+            finding.check,
+            "skip" if finding.status == "inconclusive" else finding.status,
+            f"{finding.reason}. {finding.remedy}".strip(),
+        )
+        for finding in task.findings
+        if finding.check != f"grounding/{task.task}"  # the verdict itself, held against what is required
+    ]
+
+
+def _verdict(task: TaskReport, require: str) -> Case:
+    judgement = task.judgement
+    seconds = sum((outcome.seconds for outcome in task.outcomes), 0.0)
+    message = f"{judgement.verdict}, {require} is required: {judgement.reason}. {judgement.remedy}".strip()
+    result: Result = "fail"
+    if judgement.verdict in MEETS[require]:
+        result = "pass"
+    elif judgement.verdict == "INCONCLUSIVE":
+        result = "inconclusive"
+    elif judgement.verdict == "SKIPPED":
+        result = "skip"
+    elif judgement.verdict == "ERROR":
+        result = "error"
+    return Case(f"verdict/{task.task}", result, message, seconds)
+
+
+def _regression(report: Report, task: TaskReport, baseline: Report | None, terms: Terms) -> list[Case]:
+    if baseline is None:
+        return []
+    before = baseline_of(task, report, baseline)
+    cases: list[Case] = []
+    role = "reasoning" if task.settings.get("seen") == "symbols" else "grounding"
+    for figure, name in (("task", "task accuracy"), ("aligned", "aligned grounding accuracy")):
+        was, now = before.mean(role, figure), task.mean(role, figure)
+        if was is None:
+            continue
+        lost = 1.0 if now is None else was - now
+        message = "none" if now is None else f"{now:.3f}"
+        cases.append(
+            Case(
+                f"regression/{task.task}/{figure}",
+                "fail" if lost > terms.max_regression else "pass",
+                f"{name} was {was:.3f} and is {message}; at most {terms.max_regression:g} may be lost",
+            )
+        )
+    return cases
+
+
+def baseline_of(task: TaskReport, report: Report, baseline: Report) -> TaskReport:
+    """The same task in a baseline. Raises `ValueError` where there is none, or it differs in what counts."""
+    before = counterpart(task, baseline)
+    if before is None:
+        raise ValueError(lacking(task.task, baseline))
+    if differing := incomparable(report, task, baseline, before):
+        raise ValueError(f"{title(task)} cannot be held against the baseline: {'; '.join(differing)}")
+    return before
+
+
+def lacking(task: str, baseline: Report) -> str:
+    """What to tell where a baseline lacks a task."""
+    names = ", ".join(title(b) for b in baseline.tasks) or "none"
+    return f"the baseline lacks the task {task}: it has {names}. Make it anew, with every task"

@@ -1,0 +1,184 @@
+"""The suite inside a user's own tests: one pytest test per check.
+
+    from groundcheck.grounding import parametrize_with_checks
+
+    @parametrize_with_checks("package.module:Layer", profile="quick")
+    def test_layer(check):
+        check()
+
+Collecting costs nothing: torch is imported, and anything trained, when the first test runs.
+"""
+
+import atexit
+import difflib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..checks.names import NAMES, UNTRAINED
+from .project import read_project
+
+if TYPE_CHECKING:
+    from .gate import Case
+
+
+@dataclass(frozen=True)
+class PlannedCheck:
+    """One check of a solver on a task, to be called in a test: raises where it fails.
+
+    `grounding` is the verdict on training end to end, held against `require`.
+    """
+
+    solver: str | Callable[..., Any]
+    task: str
+    name: str  # of the check: family/name
+    profile: str
+    require: str
+    data_root: str | None
+    workers: int
+
+    @property
+    def id(self) -> str:
+        """As in the test's name: `satnet-mapping-grounding`, `satnet-sudoku-contract/shape`."""
+        return f"{name_of(self.solver)}-{self.task}-{self.name}"
+
+    def __call__(self) -> None:
+        """Runs it, or looks up what ran for another test. Raises `AssertionError`, or skips."""
+        import pytest  # noqa: PLC0415
+
+        cases = _cases(
+            self.solver,
+            self.task,
+            self.profile,
+            self.require,
+            self.data_root,
+            self.workers,
+            self.name not in UNTRAINED,
+        )
+        # The verdict is a case of the gate, under its own name.
+        case = cases.get("verdict" if self.name == "grounding" else self.name)
+        if case is None:
+            pytest.skip(f"{self.name} does not apply to {self.task}")
+        if case.result in ("fail", "error"):
+            raise AssertionError(f"{case.id}: {case.message}")
+        if case.result == "inconclusive":
+            raise AssertionError(f"{case.id} is not decided: {case.message}")
+        if case.result == "skip":
+            pytest.skip(case.message)
+
+
+def parametrize_with_checks(
+    solver: str | Callable[..., Any],
+    profile: str = "quick",
+    *,
+    require: str = "GROUNDED",
+    expected_failures: Mapping[str, str] | None = None,
+    data_root: str | None = None,
+    workers: int = 0,
+) -> Any:
+    """Decorates a test that takes `check`: it runs once per task and check, as `SOLVER-TASK-CHECK`.
+
+    `profile` is one of groundcheck's or of groundcheck.toml's, `require` the verdict that `grounding` asks
+    for. `expected_failures` maps ids to reasons; they are strict: one that passes fails. Trials run in
+    this process unless `workers` is more than 0, and once for all tests, with pytest-xdist too.
+
+    Raises `ValueError` for an unknown profile, or an expected failure that names no test.
+    """
+    import pytest  # noqa: PLC0415
+
+    from ...datasets.catalogue import TASKS  # noqa: PLC0415
+
+    tasks = read_project().profile(profile).tasks
+    checks = [
+        PlannedCheck(solver, task, name, profile, require, data_root, workers)
+        for task in (tuple(TASKS.ours) if tasks is None else tasks)
+        for name in NAMES
+    ]
+    expected = dict(expected_failures or {})
+    ids = [check.id for check in checks]
+    if unknown := expected.keys() - set(ids):
+        near = difflib.get_close_matches(min(unknown), ids, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"they are named like {ids[0]}"
+        raise ValueError(f"expected failure {min(unknown)!r} names none of {len(ids)} tests: {hint}")
+    # Only what a check tells is expected; that it breaks is not.
+    marks = {
+        id_: [pytest.mark.xfail(reason=reason, strict=True, raises=AssertionError)]
+        for id_, reason in expected.items()
+    }
+    marked = [pytest.param(check, id=check.id, marks=marks.get(check.id, [])) for check in checks]
+    return pytest.mark.parametrize("check", marked)
+
+
+def name_of(solver: str | Callable[..., Any]) -> str:
+    """A solver in the id of a test."""
+    return solver if isinstance(solver, str) else getattr(solver, "__name__", type(solver).__name__)
+
+
+@cache
+def _cases(
+    solver: str | Callable[..., Any],
+    task: str,
+    profile: str,
+    require: str,
+    data_root: str | None,
+    workers: int,
+    train: bool,
+) -> "dict[str, Case]":
+    """What a gate makes of a solver on a task, by the name of the check."""
+    from ..suite.suite import check  # noqa: PLC0415
+    from .gate import evaluate_gate  # noqa: PLC0415
+    from .project import Terms  # noqa: PLC0415
+
+    chosen = read_project().profile(profile)
+    with _turn(solver, task, profile, str(data_root)) as run:
+        report = check(
+            solver,
+            tasks=[task],
+            **chosen.asked,
+            data_root=data_root,
+            workers=workers,
+            train=train,
+            # A test module is often not importable in another process; a name is.
+            isolate=None if isinstance(solver, str) else False,
+            run=run,
+            resume=(run / "run.json").exists(),
+        )
+    cases = evaluate_gate(report, Terms(require=require)).cases
+    return {case.id.removesuffix(f"/{task}"): case for case in cases}
+
+
+@contextmanager
+def _turn(solver: str | Callable[..., Any], *key: str) -> Generator[Path]:
+    """A run folder of this session of pytest, held until the context ends.
+
+    The processes of pytest-xdist take it in turn: who comes second finds what who came first found. A
+    solver that other processes cannot tell from another of its name (a lambda) gets a folder per process.
+    """
+    module, name = getattr(solver, "__module__", ""), getattr(solver, "__qualname__", "<")
+    alone = not isinstance(solver, str) and ("<" in name)
+    named = solver if isinstance(solver, str) else f"{module}.{name} {id(solver) if alone else ''}"
+    folder = _folder(None if alone else os.environ.get("PYTEST_XDIST_TESTRUNUID"))
+    run = folder / hashlib.sha256("\0".join((named, *key)).encode()).hexdigest()[:16]
+    with run.with_suffix(".turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield run
+
+
+@cache
+def _folder(session: str | None) -> Path:
+    """Where runs lie: a folder for an xdist session's processes, else one that ends with this process."""
+    if session is not None:
+        folder = Path(tempfile.gettempdir()) / f"groundcheck-{session}"
+        folder.mkdir(exist_ok=True)
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="groundcheck-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -1,0 +1,162 @@
+"""Interventions on what a trained solver is handed: which answers stay, and which follow the rules."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from pysat.solvers import Solver as SatSolver
+from torch import Tensor
+
+from ...datasets.problem import Problem
+from .metrics import answered_right
+
+Answer = Callable[
+    [Float[Tensor, "puzzles variables symbols"]], Float[np.ndarray, "puzzles variables symbols"]
+]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What an intervention left: of `puzzles` whose old answer the rules no longer allow, so many kept it.
+
+    Of `determined` puzzles whose answer the rules determine after the intervention, `followed` were given it.
+    """
+
+    puzzles: int
+    kept: int
+    determined: int = 0
+    followed: int = 0
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """The three interventions on one trained network."""
+
+    plain: float  # fraction of puzzles answered right without any
+    chance: float  # fraction that the answer of another puzzle answers right
+    shuffle: Intervention
+    permute: Intervention
+    corrupt: Intervention
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Interventions":
+        """From a JSON record."""
+        parts: dict[str, Any] = {
+            name: Intervention(**record[name]) for name in ("shuffle", "permute", "corrupt")
+        }
+        return cls(**{**record, **parts})
+
+
+def intervene(
+    problem: Problem,
+    beliefs: Float[Tensor, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    shown: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    relabelling: Sequence[int],
+    answer: Answer,
+) -> Interventions:
+    """Hands the solver other beliefs and counts answers that stay, where the rules say that they must not.
+
+    `answer` is the solver on these puzzles; `relabelling` is the true symbol of each predicted one. An old
+    answer must go if the rules, with what is shown after the intervention, do not allow it.
+    """
+    shuffled = np.roll(solution, 1, axis=0)
+    symbols = len(relabelling)
+    predicted = np.empty(symbols, dtype=np.int64)
+    predicted[np.asarray(relabelling)] = np.arange(symbols)
+    turned = np.asarray(relabelling)[
+        (predicted + 1) % symbols
+    ]  # true symbol after its belief moved on by one
+    rng = np.random.default_rng(0)
+    one = np.zeros_like(shown)
+    for row in np.flatnonzero(shown.any(axis=1)):
+        one[row, rng.choice(np.flatnonzero(shown[row]))] = True
+    seen = np.where(shown, solution, 0)
+    both = given & np.roll(given, 1, axis=0)
+    moved = torch.from_numpy(_moved_on(beliefs.numpy(force=True), symbols)).to(beliefs)
+    changed = {
+        "shuffle": (beliefs.roll(1, 0), np.where(both, shuffled, -1)),
+        "permute": (
+            torch.where(torch.from_numpy(shown[..., None]).to(beliefs.device), moved, beliefs),
+            np.where(shown, turned[seen], solution),
+        ),
+        "corrupt": (
+            torch.where(torch.from_numpy(one[..., None]).to(beliefs.device), moved, beliefs),
+            np.where(one, turned[seen], solution),
+        ),
+    }
+    right_before = _right(answer(beliefs), given, solution)
+    left: dict[str, Intervention] = {}
+    for name, (new, facts) in changed.items():
+        completion = answer(new)
+        must_go = ~_allowed(problem, np.where(given, facts, solution))
+        kept = _right(completion, given, solution) & must_go
+        answers = _determined(problem, given, np.where(given, facts, -1))
+        determined = (answers >= 0).all(axis=1)
+        followed = _right(completion, given, answers) & determined
+        left[name] = Intervention(*(int(rows.sum()) for rows in (must_go, kept, determined, followed)))
+    same = ((shuffled == solution) | given).all(axis=1)
+    return Interventions(float(right_before.mean()), float(same.mean()), **left)
+
+
+def _moved_on(
+    beliefs: Float[np.ndarray, "puzzles variables symbols"], symbols: int
+) -> Float[np.ndarray, "puzzles variables symbols"]:
+    """What was believed of a symbol is believed of the next, among those that images show."""
+    moved = beliefs.copy()
+    moved[..., :symbols] = np.roll(beliefs[..., :symbols], 1, axis=-1)
+    return moved
+
+
+def _right(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+) -> Bool[np.ndarray, " puzzles"]:
+    right, _ = answered_right(completion, given, solution)
+    return np.all(right, axis=1)
+
+
+def _allowed(problem: Problem, facts: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
+    """Whether the rules allow what is known of each puzzle; −1 is not known."""
+    assert problem.rules is not None
+    domains = np.asarray(problem.domains)
+    with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
+        return np.array(
+            [
+                bool((row < domains).all()) and solver.solve(assumptions=problem.assumptions(row.tolist()))
+                for row in facts
+            ]
+        )
+
+
+def _determined(
+    problem: Problem,
+    given: Bool[np.ndarray, "puzzles variables"],
+    facts: Int[np.ndarray, "puzzles variables"],
+) -> Int[np.ndarray, "puzzles variables"]:
+    """The one answer that the rules leave at the queries, 0 at the givens; −1 where there is none or more."""
+    assert problem.rules is not None
+    answers = np.full(facts.shape, -1)
+    free = problem.rules.nv or 0
+    with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
+        for row in np.flatnonzero((facts < np.asarray(problem.domains)).all(axis=1)):
+            known = problem.assumptions(facts[row].tolist())
+            if not solver.solve(assumptions=known):
+                continue
+            held = set(solver.get_model() or [])
+            free += 1
+            answer = np.zeros_like(facts[row])
+            chosen: list[int] = []
+            for v in np.flatnonzero(~given[row]).tolist():
+                literals = [problem.literal(v, symbol) for symbol in range(problem.domains[v])]
+                answer[v] = next(symbol for symbol, literal in enumerate(literals) if literal in held)
+                chosen.append(literals[answer[v]])
+            solver.add_clause([-free, *(-literal for literal in chosen)])
+            if not solver.solve(assumptions=[*known, free]):
+                answers[row] = answer
+    return answers

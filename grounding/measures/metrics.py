@@ -1,0 +1,168 @@
+"""What is measured of a trained network."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from .report_samples import Board, Calibration
+from .statistics import clustered_interval
+
+Confusion = Int[np.ndarray, "true predicted"]
+
+
+def confusion_matrix(
+    true: Int[np.ndarray, " images"], predicted: Int[np.ndarray, " images"], symbols: int
+) -> Confusion:
+    """How often each true symbol (row) was read as each symbol (column)."""
+    return np.bincount(true * symbols + predicted, minlength=symbols**2).reshape(symbols, symbols)
+
+
+def grounding_accuracy(confusion: Confusion) -> float:
+    """Fraction of images whose most likely symbol is the true one."""
+    return float(np.trace(confusion) / confusion.sum())
+
+
+def admissible_accuracy(confusion: Confusion, possible: Bool[np.ndarray, "true predicted"]) -> float:
+    """Fraction of images read as a symbol that `possible` admits for the true one."""
+    return float(confusion[possible].sum() / confusion.sum())
+
+
+def best_relabelling(confusion: Confusion) -> Int[np.ndarray, " predicted"]:
+    """For each predicted symbol the true one, one-to-one, that makes most readings right (Hungarian)."""
+    true, predicted = linear_sum_assignment(confusion, maximize=True)
+    relabelling = np.empty(len(confusion), dtype=np.int64)
+    relabelling[predicted] = true
+    return relabelling
+
+
+def relabel(confusion: Confusion, relabelling: Int[np.ndarray, " predicted"]) -> Confusion:
+    """The confusion matrix after every predicted symbol has been renamed."""
+    renamed = np.zeros_like(confusion)
+    renamed[:, relabelling] = confusion
+    return renamed
+
+
+def collapse(confusion: Confusion) -> float:
+    """1 − the fraction of symbols that are ever predicted; it ignores correctness (rsbench)."""
+    return 1 - float(np.mean(confusion.sum(0) > 0))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracies of one network on held-out puzzles and images, each a fraction in [0, 1].
+
+    `task`: every query of a puzzle answered exactly; `board`: that, and every image of the puzzle read
+    right; `cell`: queries one by one. A puzzle the solver left unsolved (NaN) counts as wrong and in
+    `unsolved`. `read` is the fraction of puzzles whose images were all read right: the exact rules on top
+    of this perception would answer that many. `raw`, `aligned` and `collapse` are of images; `aligned`
+    after the best one-to-one relabelling, fitted on validation images and scored on test images. They are
+    None where the task was seen as symbols.
+    """
+
+    task: float
+    board: float
+    cell: float
+    unsolved: float
+    read: float
+    puzzles: int
+    raw: float | None = None
+    aligned: float | None = None
+    collapse: float | None = None
+    images: int = 0
+    confusion: list[list[int]] | None = None  # test images, true symbol by predicted symbol, as read
+    relabelling: list[int] | None = None  # true symbol of each predicted one
+    calibration: Calibration | None = None
+    boards: list[Board] = field(default_factory=list)
+    # 95 % bootstrap intervals of the accuracies, over test puzzles; see `board_intervals`.
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Scores":
+        """From a JSON record."""
+        calibration = record.get("calibration")
+        parts: dict[str, Any] = {
+            "calibration": calibration and Calibration(**calibration),
+            "boards": [Board(**board) for board in record.get("boards", [])],
+            "intervals": {name: tuple(ends) for name, ends in record.get("intervals", {}).items()},
+        }
+        return cls(**{**record, **parts})
+
+
+def score(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    read_right: Bool[np.ndarray, "puzzles variables"],
+    validation: Confusion | None = None,
+    test: Confusion | None = None,
+) -> Scores:
+    """Scores completions at the queries only: what a solver returns at the givens is never looked at.
+
+    `read_right` tells which variables show an image that perception read right (true where none is shown).
+    `validation` and `test` are the confusion matrices of images; None where no images were seen.
+    """
+    right, unsolved = answered_right(completion, given, solution)
+    solved, read = right.all(axis=1), read_right.all(axis=1)
+    scores = Scores(
+        task=float(solved.mean()),
+        board=float((solved & read).mean()),
+        cell=float(right[~given].mean()),
+        unsolved=float(unsolved.mean()),
+        read=float(read.mean()),
+        puzzles=len(given),
+    )
+    if validation is None or test is None:
+        return scores
+    relabelling = best_relabelling(validation)
+    return replace(
+        scores,
+        raw=grounding_accuracy(test),
+        aligned=grounding_accuracy(relabel(test, relabelling)),
+        collapse=collapse(test),
+        images=int(test.sum()),
+        confusion=test.tolist(),
+        relabelling=relabelling.tolist(),
+    )
+
+
+def answered_right(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+) -> tuple[Bool[np.ndarray, "puzzles variables"], Bool[np.ndarray, " puzzles"]]:
+    """Which queries are answered right, true at the givens; and which puzzles were left unsolved."""
+    unsolved = np.any(np.isnan(completion).any(-1) & ~given, axis=1)
+    answered: Int[np.ndarray, "puzzles variables"] = completion.argmax(-1)
+    return ((answered == solution) & ~unsolved[:, None]) | given, unsolved
+
+
+def board_intervals(
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    shown: Bool[np.ndarray, "puzzles variables"],
+    read: dict[str, Bool[np.ndarray, "puzzles variables"]],
+) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals of `task`, `board`, `cell` and of what `read` names, over whole puzzles.
+
+    `read` holds `raw` and `aligned`: which of the `shown` images were read right, before and after alignment.
+    Cells and images of one puzzle are drawn together, as they depend on each other. The intervals of `raw`
+    and `aligned` are of images as the puzzles show them, where one may be seen more than once.
+    """
+    right, _ = answered_right(completion, given, solution)
+    solved: Any = right.all(axis=1, keepdims=True)
+    whole = np.ones_like(solved)
+    intervals = {"task": _over_puzzles(solved, whole), "cell": _over_puzzles(right, ~given)}
+    if "raw" in read:
+        seen: Any = (read["raw"] | ~shown).all(axis=1, keepdims=True)
+        intervals["board"] = _over_puzzles(solved & seen, whole)
+    return intervals | {name: _over_puzzles(hits, shown) for name, hits in read.items()}
+
+
+def _over_puzzles(
+    hits: Bool[np.ndarray, "puzzles places"], counted: Bool[np.ndarray, "puzzles places"]
+) -> tuple[float, float]:
+    return clustered_interval(hits[counted].astype(np.float64), np.nonzero(counted)[0])

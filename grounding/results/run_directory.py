@@ -1,0 +1,269 @@
+"""A run as a directory: what it was asked, one line per trial that ended, traces, the report.
+
+run.json        settings and environment, written once, with a schema version
+trials.jsonl    one JSON line per trial, appended and flushed to the disk when it ends
+findings.jsonl  one JSON line per check
+traces/         one file per trial, one JSON line per epoch
+report.json     written when the run ends; a run that is continued removes it first
+lock            held by the process that writes here
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..checks.finding import Finding
+from ..trials.trial import Outcome, Trial
+from .files import plain, write_json
+
+SCHEMA = 1
+RESUME_HINT = "Every trial that ended is kept: make room, then continue with --resume"
+SAME_VERSIONS = ("groundcheck", "torch", "numpy")  # others hardly move a figure
+
+
+class Record:
+    """Keeps nothing: what a run without a directory writes to."""
+
+    def recall(self, trial: Trial) -> Outcome | None:
+        """The outcome of a trial that ended in an earlier part of this run."""
+        del trial
+
+    def keep(self, trial: Trial, outcome: Outcome) -> None:
+        """Keeps the outcome of a trial."""
+
+    def findings(self, task: int) -> list[Finding]:
+        """What checks found about the task of that number in an earlier part of this run."""
+        del task
+        return []
+
+    def note(self, task: int, finding: Finding) -> None:
+        """Keeps a finding about the task of that number."""
+
+    def trace(self, trial: Trial) -> Path | None:
+        """Where the trial writes its trace."""
+        del trial
+
+    def finish(self, report: Mapping[str, Any]) -> None:
+        """Keeps the report."""
+
+
+@dataclass
+class RunDirectory(Record):
+    """A run on disk that this process holds; see `open_run`."""
+
+    path: Path
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    found: list[tuple[int, Finding]] = field(default_factory=list)
+
+    def recall(self, trial: Trial) -> Outcome | None:
+        """The outcome of a trial that ended before this run was continued."""
+        return self.outcomes.get(key_of(trial))
+
+    def keep(self, trial: Trial, outcome: Outcome) -> None:
+        """Appends a line and waits until it is on the disk."""
+        _append(self.path / "trials.jsonl", {"key": key_of(trial), **outcome.as_dict()})
+
+    def findings(self, task: int) -> list[Finding]:
+        """What checks found before this run was continued."""
+        return [finding for number, finding in self.found if number == task]
+
+    def note(self, task: int, finding: Finding) -> None:
+        """Appends a line."""
+        _append(self.path / "findings.jsonl", {"task": task, **finding.as_dict()})
+
+    def trace(self, trial: Trial) -> Path:
+        """A file named after the trial."""
+        return self.path / "traces" / f"{trial.task.name}-{trial.role}-{trial.seed}-{key_of(trial)}.jsonl"
+
+    def finish(self, report: Mapping[str, Any]) -> None:
+        """Writes report.json."""
+        try:
+            write_json(self.path / "report.json", report)
+        except OSError as error:
+            raise OSError(f"{error}. {RESUME_HINT}") from error
+
+
+def key_of(trial: Trial) -> str:
+    """A digest of everything that decides the trial's outcome."""
+    decides = {
+        "task": [trial.task.name, trial.task.version, trial.task.settings],
+        "solver": [trial.solver.name, dict(trial.solver.options)],
+        "role": trial.role,
+        "seed": trial.seed,
+        "training": trial.training.settings,
+        "images": trial.images,
+        "puzzles": [trial.validation_puzzles, trial.test_puzzles],
+        "device": [trial.device, trial.threads],
+    }
+    return hashlib.sha256(json.dumps(plain(decides), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def open_run(
+    path: str | Path | None, settings: Mapping[str, Any], environment: Mapping[str, Any], *, resume: bool
+) -> Generator[Record]:
+    """The record of a run in a directory, new or to be continued, held until the context ends.
+
+    Raises `ValueError` where another process holds it, where it has a run and `resume` is off, where that
+    run was asked something else, or where its files are damaged; `OSError` where it cannot be written.
+    """
+    if path is None:
+        yield Record()
+        return
+    path = Path(path)
+    _prepare(path)
+    with _held(path):
+        described = {"settings": plain(settings), "environment": plain(environment)}
+        outcomes: dict[str, Outcome] = {}
+        found: list[tuple[int, Finding]] = []
+        if (path / "run.json").exists():
+            if not resume:
+                raise ValueError(
+                    f"{path} holds a run already: continue it with --resume, or choose another folder"
+                )
+            _compare(path, read_run(path), described)
+            outcomes, found = read_trials(path, mend=True), read_findings(path, mend=True)
+            for name in ("report.json", "report.html"):
+                (path / name).unlink(missing_ok=True)
+        else:
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            write_json(path / "run.json", {"schema": SCHEMA, "started": started, **described})
+        yield RunDirectory(path, outcomes, found)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """What run.json says. Raises `ValueError` where it is missing, damaged or of a newer schema."""
+    file = path / "run.json"
+    try:
+        run: Any = json.loads(file.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} is no run: it has no run.json") from error
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}): start the run anew in another folder") from error
+    if not isinstance(run, dict) or not {"schema", "settings", "environment"} <= run.keys():
+        raise ValueError(f"{file} does not describe a run")
+    if run["schema"] > SCHEMA:
+        raise ValueError(
+            f"{file} has schema {run['schema']}, and this groundcheck reads up to {SCHEMA}: "
+            "update groundcheck"
+        )
+    return run
+
+
+def read_trials(path: Path, *, mend: bool = False) -> dict[str, Outcome]:
+    """Outcomes by key. A last line that a kill cut short is left out, and with `mend` cut off."""
+    outcomes: dict[str, Outcome] = {}
+    file = path / "trials.jsonl"
+    for number, line in enumerate(_lines(file, mend=mend), 1):
+        try:
+            key = line.pop("key")
+            outcomes[key] = Outcome.from_dict(line)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _damaged(file, number, error) from error
+    return outcomes
+
+
+def read_findings(path: Path, *, mend: bool = False) -> list[tuple[int, Finding]]:
+    """Findings, each with the number of its task; a last line cut short is treated as in `read_trials`."""
+    findings: list[tuple[int, Finding]] = []
+    file = path / "findings.jsonl"
+    for number, line in enumerate(_lines(file, mend=mend), 1):
+        try:
+            task = line.pop("task")
+            findings.append((task, Finding.from_dict(line)))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _damaged(file, number, error) from error
+    return findings
+
+
+def _prepare(path: Path) -> None:
+    """Makes the folder. Only an empty one, or one of ours, is taken."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        ours = {"run.json", "lock"}
+        foreign = sorted(item.name for item in path.iterdir() if item.name not in ours)
+        if foreign and not (path / "run.json").exists():
+            raise ValueError(f"{path} is not empty ({foreign[0]}) and holds no run: choose another folder")
+        (path / "traces").mkdir(exist_ok=True)
+    except OSError as error:
+        raise OSError(f"the run folder {path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _held(path: Path) -> Generator[None]:
+    """An advisory lock that ends with the process, however it ends."""
+    with (path / "lock").open("a+b") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{path} is in use by {_holder(lock)}: wait until it has ended, or choose another folder"
+            ) from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {platform.node()}".encode())
+        lock.flush()
+        yield
+
+
+def _holder(lock: BinaryIO) -> str:
+    lock.seek(0)
+    return lock.read().decode(errors="replace") or "another process"
+
+
+def _compare(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    then, asked = before["settings"], now["settings"]
+    differing = [
+        f"{name} was {then.get(name)!r} and is now {asked.get(name)!r}"
+        for name in sorted(then.keys() | asked.keys())
+        if then.get(name) != asked.get(name)
+    ]
+    old, new = (each["environment"].get("versions", {}) for each in (before, now))
+    differing += [
+        f"{name} was {old.get(name)} and is now {new.get(name)}"
+        for name in SAME_VERSIONS
+        if old.get(name) != new.get(name)
+    ]
+    if differing:
+        raise ValueError(f"{path} cannot be continued: {'; '.join(differing)}. Choose another folder")
+
+
+def _append(path: Path, line: Mapping[str, Any]) -> None:
+    content = json.dumps(plain(line), ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror}. {RESUME_HINT}") from error
+
+
+def _damaged(path: Path, line: int, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}, line {line}, is damaged ({error}): delete that line, and --resume runs it again"
+    )
+
+
+def _lines(path: Path, *, mend: bool) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    lines: list[dict[str, Any]] = []
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            lines.append(json.loads(line))
+        except ValueError as error:
+            raise _damaged(path, number, error) from error
+    if mend and len(whole) < len(content):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return lines

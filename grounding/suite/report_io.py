@@ -1,0 +1,61 @@
+"""Reading a report, or rebuilding it from a run that did not live to write one."""
+
+from pathlib import Path
+from typing import Any
+
+from ...datasets.catalogue import TASKS
+from ...datasets.task import Task
+from ..results.files import thawed
+from ..results.report import Report
+from ..results.run_directory import key_of, read_findings, read_run, read_trials
+from ..trials.spec import SolverSpec
+from ..trials.training import Training
+from .suite import Suite, TaskRun
+
+
+def read_report(path: Path, solver: str | None = None) -> Report:
+    """The report in a JSON file, of a run folder, or of a solver in what a gate wrote.
+
+    A run that was killed has no report yet: it is rebuilt from the trials that ended, marked interrupted.
+    Raises `ValueError` for what is neither, is damaged, or is of a newer schema; `OSError`.
+    """
+    if not path.is_dir():
+        return Report.read(path, solver)
+    finished = path / "report.json"
+    return Report.read(finished) if finished.exists() else rebuild(path)
+
+
+def rebuild(path: Path) -> Report:
+    """The report on what a run folder has so far."""
+    described = read_run(path)
+    asked = described["settings"]
+    try:
+        suite = _suite(asked)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path / 'run.json'} is damaged: {type(error).__name__}: {error}") from error
+    for number, finding in read_findings(path):
+        suite.runs[number].findings.append(finding)
+    outcomes = read_trials(path)
+    for seed in range(suite.seeds):
+        for run, trial in suite.trials_of(seed):
+            if outcome := outcomes.get(key_of(trial)):
+                run.outcomes.append(outcome)
+    return suite.whole(asked["images_digest"], described["environment"], interrupted=True)
+
+
+def _suite(asked: dict[str, Any]) -> Suite:
+    runs = [_task_run(task) for task in asked["tasks"]]
+    return Suite(
+        spec=SolverSpec(asked["solver"], asked["options"]),
+        rules_given=asked["rules"] == "given",
+        runs=runs,
+        seeds=asked["seeds"],
+        images=asked["images"],
+        data_root=None,
+        device=asked["device"],
+    )
+
+
+def _task_run(asked: dict[str, Any]) -> TaskRun:
+    task: Task = TASKS.load(asked["task"])(**{k: thawed(v) for k, v in asked["settings"].items()})
+    return TaskRun(task, Training(**asked["training"]))

@@ -1,0 +1,79 @@
+"""Perception and solver joined by beliefs, and the interface through which a solver hears of images."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ...datasets.batch import Batch
+from ...datasets.problem import Problem
+from ...datasets.task import Task
+from .perception import LeNet
+from .spec import SolverSpec
+
+Interface = Literal["softmax", "sigmoid"]
+
+
+class Network(nn.Module):
+    """Perception and solver joined by beliefs; what a trial trains.
+
+    `shown` is how many symbols images show: perception reads those, and the beliefs about the remaining
+    symbols of an image are zero. Beliefs at queries are uniform over the variable's symbols.
+    """
+
+    legal: Tensor
+
+    def __init__(
+        self, problem: Problem, shown: int, solver: nn.Module, interface: Interface = "softmax"
+    ) -> None:
+        super().__init__()
+        self.perception = LeNet(shown)
+        self.solver = solver
+        self.interface = interface
+        self.belief_gradients: list[Float[Tensor, ""]] = []  # what each backward pass brought to the beliefs
+        self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
+
+    def read(self, images: Float[Tensor, "images 1 28 28"]) -> Float[Tensor, "images shown"]:
+        """Probability of every symbol, per image."""
+        logits = self.perception(images)
+        return logits.softmax(-1) if self.interface == "softmax" else logits.sigmoid()
+
+    def beliefs(self, batch: Batch) -> Float[Tensor, "batch variables symbols"]:
+        """What the solver is handed: reads every image of the batch once."""
+        beliefs = (self.legal / self.legal.sum(-1, keepdim=True)).expand(len(batch.given), -1, -1)
+        if (batch.symbols >= 0).any():
+            known = nn.functional.one_hot(batch.symbols.clamp_min(0), self.legal.shape[1]).to(beliefs.dtype)
+            beliefs = torch.where((batch.symbols >= 0).unsqueeze(-1), known, beliefs)
+        if len(batch.images):
+            read = self.read(batch.images)
+            read = nn.functional.pad(read, (0, self.legal.shape[1] - read.shape[1]))
+            # index_select, not indexing: its backward adds up in one order, so that runs repeat bit by bit.
+            seen = read.index_select(0, batch.place.clamp_min(0).flatten()).view(*batch.place.shape, -1)
+            beliefs = torch.where((batch.place >= 0).unsqueeze(-1), seen, beliefs)
+        beliefs = beliefs.contiguous()
+        if beliefs.requires_grad:
+            beliefs.register_hook(self._hear)
+        return beliefs
+
+    def _hear(self, gradient: Float[Tensor, "batch variables symbols"]) -> None:
+        # Of a mean over rows, so that the sum of the rows' norms is the mean of the norms of their losses.
+        self.belief_gradients.append(gradient.flatten(1).norm(dim=1).sum())
+
+
+def build_network(task: Task, spec: SolverSpec, interface: Interface, seed: int) -> Network:
+    """Perception and solver with initial weights from `seed`; the perception's do not depend on the solver.
+
+    Leaves torch's global generator seeded, for solvers that use it.
+    """
+    perception_seed, solver_seed = (
+        int(state) for state in np.random.SeedSequence((seed, 1)).generate_state(2, np.uint64) >> np.uint64(1)
+    )
+    torch.manual_seed(solver_seed)
+    solver = spec.build(task.problem)
+    after_solver = torch.get_rng_state()
+    torch.manual_seed(perception_seed)
+    network = Network(task.problem, len(task.classes), solver, interface)
+    torch.set_rng_state(after_solver)
+    return network

@@ -1,0 +1,111 @@
+"""From what a user names to a solver that a trial can train."""
+
+import importlib
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from ...datasets.catalogue import UnknownNameError
+from ...datasets.problem import Problem
+from ...solvers.catalogue import SOLVERS
+from ...solvers.extras import MissingExtraError
+
+Factory = Callable[..., Any]  # called with a Problem; what it returns is checked
+
+
+class SolverBrokenError(RuntimeError):
+    """A solver that could not be built, or that does not keep the contract."""
+
+
+@dataclass(frozen=True)
+class SolverSpec:
+    """Which solver, and its options: what a trial takes along to the process it runs in.
+
+    `name` is that of a solver of ours or of an installed package, or `package.module:attribute`; or
+    `factory` is the callable itself, `Problem -> nn.Module`.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    factory: Factory | None = None
+
+    @classmethod
+    def of(cls, solver: "str | Factory | SolverSpec", **options: Any) -> "SolverSpec":
+        """From what a user passes to `check`."""
+        if isinstance(solver, SolverSpec):
+            return solver
+        if isinstance(solver, str):
+            return cls(solver, options)
+        if not callable(solver) or isinstance(solver, nn.Module):
+            raise UnknownNameError(
+                f"solver {solver!r}: name one, or pass a callable that takes a Problem and returns an "
+                "nn.Module (the class itself, not an instance: every trial builds its own)"
+            )
+        return cls(getattr(solver, "__qualname__", type(solver).__name__), options, solver)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it comes with groundcheck."""
+        return self.factory is None and self.name in SOLVERS.ours
+
+    @property
+    def portable(self) -> bool:
+        """Whether another process can be told of it: a lambda, or what a notebook defines, cannot be."""
+        if self.factory is None:
+            return True
+        try:
+            pickle.dumps(self.factory)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return False
+        return getattr(self.factory, "__module__", "__main__") != "__main__"
+
+    def load(self) -> Factory:
+        """The callable. Raises `UnknownNameError` where there is none of that name."""
+        if self.factory is not None:
+            return self.factory
+        module_name, colon, attribute = self.name.partition(":")
+        if not colon:
+            return SOLVERS.load(self.name)
+        try:
+            found: Any = importlib.import_module(module_name)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise UnknownNameError(
+                f"solver {self.name!r}: {error}. It is written package.module:attribute, and the module must "
+                "be importable from here"
+            ) from error
+        if not callable(found):
+            raise UnknownNameError(
+                f"solver {self.name!r} is a {type(found).__name__}, not a callable that takes a Problem"
+            )
+        return found
+
+    def build(self, problem: Problem) -> nn.Module:
+        """The solver of a problem; one that learns its rules is handed the problem without them.
+
+        A solver from outside that declares nothing is taken to learn its rules: it then can't profit from
+        what it did not ask for. Raises `SolverBrokenError`, or `MissingExtraError` where a package that it
+        builds on is not installed.
+        """
+        factory = self.load()
+        rules = getattr(factory, "rules", "learned")
+        if rules not in ("learned", "given"):
+            raise SolverBrokenError(f"{self.name} declares rules={rules!r}: it is 'learned' or 'given'")
+        try:
+            solver = factory(problem if rules == "given" else problem.without_rules(), **self.options)
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            raise SolverBrokenError(
+                f"{self.name} could not be built: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(solver, nn.Module):
+            raise SolverBrokenError(
+                f"{self.name} returned a {type(solver).__name__} where an nn.Module with "
+                "forward(beliefs, given) was expected"
+            )
+        return solver

@@ -1,0 +1,152 @@
+"""Training a network end to end, on what trains and on nothing else."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ...datasets.batch import Batch, Examples
+from ...solvers.solver import answer_nll
+from .network import Interface, Network
+
+Loss = Callable[[Network, Batch], Float[Tensor, " batch"]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One epoch of training that ended, counted from 1."""
+
+    epoch: int
+    loss: float  # mean over the rows that were solved; nats per row
+    skipped: float  # fraction of steps without a solved row, or with a gradient that is not finite
+    gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean over rows and steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The training budget and how it is spent; nothing stops a run before its budget is spent.
+
+    `puzzles` of the training split are passed through `epochs` times in batches of `batch`. Adam's
+    learning rates are apart for perception and solver; None leaves them to what the solver recommends.
+    `pretraining` is what perception learns before: "clusters" of the training puzzles' images, found without
+    labels (`clustering`), "none", or None for what the solver asks for.
+    """
+
+    puzzles: int = 600
+    epochs: int = 15
+    batch: int = 32
+    perception_rate: float | None = None
+    solver_rate: float | None = None
+    interface: Interface = "softmax"
+    pretraining: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("puzzles", "epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it takes at least 1")
+        for name in ("perception_rate", "solver_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not (rate > 0 and math.isfinite(rate)):
+                raise ValueError(f"{name}={rate}: a learning rate is a positive number")
+        if self.interface not in ("softmax", "sigmoid"):
+            raise ValueError(f"interface={self.interface!r}: it is softmax or sigmoid")
+        if self.pretraining not in (None, "none", "clusters"):
+            raise ValueError(f"pretraining={self.pretraining!r}: it is none or clusters")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """For a record."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def solver_loss(
+    solver: nn.Module,
+    beliefs: Float[Tensor, "batch variables symbols"],
+    given: Bool[Tensor, "batch variables"],
+    answer: Int[Tensor, "batch variables"],
+) -> Tensor:
+    """The solver's own loss where it has one, else the likelihood of the answer under its completion.
+
+    A number per row, if the solver keeps its contract: `contract/loss` looks.
+    """
+    own = getattr(solver, "loss", None)
+    return answer_nll(solver(beliefs, given), answer) if own is None else own(beliefs, given, answer)
+
+
+def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+    """The loss of the solver on what perception reads."""
+    return solver_loss(network.solver, network.beliefs(batch), batch.given, batch.answer)
+
+
+def orders(
+    size: int, epochs: int, batch: int, generator: torch.Generator
+) -> Iterator[list[Int[Tensor, " rows"]]]:
+    """The batches of each epoch: every puzzle once, in a fresh order."""
+    for _ in range(epochs):
+        yield list(torch.randperm(size, generator=generator).split(batch))
+
+
+def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer:
+    """Adam with a learning rate for perception and one for the solver."""
+    rate = training.solver_rate or getattr(network.solver, "learning_rate", 1e-3)
+    perception_rate = training.perception_rate or getattr(network.solver, "perception_rate", 1e-3)
+    groups: list[dict[str, Any]] = [
+        {
+            "params": list(network.perception.parameters()),
+            "lr": perception_rate,
+        },
+        {"params": [p for p in network.solver.parameters() if p.requires_grad], "lr": rate},
+    ]
+    return torch.optim.Adam([group for group in groups if group["params"]])
+
+
+def train(
+    network: Network,
+    examples: Examples,
+    training: Training,
+    generator: torch.Generator,
+    *,
+    loss: Loss = end_to_end,
+    after_epoch: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Spends the training budget, telling `after_epoch` of each epoch that ends.
+
+    Rows whose loss is NaN are rows the solver could not solve: they are left out of the step. A step
+    without a solved row, or whose gradient is not finite, is skipped and counted.
+    """
+    optimiser = optimiser_for(network, training)
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    device = examples.given.device
+    for epoch, batches in enumerate(orders(len(examples), training.epochs, training.batch, generator), 1):
+        network.train()
+        network.belief_gradients.clear()
+        total, solved_rows, skipped = 0.0, 0, 0
+        for rows in batches:
+            losses = loss(network, examples.batch(rows.to(device)))
+            solved = losses[~losses.isnan()]
+            if len(solved):
+                mean = solved.mean()
+                optimiser.zero_grad()
+                if mean.requires_grad:  # else nothing is there to train: exact rules on true symbols
+                    mean.backward()
+                total += float(mean.detach()) * len(solved)
+                solved_rows += len(solved)
+            if len(solved) and _finite(parameters):
+                optimiser.step()
+            else:
+                skipped += 1
+        mean_loss = total / solved_rows if solved_rows else math.nan
+        belief_gradients = (
+            float(torch.stack(network.belief_gradients).mean()) if network.belief_gradients else None
+        )
+        after_epoch(Progress(epoch, mean_loss, skipped / len(batches), belief_gradients))
+
+
+def _finite(parameters: list[nn.Parameter]) -> bool:
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    # One sum instead of a look at every entry: it is finite unless an entry, or their scale, is not.
+    return all(bool(torch.isfinite(gradient.sum())) for gradient in gradients)

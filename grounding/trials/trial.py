@@ -1,0 +1,90 @@
+"""A trial: one training run from a seed, the unit that a suite repeats and a record keeps."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ...datasets.task import Task
+from ..measures.interventions import Interventions
+from ..measures.metrics import Scores
+from .spec import SolverSpec
+from .training import Training
+
+Role = Literal["grounding", "baseline", "ceiling", "reasoning"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Everything that decides the outcome of one training run.
+
+    `role` says which part of the comparison it is: the solver end to end (`grounding`), the same network
+    without logic (`baseline`), perception trained with the labels of its images (`ceiling`), or the solver
+    fed the true symbols (`reasoning`).
+    """
+
+    task: Task
+    solver: SolverSpec
+    role: Role
+    seed: int
+    training: Training
+    images: str = "digits"
+    data_root: Path | None = None
+    download: bool = False
+    validation_puzzles: int = 100
+    test_puzzles: int = 300
+    device: str = "cpu"
+    threads: int = 1
+    trace: Path | None = field(default=None, compare=False)  # gets one JSON line per epoch
+
+    @property
+    def label(self) -> str:
+        """How progress lines and reports call it."""
+        return f"{self.role}/{self.task.name} {self.solver.name} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One epoch of a learning curve; accuracies are on validation puzzles and images.
+
+    Epoch 0 is before training; it has neither a loss nor a gradient.
+    """
+
+    epoch: int
+    loss: float | None  # None also where every row was left unsolved
+    skipped: float
+    task: float
+    raw: float | None
+    aligned: float | None
+    symbols_used: int | None
+    gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean per row
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one trial; `error` holds a traceback where it broke, and then there are no scores."""
+
+    role: Role
+    task: str
+    solver: str
+    seed: int
+    scores: Scores | None = None
+    curve: list[Point] = field(default_factory=list)
+    error: str | None = None
+    seconds: float = 0.0
+    interventions: Interventions | None = None  # on the trained network, where images were seen
+    path: str | None = None  # which of its implementations computed the solver, where it says so
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a JSON record."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Outcome":
+        """From a JSON record."""
+        parts: dict[str, Any] = {
+            "scores": None if record["scores"] is None else Scores.from_dict(record["scores"]),
+            "curve": [Point(**point) for point in record["curve"]],
+        }
+        if found := record.get("interventions"):
+            parts["interventions"] = Interventions.from_dict(found)
+        return cls(**{**record, **parts})

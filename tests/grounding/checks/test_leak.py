@@ -1,0 +1,200 @@
+"""Leaks in training and scoring, put there by hand."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from groundcheck.datasets.batch import assemble
+from groundcheck.datasets.images import Bank, Gallery, ImageSet, load_images
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.checks import leak as leak_module
+from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.checks.leak import Setting, check_leaks, leak, relabelled
+from groundcheck.grounding.measures.metrics import Scores, score
+from groundcheck.grounding.trials.network import build_network
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
+from groundcheck.solvers.neural import MLP
+from groundcheck.solvers.solver import answer_nll
+
+SMALL = Mapping(symbols=3, bijection=(1, 2, 0))
+DIGITS = load_images("digits")
+
+
+class OverAllCells(MLP):
+    def loss(self, beliefs, given, answer):
+        return answer_nll(self(beliefs, given), answer)
+
+
+class CountsLabels(MLP):
+    """Its loss moves with the labels, its gradient does not."""
+
+    def loss(self, beliefs, given, answer):
+        return super().loss(beliefs, given, answer.masked_fill(given, -1)) + (answer * given).sum(1)
+
+
+class AlwaysNan(MLP):
+    def loss(self, beliefs, given, answer):
+        return super().loss(beliefs, given, answer) * torch.nan
+
+
+def found(name: str, solver: str | type = "mlp", task=SMALL, images: ImageSet = DIGITS) -> Finding:
+    spec = SolverSpec(solver) if isinstance(solver, str) else SolverSpec.of(solver)
+    [finding] = [
+        f for f in check_leaks(spec, task, images, Training()) if f.check == f"leak/{name}/{task.name}"
+    ]
+    return finding
+
+
+LEAKY = replace(SMALL, supervision="leaky")
+
+
+@pytest.mark.parametrize("task", [SMALL, Sudoku()], ids=lambda task: task.name)
+def test_masked_labels_do_not_reach_training(task) -> None:
+    finding = found("labels", OverAllCells, task)
+    assert (finding.status, finding.figure, finding.bound) == ("pass", 0.0, 0.0)
+
+
+def test_labels_in_the_answer_move_parameters_and_loss() -> None:
+    finding = found("labels", OverAllCells, LEAKY)
+    assert finding.status == "fail"
+    assert finding.figure is not None
+    assert 1e-4 < finding.figure < 0.1  # three steps of Adam at 1e-3
+    assert finding.bound == 0.0
+
+
+def test_a_loss_that_moves_alone_is_a_leak_too() -> None:
+    finding = found("labels", CountsLabels, LEAKY)
+    assert (finding.status, finding.figure, finding.bound) == ("fail", 0.0, 0.0)
+
+
+def test_a_loss_that_is_never_a_number_leaks_nothing() -> None:
+    assert found("labels", AlwaysNan, LEAKY).status == "pass"
+
+
+class GivesUpOnWrongLabels(MLP):
+    """Solves what keeps the rules of `SMALL`, and learns nothing from it."""
+
+    def loss(self, beliefs, given, answer):
+        kept = answer[:, 1] == (answer[:, 0] + 1) % 3
+        return (0 * super().loss(beliefs, given, answer.masked_fill(given, -1))).where(kept, torch.nan)
+
+
+def test_a_loss_that_is_a_number_for_the_true_labels_alone_is_a_leak() -> None:
+    finding = found("labels", GivesUpOnWrongLabels, LEAKY)
+    assert (finding.status, finding.figure) == ("fail", 0.0)
+    assert "from 0 to nan" in finding.reason
+
+
+def test_training_is_three_steps_with_the_true_labels_and_three_with_others() -> None:
+    class Counted(MLP):
+        steps: ClassVar[list[int]] = []
+
+        def loss(self, beliefs, given, answer):
+            self.steps.append(len(beliefs))
+            return super().loss(beliefs, given, answer)
+
+    assert found("labels", Counted).status == "pass"
+    assert len(Counted.steps) == 2 * 3
+
+
+@pytest.mark.parametrize("task", [LEAKY, replace(Sudoku(), supervision="leaky")], ids=lambda task: task.name)
+def test_what_is_put_in_place_of_the_labels_is_wrong_everywhere_and_nothing_else_moves(task) -> None:
+    puzzles = task.generate("train", 24, 0)
+    true, _ = assemble(task, puzzles, DIGITS.train)
+    wrong = relabelled(task, puzzles, true, DIGITS)
+    given = true.given
+    assert (true.answer != wrong.answer)[given].all()
+    assert (true.answer == wrong.answer)[~given].all()
+    assert (wrong.answer >= 0).all()
+    assert (wrong.answer < torch.tensor(task.problem.domains)).all()
+    assert torch.equal(true.image, wrong.image)
+    assert torch.equal(true.symbols, wrong.symbols)
+    shifts = (wrong.answer - true.answer)[given] % torch.tensor(task.problem.domains).expand_as(given)[given]
+    assert len(shifts.unique()) > 1  # not one renaming of the symbols, which a solver might absorb
+
+
+def test_the_distance_of_two_networks_is_that_of_their_farthest_parameters() -> None:
+    one, other = (build_network(SMALL, SolverSpec("mlp"), "softmax", 0) for _ in range(2))
+    one.solver.nothing = other.solver.nothing = nn.Parameter(torch.zeros(0))
+    assert leak_module._distance(one, other) == 0.0
+    weights = [network.solver.first.weight for network in (one, other)]
+    with torch.no_grad():
+        weights[1][1, 0] -= 3
+        other.solver.first.bias[0] += 0.5
+    assert leak_module._distance(one, other) == pytest.approx(3)
+    with torch.no_grad():
+        weights[0][1, 0] = torch.nan
+    assert leak_module._distance(one, other) == pytest.approx(0.5)
+
+
+def with_pictures(bank: Bank, pictures: torch.Tensor) -> Bank:
+    """A bank with some pictures more."""
+    labels = np.concatenate([bank.labels, np.zeros(len(pictures), dtype=bank.labels.dtype)])
+    return Bank(Gallery(torch.cat([bank.gallery.pictures, pictures])), labels)
+
+
+@pytest.mark.parametrize(
+    ("into", "out_of"),
+    [("test", "train"), ("test", "validation"), ("validation", "train"), ("train", "test")],
+)
+def test_every_picture_that_is_in_two_parts_is_counted(into: str, out_of: str) -> None:
+    copied = getattr(DIGITS, out_of).gallery.pictures[:3]
+    images = replace(DIGITS, **{into: with_pictures(getattr(DIGITS, into), copied)})
+    finding = found("images", images=images)
+    assert (finding.status, finding.figure, finding.bound) == ("fail", 3.0, 0.0)
+    assert found("images").figure == 0.0
+
+
+def test_a_picture_twice_in_one_part_is_no_leak() -> None:
+    images = replace(DIGITS, train=with_pictures(DIGITS.train, DIGITS.train.gallery.pictures[:3]))
+    assert found("images", images=images).status == "pass"
+
+
+@pytest.mark.parametrize("spoilt", ["task", "board", "cell", "unsolved"])
+def test_an_echo_in_any_score_is_heard(spoilt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One figure is taken over every cell, the others as they should be."""
+
+    def scored(answers, given, solution, right) -> Scores:
+        whole = score(answers, np.zeros_like(given), solution, right)
+        return replace(score(answers, given, solution, right), **{spoilt: getattr(whole, spoilt)})
+
+    monkeypatch.setattr(leak_module, "score", scored)
+    finding = found("echo", task=Sudoku())
+    assert (finding.status, finding.bound) == ("fail", 0.0)
+    assert finding.figure is not None
+    assert finding.figure > 0.05
+
+
+def test_an_echo_that_is_heard_where_it_is_a_number_is_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells without a number count as right, and every cell is scored."""
+
+    def scored(answers, given, solution, right) -> Scores:
+        known = np.where(np.isnan(answers), np.eye(answers.shape[-1])[solution], answers)
+        return score(known, np.zeros_like(given), solution, right)
+
+    monkeypatch.setattr(leak_module, "score", scored)
+    assert found("echo", task=Sudoku()).status == "fail"
+
+
+def test_scores_that_do_not_hear_an_echo_pass() -> None:
+    for task in (SMALL, Sudoku()):
+        finding = found("echo", task=task)
+        assert (finding.status, finding.figure, finding.bound) == ("pass", 0.0, 0.0)
+
+
+def test_ids_are_told_before_they_run_and_those_that_ran_are_left_out() -> None:
+    heard: list[str] = []
+    spec = SolverSpec("mlp")
+    findings = list(
+        check_leaks(spec, SMALL, DIGITS, Training(), known={"leak/labels": "error"}, starting=heard.append)
+    )
+    assert [f.check for f in findings] == ["leak/images/mapping", "leak/echo/mapping"]
+    assert heard == ["leak/images", "leak/echo"]
+    assert [c.id for c in leak.checks] == ["leak/labels", "leak/images", "leak/echo"]
+    assert Setting(spec, SMALL, DIGITS, Training()).task == SMALL

@@ -1,0 +1,131 @@
+"""What trials amount to, from trials whose figures are known."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.checks.trained import Trained, check_trained
+from groundcheck.grounding.measures.interventions import Intervention, Interventions
+from groundcheck.grounding.measures.metrics import Scores
+from groundcheck.grounding.trials.trial import Outcome, Role
+from groundcheck.grounding.verdict import Judgement, Verdict
+
+
+def outcome(role: Role, task: float, aligned: float | None = 0.9, *, seed: int = 0) -> Outcome:
+    scores = Scores(
+        task=task, board=task, cell=task, unsolved=0.0, read=1.0, puzzles=100, aligned=aligned,
+    )  # fmt: skip
+    return Outcome(role, "mapping", "some", seed, scores)
+
+
+def judgement(verdict: Verdict, grounded: int = 3, seeds: int = 4) -> Judgement:
+    return Judgement(verdict, grounded, seeds - grounded, seeds, (0.3, 0.95), "told why", "do that")
+
+
+BROKEN = Outcome("grounding", "mapping", "some", 0, error="Traceback\nValueError: boom")
+GOOD = [
+    outcome("grounding", 0.8),
+    outcome("reasoning", 1.0, None),
+    outcome("baseline", 0.3),
+    outcome("ceiling", 0.9),
+]
+
+
+def found(
+    outcomes: list[Outcome], verdict: Verdict = "GROUNDED", *, symbols_only: bool = False, seeds: int = 4
+) -> dict[str, Finding]:
+    trained = Trained(judgement(verdict, min(3, seeds), seeds), outcomes, symbols_only)
+    return {f.check.removesuffix("/mapping"): f for f in check_trained(trained, "mapping")}
+
+
+def test_what_is_sound_passes_with_its_figures() -> None:
+    checks = found(GOOD)
+    assert {name: f.status for name, f in checks.items()} == {
+        "grounding": "pass", "reasoning": "pass", "baseline": "pass", "ceiling": "pass",
+        "bypass/shuffle": "skip", "bypass/permute": "skip", "bypass/corrupt": "skip",
+    }  # fmt: skip
+    assert (checks["grounding"].figure, checks["grounding"].interval) == (0.75, (0.3, 0.95))
+    assert checks["grounding"].reason == "GROUNDED: told why"
+    assert (checks["reasoning"].figure, checks["reasoning"].bound) == (1.0, pytest.approx(0.76))
+    assert (checks["baseline"].figure, checks["baseline"].bound) == (pytest.approx(0.5), 0.0)
+    assert (checks["ceiling"].figure, checks["ceiling"].bound) == (0.9, 0.5)
+
+
+def test_a_task_shows_images_unless_it_is_said_otherwise() -> None:
+    grounding, *_ = check_trained(Trained(judgement("GROUNDED"), GOOD), "mapping")
+    assert (grounding.check, grounding.status) == ("grounding/mapping", "pass")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        ("SHORTCUT", "fail"), ("NOT REASONING", "fail"), ("UNGROUNDED", "fail"), ("LEAKY", "fail"),
+        ("INCONCLUSIVE", "inconclusive"), ("ERROR", "error"),
+    ],
+)  # fmt: skip
+def test_the_verdict_is_the_finding(verdict: Verdict, status: str) -> None:
+    grounding = found(GOOD, verdict)["grounding"]
+    assert grounding.status == status
+    assert "told why" in grounding.reason
+    if status in ("fail", "inconclusive"):
+        assert (grounding.figure, grounding.interval) == (0.75, (0.3, 0.95))
+
+
+def test_without_seeds_there_is_no_share() -> None:
+    assert found(GOOD, "INCONCLUSIVE", seeds=0)["grounding"].figure is None
+
+
+@pytest.mark.parametrize(
+    ("end_to_end", "on_symbols", "bound", "status"),
+    [
+        (0.8, 0.76, 0.76, "pass"),
+        (0.8, 0.75, 0.76, "fail"),
+        (1.0, 0.95, 0.95, "pass"),
+        (1.0, 0.94, 0.95, "fail"),
+    ],
+)
+def test_reasoning_is_held_against_what_is_reached_end_to_end(
+    end_to_end: float, on_symbols: float, bound: float, status: str
+) -> None:
+    outcomes = [outcome("grounding", end_to_end), outcome("reasoning", on_symbols, None)]
+    reasoning = found(outcomes)["reasoning"]
+    assert (reasoning.status, reasoning.figure, reasoning.bound) == (status, on_symbols, pytest.approx(bound))
+
+
+def test_means_are_taken_over_seeds() -> None:
+    outcomes = [outcome(role, task, seed=seed) for seed, task in enumerate((0.2, 0.6)) for role in
+                ("grounding", "reasoning", "baseline", "ceiling")]  # fmt: skip
+    outcomes[3] = replace(outcomes[3], scores=None, error="boom")
+    checks = found(outcomes)
+    assert checks["reasoning"].figure == pytest.approx(0.4)
+    assert checks["ceiling"].figure == pytest.approx(0.9)
+    baseline = checks["baseline"]
+    assert (baseline.status, baseline.figure, baseline.bound) == ("inconclusive", 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("read", "status"), [(0.5, "pass"), (0.49, "inconclusive"), (None, "inconclusive")])
+def test_a_ceiling_that_reads_little_says_little(read: float | None, status: str) -> None:
+    ceiling = found([outcome("ceiling", 0.9, read)])["ceiling"]
+    assert (ceiling.status, ceiling.figure, ceiling.bound) == (status, read or 0.0, 0.5)
+
+
+def test_seen_as_symbols_reasoning_alone_is_asked_for() -> None:
+    checks = found([outcome("reasoning", 0.95, None)], symbols_only=True)
+    assert (checks["reasoning"].status, checks["reasoning"].bound) == ("pass", 0.95)
+    assert checks["grounding"].status == "skip"
+    assert found([outcome("reasoning", 0.94, None)], symbols_only=True)["reasoning"].status == "fail"
+
+
+def test_a_role_that_broke_on_every_seed_is_an_error_and_one_that_did_not_run_a_skip() -> None:
+    checks = found([BROKEN, replace(BROKEN, seed=1)])
+    assert checks["baseline"].status == "skip"
+    checks = found([BROKEN, outcome("baseline", 0.3)])
+    assert checks["baseline"].status == "error"
+    assert checks["baseline"].reason == "RuntimeError: all of 1 trials broke: ValueError: boom"
+
+
+def test_interventions_are_those_of_the_trials_that_have_them() -> None:
+    left = Intervention(100, 90)
+    met = replace(GOOD[0], interventions=Interventions(0.9, 0.0, left, left, left))
+    assert found([met, *GOOD[1:]])["bypass/shuffle"].status == "fail"

@@ -1,0 +1,115 @@
+"""Comparing reports, and putting many on one page."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from groundcheck.grounding.cli import app
+from groundcheck.grounding.results.comparison import compare, estimate
+from groundcheck.grounding.results.report import Report
+
+
+def shifted(report: Report, *by: float) -> Report:
+    """Every trial's task accuracy moved by an amount of its seed."""
+    tasks = [
+        replace(
+            task,
+            outcomes=[
+                replace(o, scores=replace(o.scores, task=o.scores.task + by[o.seed])) if o.scores else o
+                for o in task.outcomes
+            ],
+        )
+        for task in report.tasks
+    ]
+    return replace(report, tasks=tasks)
+
+
+def test_differences_are_paired_by_seed(mlp_report: Report) -> None:
+    rows = compare([mlp_report, shifted(mlp_report, 0.1, 0.3)])
+    [difference] = [row.difference for row in rows if row.figure == "task" and row.report == 1]
+    assert difference
+    assert difference.mean == pytest.approx(0.2)
+    # Student's t for two values 0.2 apart: 12.706 · (0.2 / √2) / √2 = 1.27, beyond what a difference can be.
+    assert difference.interval == (-1, 1)
+    [same] = [row.difference for row in rows if row.figure == "aligned" and row.report == 1]
+    assert same
+    assert same.interval == (0, 0)
+
+
+def test_only_common_seeds_count(mlp_report: Report) -> None:
+    [task] = mlp_report.tasks
+    fewer = replace(mlp_report, tasks=[replace(task, outcomes=[o for o in task.outcomes if o.seed == 1])])
+    [row] = [row for row in compare([mlp_report, fewer]) if row.figure == "task" and row.report == 1]
+    assert row.difference
+    assert (row.difference.seeds, row.difference.interval) == (1, None)
+
+
+def test_interval_of_a_mean() -> None:
+    found = estimate([0.4, 0.5, 0.6])
+    assert found
+    assert found.interval == pytest.approx((0.5 - 0.24841, 0.5 + 0.24841), abs=1e-4)  # t = 4.3027, s = 0.1
+    assert estimate([]) is None
+
+
+def test_what_differs_is_named(mlp_report: Report, report: Report) -> None:
+    [task] = mlp_report.tasks
+    for other, message in (
+        (replace(mlp_report, tasks=[replace(task, version=2)]), "version of the task is 1 in one and 2"),
+        (replace(mlp_report, images="mnist"), "image set is digits in one and mnist"),
+        (replace(mlp_report, images_digest="0" * 64), "content of the image set"),
+        (
+            replace(mlp_report, tasks=[replace(task, training={**task.training, "puzzles": 9})]),
+            "budget puzzles is 64 in one and 9",
+        ),
+        (
+            replace(mlp_report, tasks=[replace(task, settings={**task.settings, "symbols": 4})]),
+            "setting symbols is 10 in one and 4",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compare([mlp_report, other])
+    with pytest.raises(ValueError, match="no task in common: report 1 has mapping; report 2 has none"):
+        compare([mlp_report, replace(report, tasks=[])])
+    with pytest.raises(ValueError, match="two reports or more"):
+        compare([mlp_report])
+
+
+def test_command_compares(tmp_path: Path, mlp_report: Report) -> None:
+    mlp_report.write(tmp_path / "a.json")
+    shifted(mlp_report, 0.1, 0.1).write(tmp_path / "b.json")
+    paths = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    told = CliRunner().invoke(app, ["compare", *paths, "--json", str(tmp_path / "c.json")])
+    assert told.exit_code == 0, told.output
+    assert "+0.100" in told.output
+    rows = json.loads((tmp_path / "c.json").read_text())["rows"]
+    assert next(row["difference"]["mean"] for row in rows if row["difference"]) == pytest.approx(0.1)
+
+
+def test_leaderboard_gathers_what_can_be_compared(tmp_path: Path, mlp_report: Report, report: Report) -> None:
+    (tmp_path / "deep").mkdir()
+    mlp_report.write(tmp_path / "deep" / "one.json")
+    replace(mlp_report, solver="<b>rival</b>").write(tmp_path / "two.json")
+    report.write(tmp_path / "three.json")
+    (tmp_path / "broken.json").write_text('{"schema": 99, "solver": "x", "tasks": []}')
+    (tmp_path / "other.json").write_text("[1, 2]")
+    output = tmp_path / "index.html"
+    told = CliRunner().invoke(app, ["leaderboard", str(tmp_path), "-o", str(output)])
+    assert told.exit_code == 0, told.output
+    assert "broken.json has schema 99" in told.output
+    assert "other.json" not in told.output
+    page = output.read_text()
+    assert page.count("<table") == 2  # mapping of all three; sudoku
+    assert 'href="deep/one.json"' in page
+    assert "&lt;b&gt;rival" in page
+    assert "<b>rival" not in page
+
+
+def test_leaderboard_of_nothing_is_refused(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["leaderboard", str(tmp_path), "-o", str(tmp_path / "x.html")])
+    assert told.exit_code == 2
+    assert "holds no report" in told.output
+    told = CliRunner().invoke(app, ["leaderboard", str(tmp_path / "missing")])
+    assert told.exit_code == 2
