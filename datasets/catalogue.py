@@ -5,13 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-
-class UnknownNameError(ValueError):
-    """A name that nothing is registered under; the message suggests the nearest."""
-
-
-class DataUnavailableError(RuntimeError):
-    """Files of an image set or a data set are missing, damaged, or not what they should be."""
+from .errors import UnknownNameError
 
 
 class Catalogue:

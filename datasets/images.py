@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 from torch import Tensor
 
-from .catalogue import Catalogue, DataUnavailableError
+from .catalogue import Catalogue
+from .errors import DataUnavailableError
 from .slant import slanted
 from .task import Shift, Split
 from .vision import import_torchvision

@@ -32,7 +32,8 @@ from typing import Any
 
 import numpy as np
 
-from .catalogue import TASKS, DataUnavailableError
+from .catalogue import TASKS
+from .errors import DataUnavailableError
 from .task import BLOCK, Puzzles, Split, Task
 
 FORMAT = 1

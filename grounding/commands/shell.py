@@ -37,7 +37,7 @@ Set = Annotated[
 @contextmanager
 def user_errors() -> Generator[None]:
     """Tells what a user got wrong in one sentence, with the exit code for it."""
-    from ...datasets.catalogue import DataUnavailableError  # noqa: PLC0415
+    from ...datasets.errors import DataUnavailableError  # noqa: PLC0415
 
     try:
         yield

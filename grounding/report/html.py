@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ...datasets.catalogue import DataUnavailableError, UnknownNameError
+from ...datasets.errors import DataUnavailableError, UnknownNameError
 from ...datasets.images import ImageSet, load_images
 from ..checks.finding import Finding
 from ..measures.metrics import relabel

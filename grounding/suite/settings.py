@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ...datasets.catalogue import UnknownNameError
+from ...datasets.errors import UnknownNameError
 from ...datasets.task import Task
 from ..trials.spec import SolverSpec
 from ..trials.training import Training

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ...datasets.catalogue import UnknownNameError
+from ...datasets.errors import UnknownNameError
 from ...datasets.problem import Problem
 from ...solvers.catalogue import SOLVERS
 from ...solvers.extras import MissingExtraError

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from groundcheck.datasets import images
-from groundcheck.datasets.catalogue import DataUnavailableError, UnknownNameError
+from groundcheck.datasets.errors import DataUnavailableError, UnknownNameError
 from groundcheck.datasets.images import IMAGES, IdxImages, load_images, parse_idx
 
 

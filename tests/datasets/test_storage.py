@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundcheck.datasets.catalogue import DataUnavailableError
+from groundcheck.datasets.errors import DataUnavailableError
 from groundcheck.datasets.storage import generate_set, load_set
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import BLOCK

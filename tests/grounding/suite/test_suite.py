@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from groundcheck.datasets.catalogue import DataUnavailableError, UnknownNameError
+from groundcheck.datasets.errors import DataUnavailableError, UnknownNameError
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding import Listener, Report, check
