@@ -8,10 +8,8 @@ from typing import ClassVar
 
 from rich.console import Console
 
-from groundcheck.grounding import Report, check
-from groundcheck.grounding.report.table import print_report
-from groundcheck.solvers.decision import MapSolver
-from groundcheck.solvers.rules.clauses import Clauses, with_answer
+from groundcheck.grounding import Report, check, print_report
+from groundcheck.solvers import Clauses, MapSolver, with_answer
 
 
 class ExpectedlyBroken(MapSolver):

@@ -3,8 +3,7 @@
 import torch
 from rich.console import Console
 
-from groundcheck.grounding import Report, check
-from groundcheck.grounding.report.table import print_report
+from groundcheck.grounding import Report, check, print_report
 
 
 class Table(torch.nn.Module):

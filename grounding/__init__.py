@@ -1,27 +1,60 @@
 """The public face of groundcheck: `check` a solver, read its `Report`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..datasets.exports import lazy_attributes
 
 if TYPE_CHECKING:
+    from .checks.finding import Finding
     from .gate.pytest_checks import parametrize_with_checks
-    from .results.report import Report
+    from .measures.metrics import Scores
+    from .report.html import write_page
+    from .report.table import print_report
+    from .results.report import Report, TaskReport
+    from .suite.report_io import read_report
     from .suite.suite import Listener, check
+    from .trials.run import run_trial
+    from .trials.spec import SolverSpec
+    from .trials.training import Training
+    from .trials.trial import Outcome, Trial
+    from .verdict import Judgement
 
-__all__ = ["Listener", "Report", "check", "parametrize_with_checks"]
+__all__ = [
+    "Finding",
+    "Judgement",
+    "Listener",
+    "Outcome",
+    "Report",
+    "Scores",
+    "SolverSpec",
+    "TaskReport",
+    "Training",
+    "Trial",
+    "check",
+    "parametrize_with_checks",
+    "print_report",
+    "read_report",
+    "run_trial",
+    "write_page",
+]
 
-
-def __getattr__(name: str) -> Any:
-    """Imports on first use: the command line must answer `--help` without waiting for torch."""
-    if name == "Report":
-        from .results.report import Report  # noqa: PLC0415
-
-        return Report
-    if name == "parametrize_with_checks":
-        from .gate.pytest_checks import parametrize_with_checks  # noqa: PLC0415
-
-        return parametrize_with_checks
-    if name in __all__:
-        from .suite import suite  # noqa: PLC0415
-
-        return getattr(suite, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# On first use: the command line must answer `--help` without waiting for torch.
+HOMES = {
+    "Finding": "checks.finding",
+    "Judgement": "verdict",
+    "Listener": "suite.suite",
+    "Outcome": "trials.trial",
+    "Report": "results.report",
+    "Scores": "measures.metrics",
+    "SolverSpec": "trials.spec",
+    "TaskReport": "results.report",
+    "Training": "trials.training",
+    "Trial": "trials.trial",
+    "check": "suite.suite",
+    "parametrize_with_checks": "gate.pytest_checks",
+    "print_report": "report.table",
+    "read_report": "suite.report_io",
+    "run_trial": "trials.run",
+    "write_page": "report.html",
+}
+__getattr__ = lazy_attributes(__name__, HOMES)

@@ -2,9 +2,11 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from .. import __version__
 from .commands.audit import audit
 from .commands.check import check
 from .commands.compare import compare
@@ -18,11 +20,29 @@ from .commands.show import show
 
 app = typer.Typer(
     name="groundcheck",
-    help="Tests whether differentiable symbolic solvers really ground their symbols.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(asked: bool | None) -> None:
+    if asked:
+        typer.echo(f"groundcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = None,
+) -> None:
+    """Tests whether differentiable symbolic solvers really ground their symbols."""
+    del version
+
+
 for command in (check, run, show, gate, report, compare, audit, leaderboard, generate, certify):
     app.command()(command)
 app.command("list")(list_)

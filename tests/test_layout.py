@@ -1,7 +1,9 @@
 """The house itself: which way imports go, and that it installs beside others."""
 
 import ast
+import importlib
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +11,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import groundcheck
+from groundcheck.datasets import exports
 
 ROOT = Path(__file__).parent.parent
 PARTS = ["datasets", "solvers", "grounding"]  # each may import those before it
@@ -85,11 +90,48 @@ def test_compiled_code_lives_in_two_folders() -> None:
     assert compiled <= {"datasets.search", "solvers.mixing"}
 
 
-def test_the_package_itself_imports_nothing_and_datasets_is_no_trap() -> None:
-    [docstring] = ast.parse((ROOT / "__init__.py").read_text()).body
-    assert isinstance(docstring, ast.Expr)
+def test_the_package_itself_is_light_and_datasets_is_no_trap() -> None:
+    script = (
+        "import sys, groundcheck, groundcheck.datasets, groundcheck.solvers, groundcheck.grounding\n"
+        "print(groundcheck.__version__, {'torch', 'numpy', 'numba'} & set(sys.modules))\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.split(maxsplit=1) == [groundcheck.__version__, "set()\n"]
     # An __init__.py here would shadow the distribution `datasets` for whoever starts Python in the checkout.
     assert not (ROOT / "datasets" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_public_name_is_where_its_face_says(part: str) -> None:
+    face = importlib.import_module(f"groundcheck.{part}")
+    homes = exports.HOMES if part == "datasets" else face.HOMES
+    for name, home in homes.items():
+        found = getattr(face, name)
+        assert found is getattr(importlib.import_module(f"groundcheck.{part}.{home}"), name)
+    stub = ROOT / part / ("__init__.pyi" if part == "datasets" else "__init__.py")
+    declared = {
+        f"{alias.name} {node.module}"
+        for node in ast.walk(ast.parse(stub.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+    }
+    assert declared == {f"{name} {home}" for name, home in homes.items()}
+    with pytest.raises(AttributeError, match=f"'groundcheck.{part}' has no attribute 'nothing'"):
+        _ = face.nothing
+
+
+def test_tests_are_collected_in_a_checkout_of_any_name(tmp_path: Path) -> None:
+    copy = tmp_path / "my-check.out"
+    shutil.copytree(ROOT / "datasets", copy / "datasets", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "__init__.py", copy)
+    (copy / "tests").mkdir()
+    (copy / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
+    (copy / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "--import-mode=importlib"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        cwd=copy, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 
 
 def test_every_folder_with_code_is_packaged() -> None:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 
-from groundcheck.solvers.solver import Solver, hide_queries
+from groundcheck.solvers import Solver, hide_queries
 
 
 class Bilinear(Solver):

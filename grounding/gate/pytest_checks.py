@@ -11,7 +11,6 @@ Collecting costs nothing: torch is imported, and anything trained, when the firs
 
 import atexit
 import difflib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -22,6 +21,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from ..checks.names import NAMES, UNTRAINED
 from .project import read_project
@@ -167,8 +168,7 @@ def _turn(solver: str | Callable[..., Any], *key: str) -> Generator[Path]:
     named = solver if isinstance(solver, str) else f"{module}.{name} {id(solver) if alone else ''}"
     folder = _folder(None if alone else os.environ.get("PYTEST_XDIST_TESTRUNUID"))
     run = folder / hashlib.sha256("\0".join((named, *key)).encode()).hexdigest()[:16]
-    with run.with_suffix(".turn").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with FileLock(run.with_suffix(".turn")):
         yield run
 
 

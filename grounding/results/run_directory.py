@@ -5,10 +5,9 @@ trials.jsonl    one JSON line per trial, appended and flushed to the disk when i
 findings.jsonl  one JSON line per check
 traces/         one file per trial, one JSON line per epoch
 report.json     written when the run ends; a run that is continued removes it first
-lock            held by the process that writes here
+lock, holder    held by the process that writes here, and which that is
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,8 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from filelock import FileLock, Timeout
+
+from ...datasets.errors import UsageError
 from ..checks.finding import Finding
 from ..trials.trial import Outcome, Trial
 from .files import plain, write_json
@@ -188,7 +190,7 @@ def _prepare(path: Path) -> None:
     """Makes the folder. Only an empty one, or one of ours, is taken."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        ours = {"run.json", "lock"}
+        ours = {"run.json", "lock", "holder"}
         foreign = sorted(item.name for item in path.iterdir() if item.name not in ours)
         if foreign and not (path / "run.json").exists():
             raise ValueError(f"{path} is not empty ({foreign[0]}) and holds no run: choose another folder")
@@ -199,23 +201,22 @@ def _prepare(path: Path) -> None:
 
 @contextmanager
 def _held(path: Path) -> Generator[None]:
-    """An advisory lock that ends with the process, however it ends."""
-    with (path / "lock").open("a+b") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"{path} is in use by {_holder(lock)}: wait until it has ended, or choose another folder"
-            ) from error
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {platform.node()}".encode())
-        lock.flush()
-        yield
+    """A lock between processes that ends with the process, however it ends."""
+    try:
+        with FileLock(path / "lock", timeout=0):
+            (path / "holder").write_text(f"process {os.getpid()} on {platform.node()}")
+            yield
+    except Timeout as error:
+        raise UsageError(
+            f"{path} is in use by {_holder(path)}: wait until it has ended, or choose another folder"
+        ) from error
 
 
-def _holder(lock: BinaryIO) -> str:
-    lock.seek(0)
-    return lock.read().decode(errors="replace") or "another process"
+def _holder(path: Path) -> str:
+    try:
+        return (path / "holder").read_text(errors="replace") or "another process"
+    except OSError:
+        return "another process"
 
 
 def _compare(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

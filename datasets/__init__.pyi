@@ -1,0 +1,31 @@
+"""What `groundcheck.datasets` offers, for type checkers; datasets/exports.py finds it at run time."""
+
+from .addition import Addition as Addition
+from .batch import Batch as Batch
+from .batch import Examples as Examples
+from .catalogue import TASKS as TASKS
+from .errors import DataUnavailableError as DataUnavailableError
+from .errors import UnknownNameError as UnknownNameError
+from .errors import UsageError as UsageError
+from .futoshiki import Futoshiki as Futoshiki
+from .images import IMAGES as IMAGES
+from .images import IdxImages as IdxImages
+from .images import ImageSet as ImageSet
+from .images import Pictures as Pictures
+from .images import load_images as load_images
+from .latin import Latin as Latin
+from .logic import Logic as Logic
+from .mapping import Mapping as Mapping
+from .pair_sum import EvenOdd as EvenOdd
+from .pair_sum import Half as Half
+from .parity import Parity as Parity
+from .problem import Problem as Problem
+from .problem import make_problem as make_problem
+from .queens import Queens as Queens
+from .storage import load_set as load_set
+from .sudoku import Sudoku as Sudoku
+from .task import Layout as Layout
+from .task import Puzzles as Puzzles
+from .task import Task as Task
+from .task import draw_pictures as draw_pictures
+from .visudo import ViSudo as ViSudo
