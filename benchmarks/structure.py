@@ -16,8 +16,6 @@ from statistics import median
 import matplotlib as mpl
 
 mpl.use("svg")
-mpl.rcParams["svg.fonttype"] = "none"  # text stays text: a smaller file
-mpl.rcParams["svg.hashsalt"] = "rooms"  # the same code gives the same file
 import matplotlib.pyplot as plt
 
 PARTS = ("datasets", "solvers", "grounding")
@@ -82,6 +80,8 @@ def floors(edges: dict[str, set[str]]) -> dict[str, int]:
 
 def draw(edges: dict[str, set[str]], title: str, path: Path) -> None:
     """A box per room on its floor, an arrow per import; those that run back up red."""
+    # Text stays text, which is smaller, and the same code gives the same file.
+    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "rooms"}
     level = floors(edges)
     by_floor: dict[int, list[str]] = defaultdict(list)
     for name in sorted(level):
