@@ -145,7 +145,7 @@ class Check(Generic[Subject]):
         except SkipCheckError as skipped:
             return Finding(self.id, "skip", str(skipped), task=task)
         except FailCheckError as fail:
-            limit = self.criterion.limit if self.criterion and fail.figure is not None else None
+            limit = self.criterion.limit if self.criterion else None
             bound = None if limit == MEASURED else limit
             return Finding(
                 self.id, "fail", str(fail), self.text.remedy, fail.figure, bound, task=task,
@@ -197,6 +197,10 @@ class Registry(Generic[Subject]):
     def id_of(self, name: str) -> str:
         """`family/name`; the name alone where the family has none."""
         return f"{self.family}/{name}" if self.family else name
+
+    def __getitem__(self, name: str) -> Check[Subject]:
+        """The check of that name."""
+        return next(check for check in self.checks if check.id == self.id_of(name))
 
     def check(
         self,

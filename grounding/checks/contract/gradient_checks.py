@@ -154,7 +154,8 @@ def check_gradient_beliefs(subject: Subject) -> Measurement:
     symbols and symbols from nothing.
 
     Compared are derivatives along random directions, per row; the step is the one whose differences are most
-    stable. Bounds: relative error 0.1 (1e-4 for solvers that claim to be exact), cosine 0.99.
+    stable. Bound: relative error 0.1 (1e-4 for solvers that claim to be exact), from which a cosine of 0.995
+    follows.
 
     Failure: the figure is the relative error. A cosine near −1 is a sign, one near 1 a factor, anything
     between another function.
