@@ -7,7 +7,7 @@ import numpy as np
 
 from ..measures.interventions import Intervention, Interventions
 from ..measures.statistics import wilson_interval
-from .registry import Registry, Result, SkipCheckError, failed, passed
+from .registry import MEASURED, Measurement, Registry, SkipCheckError
 
 MIN_PUZZLES = 10  # whose answer an intervention must have made wrong, for it to say something
 KEPT_SHARE = 0.5  # of what the network has over chance may be left after shuffling and permuting
@@ -21,11 +21,11 @@ class Grounded:
     seeds: Sequence[Interventions] = field(default_factory=tuple)
 
 
-bypass: Registry[Grounded] = Registry("bypass")
+bypass: Registry[Grounded] = Registry("bypass", place=80, trained=True)
 
 
-@bypass.check("shuffle")
-def check_shuffle(subject: Grounded) -> Result:
+@bypass.check("shuffle", at_most=MEASURED)
+def check_shuffle(subject: Grounded) -> Measurement:
     """With the beliefs of another puzzle, the trained network no longer answers this one.
 
     Failure: the figure is the share of puzzles that kept an answer the rules no longer allow. The answer
@@ -37,8 +37,8 @@ def check_shuffle(subject: Grounded) -> Result:
     return _judge(subject, "shuffle", KEPT_SHARE)
 
 
-@bypass.check("permute")
-def check_permute(subject: Grounded) -> Result:
+@bypass.check("permute", at_most=MEASURED)
+def check_permute(subject: Grounded) -> Measurement:
     """With every symbol renamed on its way into the solver, the old answers go.
 
     Each symbol is believed to be the next one; the answers must follow as the rules say, or fall to chance.
@@ -52,8 +52,8 @@ def check_permute(subject: Grounded) -> Result:
     return _judge(subject, "permute", KEPT_SHARE)
 
 
-@bypass.check("corrupt")
-def check_corrupt(subject: Grounded) -> Result:
+@bypass.check("corrupt", at_most=MEASURED)
+def check_corrupt(subject: Grounded) -> Measurement:
     """With one given replaced by another symbol, the old answer goes.
 
     Failure: as for bypass/shuffle; the bound is higher, since a solver may outvote one wrong given.
@@ -63,7 +63,7 @@ def check_corrupt(subject: Grounded) -> Result:
     return _judge(subject, "corrupt", KEPT_SHARE_CORRUPTED)
 
 
-def _judge(subject: Grounded, name: str, left: float) -> Result:
+def _judge(subject: Grounded, name: str, left: float) -> Measurement:
     if not subject.seeds:
         raise SkipCheckError("no trained network to intervene on")
     found: list[Intervention] = [getattr(seed, name) for seed in subject.seeds]
@@ -81,7 +81,4 @@ def _judge(subject: Grounded, name: str, left: float) -> Result:
     if determined := sum(f.determined for f in found):
         followed = sum(f.followed for f in found)
         message += f"; {followed / determined:.2f} of {determined} follow the rules to their one new answer"
-    interval = wilson_interval(kept, puzzles)
-    return (
-        passed(message, share, bound, interval) if share <= bound else failed(message, share, bound, interval)
-    )
+    return Measurement(share, message, wilson_interval(kept, puzzles), bound)

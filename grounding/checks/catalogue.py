@@ -7,20 +7,18 @@ from typing import Any
 from .audit import AUDIT
 from .bypass import bypass
 from .contract.contract import contract
-from .identifiable import check_identifiable
+from .identifiable import identifiable
 from .leak import leak
 from .registry import Check, explain
-from .trained import TRAINED
-
-PER_TASK = {"grounding", "reasoning", "baseline", "ceiling", "identifiable"}  # named family/TASK
+from .trained import trained
 
 
 def every_check() -> Iterator[Check[Any]]:
     """In the order in which a suite runs them; those of an audit last."""
     yield from contract.checks
     yield from leak.checks
-    yield Check("identifiable", check_identifiable)
-    yield from TRAINED
+    yield from identifiable.checks
+    yield from trained.checks
     yield from bypass.checks
     yield from AUDIT
 
@@ -36,8 +34,9 @@ def page() -> str:
     ]
     for check in every_check():
         text = explain(check.examine)
-        name = f"{check.id}/TASK" if check.id in PER_TASK else check.id
-        lines += ["", f"## {name}", "", text.shows]
+        lines += ["", f"## {check.id}", "", text.shows]
+        if check.criterion:
+            lines += ["", f"**Passes where** the figure is {check.criterion.words}."]
         for heading, part in (
             ("Reading its failure", text.failure),
             ("What to do", text.remedy),

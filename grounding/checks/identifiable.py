@@ -1,27 +1,37 @@
 """What the count of relabellings says of a task, as a finding."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...datasets.task import Puzzles, Task
 from ..measures.identifiability import Identifiability, count_relabellings
 from .finding import Finding
-from .registry import Check, Result
+from .registry import Registry, Result
+
+identifiable: Registry[Sequence[Identifiability]] = Registry("", place=60)
 
 
-def check_relabellings(task: Task, puzzles: Puzzles) -> tuple[Finding, Identifiability | None]:
-    """The finding `identifiable/TASK` on the training puzzles of one seed, and what it rests on."""
+def check_relabellings(
+    task: Task, puzzles: Puzzles, label: str | None = None
+) -> tuple[Finding, Identifiability | None]:
+    """The finding `identifiable` on the training puzzles of one seed, and what it rests on.
+
+    `label` is what the task is called beside others of its name.
+    """
+    [check], label = identifiable.checks, label or task.name
+    if not (puzzles.picture >= 0).any():
+        return Finding(check.id, "skip", "no symbol is shown as an image", task=label), None
     counted: list[Identifiability] = []
 
-    def examine(subject: tuple[Task, Puzzles]) -> Result:
-        counted.append(count_relabellings(*subject))
+    def examine(_: Sequence[Identifiability]) -> Result:
+        counted.append(count_relabellings(task, puzzles))
         return check_identifiable(counted)
 
-    if not (puzzles.picture >= 0).any():
-        return Finding(f"identifiable/{task.name}", "skip", "no symbol is shown as an image"), None
-    finding = Check("identifiable", examine).run((task, puzzles), task.name)
+    finding = replace(check, examine=examine).run((), label)
     return finding, counted[0] if counted else None
 
 
+@identifiable.check("identifiable", decides=True)
 def check_identifiable(seeds: Sequence[Identifiability]) -> Result:
     """How many relabellings of the symbols satisfy the rules on every training puzzle; the figure is their
     number, the identity included. Every seed trains on puzzles of its own; told is the one with most.

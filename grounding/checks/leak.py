@@ -15,7 +15,7 @@ from ..trials.network import Network, build_network
 from ..trials.spec import SolverSpec
 from ..trials.training import Training, train
 from .finding import Finding, Status
-from .registry import Registry, Result, failed, passed
+from .registry import FailCheckError, Measurement, Registry
 
 PUZZLES = 24  # trained on, in batches of 8: three steps, after which Adam has spread any difference
 BATCH = 8
@@ -31,7 +31,7 @@ class Setting:
     training: Training
 
 
-leak: Registry[Setting] = Registry("leak")
+leak: Registry[Setting] = Registry("leak", place=50)
 
 
 def check_leaks(
@@ -40,16 +40,20 @@ def check_leaks(
     images: ImageSet,
     training: Training,
     *,
+    label: str | None = None,
     known: Mapping[str, Status] | None = None,
     starting: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding]:
-    """Every leak check on one task that is seen as images; `known` are those that ran already."""
+    """Every leak check on one task that is seen as images; `known` are those that ran already.
+
+    `label` is what the task is called beside others of its name.
+    """
     setting = Setting(spec, task, images, training)
-    yield from leak.run(setting, task.name, known=known, starting=starting)
+    yield from leak.run(setting, label or task.name, known=known, starting=starting)
 
 
-@leak.check("labels")
-def check_labels(setting: Setting) -> Result:
+@leak.check("labels", at_most=0.0)
+def check_labels(setting: Setting) -> Measurement:
     """Training does not move when the labels of the givens are replaced by others.
 
     Two runs from the same seed, on the same images: one with the true labels of the givens in the data, one
@@ -74,16 +78,16 @@ def check_labels(setting: Setting) -> Result:
     moved = _distance(*networks)
     same_loss = losses[0] == losses[1] or bool(np.isnan(losses).all())
     if moved == 0 and same_loss:
-        return passed("losses and parameters stay bit-identical without the labels of the givens", 0.0, 0.0)
+        return Measurement(0.0, "losses and parameters stay bit-identical without the labels of the givens")
     message = (
         f"with other labels at the givens the loss went from {losses[0]:.4g} to {losses[1]:.4g} and "
         f"parameters moved by up to {moved:.2g}: the training loss sees the labels of the givens"
     )
-    return failed(message, moved, 0.0)
+    raise FailCheckError(message, moved)
 
 
-@leak.check("images")
-def check_images(setting: Setting) -> Result:
+@leak.check("images", at_most=0.0)
+def check_images(setting: Setting) -> Measurement:
     """No picture of the test or validation part is among those that are trained on, by content.
 
     An image set may hold the same picture twice, and one from outside may have been split by position.
@@ -97,7 +101,7 @@ def check_images(setting: Setting) -> Result:
     )
     shared = len(test & train) + len(test & validation) + len(validation & train)
     message = f"{shared} pictures occur in two of training, validation and test (of {len(test):,} in test)"
-    return passed(message, float(shared), 0.0) if shared == 0 else failed(message, float(shared), 0.0)
+    return Measurement(float(shared), message)
 
 
 def _digests(bank: Bank) -> set[bytes]:
@@ -105,8 +109,8 @@ def _digests(bank: Bank) -> set[bytes]:
     return {hashlib.sha256(picture.tobytes()).digest() for picture in pictures}
 
 
-@leak.check("echo")
-def check_echo(setting: Setting) -> Result:
+@leak.check("echo", at_most=0.0)
+def check_echo(setting: Setting) -> Measurement:
     """What a solver returns at the givens is never scored.
 
     A solver that hands its inputs through is right at every given by construction. Here the scoring itself is
@@ -136,8 +140,7 @@ def check_echo(setting: Setting) -> Result:
         for other in found[1:]
         for name in ("task", "board", "cell", "unsolved")
     )
-    message = f"scores move by {moved:.2g} with what is returned at the givens"
-    return passed(message, moved, 0.0) if moved == 0 else failed(message, moved, 0.0)
+    return Measurement(moved, f"scores move by {moved:.2g} with what is returned at the givens")
 
 
 def relabelled(task: Task, puzzles: Puzzles, true: Examples, images: ImageSet) -> Examples:

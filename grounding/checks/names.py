@@ -1,48 +1,58 @@
 """The ids of the checks of a suite, in the order in which they run, for who may not wait for torch.
 
-The registries are where a check is made; a test holds this list against them.
+They are read from the sources: every `NAME = Registry("family", place=…)`, and every function under
+`@NAME.check("name", …)`.
 """
 
-UNTRAINED = (
-    "contract/build",
-    "contract/shape",
-    "contract/dtype",
-    "contract/device",
-    "contract/range",
-    "contract/finite",
-    "contract/loss",
-    "contract/deterministic",
-    "contract/seed",
-    "contract/rows",
-    "contract/queries",
-    "contract/listens",
-    "contract/inputs",
-    "contract/randomness",
-    "contract/modes",
-    "contract/state",
-    "contract/loss-rows",
-    "contract/posterior",
-    "contract/equivariance",
-    "contract/untrained",
-    "contract/reach",
-    "contract/saturated",
-    "contract/descends",
-    "contract/gradient-beliefs",
-    "contract/gradient-parameters",
-    "contract/gradient-settings",
-    "contract/surrogate",
-    "leak/labels",
-    "leak/images",
-    "leak/echo",
-    "identifiable",
-)
-TRAINED = (
-    "grounding",
-    "reasoning",
-    "baseline",
-    "ceiling",
-    "bypass/shuffle",
-    "bypass/permute",
-    "bypass/corrupt",
-)
-NAMES = (*UNTRAINED, *TRAINED)
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+
+@dataclass
+class _Written:
+    """A registry as its source has it."""
+
+    family: str
+    place: int
+    trained: bool
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        return [f"{self.family}/{name}" if self.family else name for name in self.names]
+
+
+@cache
+def check_ids(*, trained: bool | None = None) -> tuple[str, ...]:
+    """The checks of a suite; only those that look at trained networks, or those that do not, on demand."""
+    registries = sorted(
+        (found for path in sorted(Path(__file__).parent.rglob("*.py")) for found in _registries(path)),
+        key=lambda found: found.place,
+    )
+    return tuple(id_ for r in registries if trained in (None, r.trained) for id_ in r.ids)
+
+
+def _registries(path: Path) -> Iterator[_Written]:
+    """Those of one file that have a place in the suite."""
+    found: dict[str, _Written] = {}
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        match statement:
+            case ast.AnnAssign(
+                target=ast.Name(id=name),
+                value=ast.Call(
+                    func=ast.Name(id="Registry"), args=[ast.Constant(str(family))], keywords=options
+                ),
+            ):
+                told = {str(option.arg): ast.literal_eval(option.value) for option in options}
+                if "place" in told:
+                    found[name] = _Written(family, told["place"], told.get("trained", False))
+            case ast.FunctionDef(
+                decorator_list=[ast.Call(ast.Attribute(ast.Name(name), "check"), [ast.Constant(str(check))])]
+            ) if name in found:
+                found[name].names.append(check)
+            case _:
+                pass
+    yield from found.values()

@@ -9,7 +9,7 @@ from ..trials.trial import Outcome, Role
 from ..verdict import HIGH, Judgement
 from .bypass import Grounded, bypass
 from .finding import Finding
-from .registry import Check, Result, SkipCheckError, failed, passed
+from .registry import MEASURED, Measurement, Registry, Result, SkipCheckError, failed, passed
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ class Trained:
         return scores
 
 
-def check_grounding(trained: Trained) -> Result:
+trained: Registry[Trained] = Registry("", place=70, trained=True)
+
+
+@trained.check("grounding", decides=True)
+def check_grounding(subject: Trained) -> Result:
     """Trained end to end, from images and answers alone, the network reads its symbols right.
 
     The figure is the share of seeds that grounded, with Wilson's interval; Wald's sequential test decides.
@@ -43,9 +47,9 @@ def check_grounding(trained: Trained) -> Result:
 
     Source: Chang et al. 2020, arXiv:2312.11522; Wald 1945, Ann. Math. Statist. 16(2).
     """
-    if trained.symbols_only:
+    if subject.symbols_only:
         raise SkipCheckError("seen as symbols, nothing can be said of grounding")
-    judged = trained.judgement
+    judged = subject.judgement
     if judged.verdict == "ERROR":
         raise RuntimeError(judged.reason)
     share = judged.grounded / judged.seeds if judged.seeds else None
@@ -56,7 +60,8 @@ def check_grounding(trained: Trained) -> Result:
     return found(message, share, None, judged.interval)
 
 
-def check_reasoning(trained: Trained) -> Result:
+@trained.check("reasoning", at_least=MEASURED)
+def check_reasoning(subject: Trained) -> Measurement:
     """Fed the true symbols of the givens, the solver answers at least as well as end to end.
 
     Failure: the figure is the share of puzzles answered right; the bound 0.95, or 0.95 of what the network
@@ -65,15 +70,15 @@ def check_reasoning(trained: Trained) -> Result:
 
     Remedy: Train it on symbols alone (seen=symbols) until it learns, before images are added.
     """
-    on_symbols = fmean(s.task for s in trained.scores("reasoning"))
+    on_symbols = fmean(s.task for s in subject.scores("reasoning"))
     bound = HIGH
-    if not trained.symbols_only:
-        bound = min(HIGH, HIGH * fmean(s.task for s in trained.scores("grounding")))
-    message = f"answers {on_symbols:.2f} of the puzzles from true symbols"
-    return passed(message, on_symbols, bound) if on_symbols >= bound else failed(message, on_symbols, bound)
+    if not subject.symbols_only:
+        bound = min(HIGH, HIGH * fmean(s.task for s in subject.scores("grounding")))
+    return Measurement(on_symbols, f"answers {on_symbols:.2f} of the puzzles from true symbols", bound=bound)
 
 
-def check_baseline(trained: Trained) -> Result:
+@trained.check("baseline", above=0.0, otherwise="inconclusive")
+def check_baseline(subject: Trained) -> Measurement:
     """What the same perception and budget reach without logic: a solver that is no better adds nothing.
 
     The figure is by how much the solver's task accuracy is above the baseline's, on average over seeds.
@@ -83,14 +88,14 @@ def check_baseline(trained: Trained) -> Result:
 
     Remedy: Take a task on which the baseline fails.
     """
-    without = fmean(s.task for s in trained.scores("baseline"))
-    with_solver = fmean(s.task for s in trained.scores("grounding"))
+    without = fmean(s.task for s in subject.scores("baseline"))
+    with_solver = fmean(s.task for s in subject.scores("grounding"))
     message = f"answers {with_solver:.2f} of the puzzles, without logic {without:.2f}"
-    gain = with_solver - without
-    return passed(message, gain, 0.0) if gain > 0 else Result("inconclusive", message, gain, 0.0)
+    return Measurement(with_solver - without, message)
 
 
-def check_ceiling(trained: Trained) -> Result:
+@trained.check("ceiling", at_least=0.5, otherwise="inconclusive")
+def check_ceiling(subject: Trained) -> Measurement:
     """What perception reaches when it is trained with the labels of the same images.
 
     Everything else is held against it: no solver can be asked to read what labels do not teach.
@@ -99,21 +104,11 @@ def check_ceiling(trained: Trained) -> Result:
 
     Remedy: More puzzles, more epochs, or another image set.
     """
-    read = fmean(s.aligned or 0.0 for s in trained.scores("ceiling"))
-    message = f"reads {read:.3f} of the images"
-    return passed(message, read, 0.5) if read >= 0.5 else Result("inconclusive", message, read, 0.5)
+    read = fmean(s.aligned or 0.0 for s in subject.scores("ceiling"))
+    return Measurement(read, f"reads {read:.3f} of the images")
 
 
-TRAINED: tuple[Check[Trained], ...] = (
-    Check("grounding", check_grounding),
-    Check("reasoning", check_reasoning),
-    Check("baseline", check_baseline),
-    Check("ceiling", check_ceiling),
-)
-
-
-def check_trained(trained: Trained, name: str) -> list[Finding]:
+def check_trained(subject: Trained, task: str) -> list[Finding]:
     """Findings from the trials of a task: what they reached, and the interventions on what was trained."""
-    found = [check.run(trained, name) for check in TRAINED]
-    seeds = [o.interventions for o in trained.outcomes if o.interventions is not None]
-    return [*found, *bypass.run(Grounded(seeds), name)]
+    seeds = [o.interventions for o in subject.outcomes if o.interventions is not None]
+    return [*trained.run(subject, task), *bypass.run(Grounded(seeds), task)]

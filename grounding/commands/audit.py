@@ -35,7 +35,7 @@ def audit(
         console = consoles()[0]
         for finding in found.findings:
             remedy = f" {finding.remedy}" if finding.remedy else ""
-            text = f"{finding.check}: {finding.status}: {finding.reason}.{remedy}"
+            text = f"{finding.id}: {finding.status}: {finding.reason}.{remedy}"
             console.print(text, highlight=False, markup=False)
     raise typer.Exit(1 if any(f.status in ("fail", "error") for f in found.findings) else 0)
 

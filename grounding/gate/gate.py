@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from ..checks.finding import join_id
 from ..report.table import title
 from ..results.comparison import counterpart, incomparable
 from ..results.report import FAILED, INTERRUPTED, PASSED, TOO_LITTLE_RAN, Report, TaskReport
@@ -32,10 +33,16 @@ OUTCOMES = {
 class Case:
     """One line of a gate: a check, the verdict on a task, or its distance to a baseline."""
 
-    id: str
+    check: str
+    task: str  # with what tells it from others of its name
     result: Result
     message: str
     seconds: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """The check and the task in one word."""
+        return join_id(self.check, self.task)
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,9 @@ def evaluate_gate(
 
 def _expected(case: Case, reason: str) -> Case:
     if case.result == "pass":
-        return Case(case.id, "fail", f"passes, though it is expected to fail ({reason})", case.seconds)
+        return replace(case, result="fail", message=f"passes, though it is expected to fail ({reason})")
     if case.result in ("fail", "error"):
-        return Case(case.id, "expected", f"fails as expected ({reason}): {case.message}", case.seconds)
+        return replace(case, result="expected", message=f"fails as expected ({reason}): {case.message}")
     return case
 
 
@@ -106,11 +113,12 @@ def _findings(task: TaskReport) -> list[Case]:
     return [
         Case(
             finding.check,
+            task.label,
             "skip" if finding.status == "inconclusive" else finding.status,
             f"{finding.reason}. {finding.remedy}".strip(),
         )
         for finding in task.findings
-        if finding.check != f"grounding/{task.task}"  # the verdict itself, held against what is required
+        if finding.check != "grounding"  # the verdict itself, held against what is required
     ]
 
 
@@ -127,7 +135,7 @@ def _verdict(task: TaskReport, require: str) -> Case:
         result = "skip"
     elif judgement.verdict == "ERROR":
         result = "error"
-    return Case(f"verdict/{task.task}", result, message, seconds)
+    return Case("verdict", task.label, result, message, seconds)
 
 
 def _regression(report: Report, task: TaskReport, baseline: Report | None, terms: Terms) -> list[Case]:
@@ -144,7 +152,8 @@ def _regression(report: Report, task: TaskReport, baseline: Report | None, terms
         message = "none" if now is None else f"{now:.3f}"
         cases.append(
             Case(
-                f"regression/{task.task}/{figure}",
+                f"regression/{figure}",
+                task.label,
                 "fail" if lost > terms.max_regression else "pass",
                 f"{name} was {was:.3f} and is {message}; at most {terms.max_regression:g} may be lost",
             )

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -57,7 +58,8 @@ def markdown(gated: Sequence[Gated]) -> str:
         for task in one.report.tasks:
             role = "reasoning" if task.settings.get("seen") == "symbols" else "grounding"
             figures = [task.mean(role, name) for name in ("task", "aligned")]
-            mark = next((MARKS[c.result] for c in one.cases if c.id == f"verdict/{task.task}"), "")
+            verdicts = {c.task: c.result for c in one.cases if c.check == "verdict"}
+            mark = MARKS[verdicts[task.label]] if task.label in verdicts else ""
             judged = task.judgement
             cells = [
                 mark,
@@ -98,7 +100,7 @@ def record(gated: Sequence[Gated], exit_code: int) -> dict[str, Any]:
 
 
 def _case(case: Case) -> dict[str, Any]:
-    return {"id": case.id, "result": case.result, "message": case.message, "seconds": case.seconds}
+    return {"id": case.id, **asdict(case)}
 
 
 def _xml(text: str) -> str:

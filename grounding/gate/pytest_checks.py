@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from ..checks.names import NAMES, UNTRAINED
+from ..checks.names import check_ids
 from .project import read_project
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PlannedCheck:
             self.require,
             self.data_root,
             self.workers,
-            self.name not in UNTRAINED,
+            self.name in check_ids(trained=True),
         )
         # The verdict is a case of the gate, under its own name.
         case = cases.get("verdict" if self.name == "grounding" else self.name)
@@ -101,7 +101,7 @@ def parametrize_with_checks(
     checks = [
         PlannedCheck(solver, task, name, profile, require, data_root, workers)
         for task in (tuple(TASKS.ours) if tasks is None else tasks)
-        for name in NAMES
+        for name in check_ids()
     ]
     expected = dict(expected_failures or {})
     ids = [check.id for check in checks]
@@ -153,7 +153,7 @@ def _cases(
             resume=(run / "run.json").exists(),
         )
     cases = evaluate_gate(report, Terms(require=require)).cases
-    return {case.id.removesuffix(f"/{task}"): case for case in cases}
+    return {case.check: case for case in cases}
 
 
 @contextmanager

@@ -125,9 +125,9 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         if shown and shown.scores
         else [],
         "symbols": drawn.classes if drawn else None,
-        "telling": [f for f in task.findings if _family(f) not in GROUNDWORK],
-        "groundwork": _by_trouble([f for f in task.findings if _family(f) in GROUNDWORK]),
-        "identifiability": [f.reason for f in task.findings if _family(f) == "identifiable"],
+        "telling": [f for f in task.findings if f.family not in GROUNDWORK],
+        "groundwork": _by_trouble([f for f in task.findings if f.family in GROUNDWORK]),
+        "identifiability": [f.reason for f in task.findings if f.family == "identifiable"],
     }
 
 
@@ -184,10 +184,6 @@ def _confusions(outcome: Outcome | None) -> list[tuple[str, Any]]:
 
 
 GROUNDWORK = ("contract", "leak")  # what must hold before training tells anything
-
-
-def _family(finding: Finding) -> str:
-    return finding.check.partition("/")[0]
 
 
 def _by_trouble(findings: Sequence[Finding]) -> dict[str, Any]:

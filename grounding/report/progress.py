@@ -111,9 +111,9 @@ def _lines(console: Console, progress: Progress, *, verbose: bool) -> Listener:
     def finding(found: Finding) -> None:
         progress.finding(found)
         if verbose:
-            tell(f"{found.check}: {found.status}: {found.reason}")
+            tell(f"{found.id}: {found.status}: {found.reason}")
         elif found.status in ("fail", "error"):
-            tell(f"{found.check}: {found.status}")
+            tell(f"{found.id}: {found.status}")
 
     def wave(trials: Sequence[Trial]) -> None:
         progress.wave(trials)

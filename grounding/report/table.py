@@ -52,8 +52,8 @@ def _explain(task: TaskReport, console: Console) -> None:
         tell(f"Computed on path {escape(task.path)}", quiet=True)
     for finding in task.findings:
         # The verdict is told already.
-        if finding.status not in ("pass", "skip") and finding.check != f"grounding/{task.task}":
-            tell(f"[red]{finding.status}[/] {finding.check}: {escape(finding.reason)}.")
+        if finding.status not in ("pass", "skip") and finding.check != "grounding":
+            tell(f"[red]{finding.status}[/] {escape(finding.id)}: {escape(finding.reason)}.")
             tell(f"To do: {escape(finding.remedy)}", quiet=True)
     for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
         tell(f"[red]first error[/], {broken.role} seed {broken.seed}:")

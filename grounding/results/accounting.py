@@ -1,9 +1,9 @@
 """What ran, what did not and why, and which failures were expected: a green report must mean something."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..checks.finding import Finding
@@ -52,10 +52,10 @@ class Accounting:
 def account(findings: Sequence[Finding], expect: Sequence[str] = ()) -> Accounting:
     """Counts findings; `expect` are ids of checks that are expected to fail, * stands for anything."""
     statuses = Counter(finding.status for finding in findings)
-    bad = [f.check for f in findings if f.status in ("fail", "error")]
-    foreseen = [name for name in bad if any(fnmatchcase(name, pattern) for pattern in expect)]
-    unmatched = [p for p in expect if not any(fnmatchcase(f.check, p) for f in findings)]
-    passed = [p for p in expect if p not in unmatched and not any(fnmatchcase(name, p) for name in foreseen)]
+    bad = [f.id for f in findings if f.status in ("fail", "error")]
+    foreseen = [name for name in bad if any(_matches(name, pattern) for pattern in expect)]
+    unmatched = [p for p in expect if not any(_matches(f.id, p) for f in findings)]
+    passed = [p for p in expect if p not in unmatched and not any(_matches(name, p) for name in foreseen)]
     return Accounting(
         collected=len(findings),
         ran=sum(statuses[status] for status in RAN),
@@ -66,6 +66,11 @@ def account(findings: Sequence[Finding], expect: Sequence[str] = ()) -> Accounti
         passed_though_expected=tuple(passed),
         unmatched=tuple(unmatched),
     )
+
+
+def _matches(id_: str, pattern: str) -> bool:
+    """Whether a pattern stands for an id: * is anything, every other character (brackets too) itself."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), id_, re.DOTALL) is not None
 
 
 def read_expected(path: Path) -> list[str]:

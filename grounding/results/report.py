@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..checks.finding import Finding
+from ..checks.finding import Finding, join_id
 from ..measures.metrics import Scores
 from ..measures.statistics import mean_half_width
 from ..trials.trial import Outcome, Role
@@ -15,7 +15,7 @@ from ..verdict import Judgement
 from .accounting import Accounting, account
 from .files import write_json
 
-SCHEMA = 1  # raised whenever a reader of older reports would misread a newer one
+SCHEMA = 2  # raised whenever a reader of older reports would misread a newer one
 
 UNDECIDED = ("INCONCLUSIVE", "SKIPPED")  # verdicts that say neither good nor bad of a solver
 PASSED, FAILED, USAGE, TOO_LITTLE_RAN, DATA_UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -32,6 +32,15 @@ class TaskReport:
     judgement: Judgement
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    label: str = ""  # what the task is called beside others of its name: sudoku[size=9]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.task)
+
+    @property
+    def verdict_id(self) -> str:
+        """The id of the finding that tells the verdict."""
+        return join_id("grounding", self.label)
 
     def scores(self, role: Role) -> list[Scores]:
         """Scores of the trials of a role that did not break, by seed."""
@@ -87,9 +96,7 @@ class Report:
         if self.interrupted:
             return INTERRUPTED
         counted = self.accounting
-        verdicts = [
-            task.judgement.verdict for task in self.tasks if f"grounding/{task.task}" not in counted.expected
-        ]
+        verdicts = [task.judgement.verdict for task in self.tasks if task.verdict_id not in counted.expected]
         if any(v not in ("GROUNDED", *UNDECIDED) for v in verdicts) or counted.unexpected:
             return FAILED
         little = not self.tasks or counted.too_few or any(v in UNDECIDED for v in verdicts)
@@ -144,6 +151,7 @@ class Report:
         try:
             del record["exit_code"], record["summary"]
             record["tasks"] = [_task_report(task) for task in record["tasks"]]
+            record["schema"] = SCHEMA
             return cls(**record)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from error
@@ -166,7 +174,7 @@ def _task_report(record: dict[str, Any]) -> TaskReport:
     judgement["interval"] = tuple(judgement["interval"])
     parts: dict[str, Any] = {
         "judgement": Judgement(**judgement),
-        "findings": [Finding.from_dict(finding) for finding in record["findings"]],
+        "findings": [Finding.from_dict(finding, record["task"]) for finding in record["findings"]],
         "outcomes": [Outcome.from_dict(outcome) for outcome in record["outcomes"]],
     }
     return TaskReport(**{**record, **parts})

@@ -26,7 +26,7 @@ from ..checks.finding import Finding
 from ..trials.trial import Outcome, Trial
 from .files import plain, write_json
 
-SCHEMA = 1
+SCHEMA = 2  # 1: a finding holds check and task as one word, and `task` is the number of the task
 RESUME_HINT = "Every trial that ended is kept: make room, then continue with --resume"
 SAME_VERSIONS = ("groundcheck", "torch", "numpy")  # others hardly move a figure
 
@@ -79,7 +79,7 @@ class RunDirectory(Record):
 
     def note(self, task: int, finding: Finding) -> None:
         """Appends a line."""
-        _append(self.path / "findings.jsonl", {"task": task, **finding.as_dict()})
+        _append(self.path / "findings.jsonl", {"number": task, **finding.as_dict()})
 
     def trace(self, trial: Trial) -> Path:
         """A file named after the trial."""
@@ -131,7 +131,13 @@ def open_run(
                 raise ValueError(
                     f"{path} holds a run already: continue it with --resume, or choose another folder"
                 )
-            _compare(path, read_run(path), described)
+            before = read_run(path)
+            if before["schema"] < SCHEMA:
+                raise ValueError(
+                    f"{path} was begun by an earlier groundcheck (schema {before['schema']}): report and "
+                    "compare read it, but it cannot be continued; choose another folder"
+                )
+            _compare(path, before, described)
             outcomes, found = read_trials(path, mend=True), read_findings(path, mend=True)
             for name in ("report.json", "report.html"):
                 (path / name).unlink(missing_ok=True)
@@ -179,9 +185,13 @@ def read_findings(path: Path, *, mend: bool = False) -> list[tuple[int, Finding]
     file = path / "findings.jsonl"
     for number, line in enumerate(_lines(file, mend=mend), 1):
         try:
-            task = line.pop("task")
-            findings.append((task, Finding.from_dict(line)))
-        except (KeyError, TypeError, AttributeError) as error:
+            if "number" in line:
+                findings.append((line.pop("number"), Finding.from_dict(line)))
+            else:  # of schema 1
+                task = line.pop("task")
+                name = read_run(path)["settings"]["tasks"][task]["task"]
+                findings.append((task, Finding.from_dict(line, name)))
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise _damaged(file, number, error) from error
     return findings
 

@@ -23,6 +23,7 @@ class Inspection:
     images: str
     data_root: Path | None = None
     device: str = "cpu"
+    label: str = ""  # of the task, beside others of its name
 
     def findings(
         self,
@@ -32,12 +33,20 @@ class Inspection:
     ) -> Iterator[Finding]:
         """The contract, then leaks if the solver can be built; `known` are checks that ran already."""
         built = (known or {}).get("contract/build", "pass")
-        for finding in check_contract(self.spec, self.task, self.device, known=known, starting=starting):
-            if finding.check.startswith("contract/build/"):
+        for finding in check_contract(
+            self.spec, self.task, self.device, label=self.label, known=known, starting=starting
+        ):
+            if finding.check == "contract/build":
                 built = finding.status
             yield finding
         if built == "pass" and self.task.seen == "images":
             images = load_images(self.images, self.data_root, device=self.device)
             yield from check_leaks(
-                self.spec, self.task, images, self.training, known=known, starting=starting
+                self.spec,
+                self.task,
+                images,
+                self.training,
+                label=self.label,
+                known=known,
+                starting=starting,
             )

@@ -85,10 +85,11 @@ def examine(
                     current = said
         known[current] = "error"
         yield Finding(
-            f"{current}/{inspection.task.name}",
+            current,
             "error",
             f"the process of this check {said.cause}",
             "Try this check by itself, in a process that you can watch.",
+            task=inspection.label or inspection.task.name,
         )
         if not spoke:  # nor would another process
             return

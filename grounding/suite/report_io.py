@@ -10,6 +10,7 @@ from ..results.report import Report
 from ..results.run_directory import key_of, read_findings, read_run, read_trials
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
+from .labels import label_tasks
 from .suite import Suite, TaskRun
 
 
@@ -45,6 +46,8 @@ def rebuild(path: Path) -> Report:
 
 def _suite(asked: dict[str, Any]) -> Suite:
     runs = [_task_run(task) for task in asked["tasks"]]
+    for run, label in zip(runs, label_tasks([run.task for run in runs]), strict=True):
+        run.label = label
     return Suite(
         spec=SolverSpec(asked["solver"], asked["options"]),
         rules_given=asked["rules"] == "given",

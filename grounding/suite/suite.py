@@ -11,8 +11,7 @@ from ...datasets.catalogue import TASKS
 from ...datasets.images import load_images
 from ...datasets.task import Task
 from ..checks.finding import Finding, Status
-from ..checks.identifiable import check_identifiable, check_relabellings
-from ..checks.registry import Check
+from ..checks.identifiable import check_relabellings, identifiable
 from ..checks.trained import Trained, check_trained
 from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
@@ -25,6 +24,7 @@ from ..trials.training import Training
 from ..trials.trial import Outcome, Role, Trial
 from ..verdict import judge
 from .inspection import Inspection
+from .labels import distinct_tasks, label_tasks
 from .processes import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials
 from .settings import apply_settings
 
@@ -49,10 +49,14 @@ class TaskRun:
 
     task: Task
     training: Training
+    label: str = ""  # what the task is called beside others of its name
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     built: bool = True
     identified: dict[int, Identifiability] = field(default_factory=dict)  # of the training puzzles, by seed
+
+    def __post_init__(self) -> None:
+        self.label = self.label or self.task.name
 
     def of(self, role: Role) -> list[Outcome]:
         """Outcomes of a role, by seed."""
@@ -103,7 +107,9 @@ def check(
     chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
     budgets = [budget_for(task, epochs) for task in chosen]
     chosen, spec, budgets = apply_settings(settings or {}, chosen, spec, budgets)
-    runs = [TaskRun(task, budget) for task, budget in zip(chosen, budgets, strict=True)]
+    kept = distinct_tasks(chosen)
+    labels = label_tasks([chosen[number] for number in kept])
+    runs = [TaskRun(chosen[n], budgets[n], label) for n, label in zip(kept, labels, strict=True)]
     loaded = load_images(images, data_root, download=download, device=device)
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -121,7 +127,9 @@ def check(
         try:
             for number, task_run in enumerate(runs):
                 root = None if data_root is None else Path(data_root)
-                inspection = Inspection(spec, task_run.task, task_run.training, images, root, device)
+                inspection = Inspection(
+                    spec, task_run.task, task_run.training, images, root, device, task_run.label
+                )
                 task_run.findings.extend(record.findings(number))
                 for finding in inspect(task_run, inspection, bounds if isolate else None):
                     task_run.findings.append(finding)
@@ -167,11 +175,11 @@ def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iter
 
     Those that a continued run has findings of already do not run again.
     """
-    known: dict[str, Status] = {f.check.removesuffix(f"/{run.task.name}"): f.status for f in run.findings}
+    known: dict[str, Status] = {f.check: f.status for f in run.findings}
     run.built = known.get("contract/build", "pass") == "pass"
     running = inspection.findings(known=known) if limits is None else examine(inspection, limits, known)
     for finding in running:
-        run.built &= not (finding.check.startswith("contract/build") and finding.status != "pass")
+        run.built &= not (finding.check == "contract/build" and finding.status != "pass")
         yield finding
     if run.built and "identifiable" not in known and (finding := identify(run, [0])) is not None:
         yield finding
@@ -185,11 +193,11 @@ def identify(run: TaskRun, seeds: Sequence[int]) -> Finding | None:
             return None
         if seed not in run.identified:
             puzzles = task.generate("train", run.training.puzzles, seed)
-            finding, found = check_relabellings(task, puzzles)
+            finding, found = check_relabellings(task, puzzles, run.label)
             if found is None:
                 return finding
             run.identified[seed] = found
-    return Check("identifiable", check_identifiable).run([run.identified[s] for s in seeds], run.task.name)
+    return next(identifiable.run([run.identified[s] for s in seeds], run.label))
 
 
 def _mean_task(outcomes: Sequence[Outcome]) -> float | None:
@@ -270,12 +278,10 @@ class Suite:
         findings = list(run.findings)
         if complete and run.built and (finding := identify(run, sorted(complete))) is not None:
             findings = [f for f in findings if f.check != finding.check] + [finding]
-        leaks = [f.reason for f in run.findings if f.check.startswith("leak/") and f.status == "fail"]
+        leaks = [f.reason for f in run.findings if f.family == "leak" and f.status == "fail"]
         if run.task.supervision == "leaky":  # whatever the solver makes of them
             leaks.append("leaky supervision hands the labels of the givens to the training loss")
-        unbuilt = next(
-            (f for f in run.findings if f.check.startswith("contract/build") and f.status != "pass"), None
-        )
+        unbuilt = next((f for f in run.findings if f.check == "contract/build" and f.status != "pass"), None)
         judgement = judge(
             [o for o in run.of(self._subject(run.task)) if o.seed in complete],
             [o for o in run.of("ceiling") if o.seed in complete],
@@ -291,11 +297,12 @@ class Suite:
         trained = Trained(judgement, counted, symbols_only=run.task.seen == "symbols")
         return TaskReport(
             task=run.task.name,
+            label=run.label,
             version=run.task.version,
             settings=run.task.settings,
             training=run.training.settings,
             judgement=judgement,
-            findings=[*findings, *(check_trained(trained, run.task.name) if counted else [])],
+            findings=[*findings, *(check_trained(trained, run.label) if counted else [])],
             outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLES.index(o.role))),
         )
 

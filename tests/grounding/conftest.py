@@ -18,7 +18,7 @@ def train_report(solver: str, *, seeds: int, rules_given: bool, tasks: tuple[str
     budget = Training(puzzles=64, epochs=2)
     runs = [TaskRun(TASKS.load(task)(), budget) for task in tasks]
     for run in runs:
-        run.findings.append(Finding(f"contract/build/{run.task.name}", "pass", f"{solver} was built"))
+        run.findings.append(Finding("contract/build", "pass", f"{solver} was built", task=run.label))
     suite = Suite(SolverSpec(solver), rules_given, runs, seeds, "digits", None, "cpu")
     while wave := suite.wave():
         run_wave(wave, 0, Record(), Listener())

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ...trials.training import solver_loss
-from ..registry import Registry, Result, SkipCheckError, failed, passed
+from ..registry import FailCheckError, Measurement, Registry, Result, SkipCheckError, failed, passed
 from .subject import Subject, distance, row_losses, run_forward
 
 # Rounding: a matrix product of another size adds up in another order, and an iterative solver carries that
@@ -16,11 +16,11 @@ from .subject import Subject, distance, row_losses, run_forward
 ROUNDING = 1e-4
 
 
-PART: Registry[Subject] = Registry("contract")
+PART: Registry[Subject] = Registry("contract", place=20)
 
 
-@PART.check("deterministic", needs=["shape", "device"])
-def check_deterministic(subject: Subject) -> Result:
+@PART.check("deterministic", needs=["shape", "device"], at_most=0.0)
+def check_deterministic(subject: Subject) -> Measurement:
     """A solver that declares itself deterministic gives the same beliefs twice, bit by bit.
 
     Compared are two calls, and a call of a copy that was made before the first: a solver that changes with
@@ -36,12 +36,11 @@ def check_deterministic(subject: Subject) -> Result:
     if not subject.deterministic:
         if _draws(subject):
             raise SkipCheckError("the solver declares that it draws random numbers, and does")
-        return failed("the solver declares that it draws random numbers, and draws none", 0.0, 0.0)
+        raise FailCheckError("the solver declares that it draws random numbers, and draws none", 0.0)
     sample, solver, snapshot = subject.few, subject.solver(), subject.solver()
     first = run_forward(solver, sample).clone()
     moved = max(distance(first, run_forward(solver, sample)), distance(first, run_forward(snapshot, sample)))
-    message = f"beliefs differ by {moved:.2g} from call to call"
-    return passed(message, moved, 0.0) if moved == 0 else failed(message, moved, 0.0)
+    return Measurement(moved, f"beliefs differ by {moved:.2g} from call to call")
 
 
 def _draws(subject: Subject) -> bool:
@@ -57,8 +56,8 @@ def _draws(subject: Subject) -> bool:
     return False
 
 
-@PART.check("seed", needs=["shape", "device"])
-def check_seed(subject: Subject) -> Result:
+@PART.check("seed", needs=["shape", "device"], at_most=0.0)
+def check_seed(subject: Subject) -> Measurement:
     """Built twice from one seed, the solver gives the same beliefs, bit by bit.
 
     Failure: the figure is the largest difference. No result of this solver can be reproduced.
@@ -68,12 +67,11 @@ def check_seed(subject: Subject) -> Result:
     """
     first, second = (run_forward(subject.build(seed=3), subject.few) for _ in range(2))
     moved = distance(first, second)
-    message = f"two solvers of one seed differ by {moved:.2g}"
-    return passed(message, moved, 0.0) if moved == 0 else failed(message, moved, 0.0)
+    return Measurement(moved, f"two solvers of one seed differ by {moved:.2g}")
 
 
-@PART.check("rows", needs=["shape", "device", "deterministic"])
-def check_rows(subject: Subject) -> Result:
+@PART.check("rows", needs=["shape", "device", "deterministic"], at_most=ROUNDING)
+def check_rows(subject: Subject) -> Measurement:
     """What a row comes to does not depend on the rest of its batch, nor on its place in it.
 
     Puzzles know nothing of each other. Where they do influence each other, accuracy depends on how the test
@@ -91,12 +89,11 @@ def check_rows(subject: Subject) -> Result:
     reversed_ = run_forward(solver, sample.rows(reverse))[reverse]
     single = torch.cat([run_forward(solver, sample.rows([row])) for row in range(len(whole))])
     moved = max(distance(whole, reversed_), distance(whole, single))
-    message = f"beliefs move by {moved:.2g} with the batch around them"
-    return passed(message, moved, ROUNDING) if moved <= ROUNDING else failed(message, moved, ROUNDING)
+    return Measurement(moved, f"beliefs move by {moved:.2g} with the batch around them")
 
 
-@PART.check("queries", needs=["shape", "device", "deterministic"])
-def check_queries(subject: Subject) -> Result:
+@PART.check("queries", needs=["shape", "device", "deterministic"], at_most=0.0)
+def check_queries(subject: Subject) -> Measurement:
     """Beliefs at variables that are not given change nothing.
 
     They carry no information: the harness puts uniform beliefs there, another may put zeros. A solver that
@@ -111,12 +108,11 @@ def check_queries(subject: Subject) -> Result:
     other = copy.copy(sample)
     other.beliefs = torch.where(sample.given.unsqueeze(-1), sample.beliefs, noise)
     moved = distance(run_forward(solver, sample)[~sample.given], run_forward(solver, other)[~sample.given])
-    message = f"answers move by {moved:.2g} with beliefs at the queries"
-    return passed(message, moved, 0.0) if moved == 0 else failed(message, moved, 0.0)
+    return Measurement(moved, f"answers move by {moved:.2g} with beliefs at the queries")
 
 
-@PART.check("listens", needs=["shape", "device"])
-def check_listens(subject: Subject) -> Result:
+@PART.check("listens", needs=["shape", "device"], above=0.0)
+def check_listens(subject: Subject) -> Measurement:
     """Answers depend on what is believed about the givens.
 
     A solver that answers with a prior, or by majority, can look well on a task that is not balanced, and
@@ -129,11 +125,10 @@ def check_listens(subject: Subject) -> Result:
     sample, solver = subject.few, subject.solver()
     certain = subject.sample(len(sample.given), certain=True)
     moved = distance(run_forward(solver, sample)[~sample.given], run_forward(solver, certain)[~sample.given])
-    message = f"answers move by {moved:.2g} with other beliefs at the givens"
-    return failed(message, moved, 0.0) if moved == 0 else passed(message, moved, 0.0)
+    return Measurement(moved, f"answers move by {moved:.2g} with other beliefs at the givens")
 
 
-@PART.check("inputs", needs=["shape", "device"])
+@PART.check("inputs", needs=["shape", "device"], decides=True)
 def check_inputs(subject: Subject) -> Result:
     """Neither forward nor the loss changes the tensors it is handed.
 
@@ -160,7 +155,7 @@ def check_inputs(subject: Subject) -> Result:
     return passed("beliefs, given and answer are as they were")
 
 
-@PART.check("randomness", needs=["shape", "device"])
+@PART.check("randomness", needs=["shape", "device"], decides=True)
 def check_randomness(subject: Subject) -> Result:
     """Forward and loss leave the global random states of torch, NumPy and Python alone.
 
@@ -206,8 +201,8 @@ def _random_states() -> dict[str, bytes]:
     }
 
 
-@PART.check("modes", needs=["shape", "device", "deterministic"])
-def check_modes(subject: Subject) -> Result:
+@PART.check("modes", needs=["shape", "device", "deterministic"], at_most=ROUNDING)
+def check_modes(subject: Subject) -> Measurement:
     """A solver that declares itself deterministic gives the same beliefs in training and in evaluation.
 
     What was trained would else not be what is evaluated, and a learning curve would speak of neither.
@@ -222,12 +217,11 @@ def check_modes(subject: Subject) -> Result:
     moved = distance(
         run_forward(subject.solver().train(), sample), run_forward(subject.solver().eval(), sample)
     )
-    message = f"beliefs differ by {moved:.2g} between training and evaluation"
-    return passed(message, moved, ROUNDING) if moved <= ROUNDING else failed(message, moved, ROUNDING)
+    return Measurement(moved, f"beliefs differ by {moved:.2g} between training and evaluation")
 
 
-@PART.check("state", needs=["shape", "device", "deterministic"])
-def check_state(subject: Subject) -> Result:
+@PART.check("state", needs=["shape", "device", "deterministic"], at_most=0.0)
+def check_state(subject: Subject) -> Measurement:
     """A solver that was built anew and given the `state_dict` of another is that other.
 
     Failure: the figure is the largest difference. What was trained is lost when it is saved.
@@ -243,12 +237,11 @@ def check_state(subject: Subject) -> Result:
             parameter.add_(0.01 * noise)
     fresh.load_state_dict(trained.state_dict())
     moved = distance(run_forward(trained, sample), run_forward(fresh, sample))
-    message = f"beliefs differ by {moved:.2g} after a round trip"
-    return passed(message, moved, 0.0) if moved == 0 else failed(message, moved, 0.0)
+    return Measurement(moved, f"beliefs differ by {moved:.2g} after a round trip")
 
 
-@PART.check("loss-rows", needs=["loss", "rows"])
-def check_loss_rows(subject: Subject) -> Result:
+@PART.check("loss-rows", needs=["loss", "rows"], at_most=ROUNDING)
+def check_loss_rows(subject: Subject) -> Measurement:
     """The loss of a row does not depend on the rest of its batch.
 
     Failure: the figure is the largest change of a row's loss, relative to the largest loss.
@@ -260,5 +253,4 @@ def check_loss_rows(subject: Subject) -> Result:
         whole = row_losses(solver, sample)
         single = torch.cat([row_losses(solver, sample.rows([row])) for row in range(len(whole))])
     moved = distance(whole, single) / max(1.0, float(whole.abs().max()))
-    message = f"losses move by {moved:.2g} of the largest with the batch around them"
-    return passed(message, moved, ROUNDING) if moved <= ROUNDING else failed(message, moved, ROUNDING)
+    return Measurement(moved, f"losses move by {moved:.2g} of the largest with the batch around them")

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..registry import Registry, Result, SkipCheckError, failed, passed
+from ..registry import MEASURED, Measurement, Registry, SkipCheckError
 from .random_problem import random_beliefs, random_problem
 from .subject import Sample, Subject, distance, run_forward
 from .symmetry import Symmetry, find_symmetries
@@ -23,11 +23,11 @@ UNTRAINED_PUZZLES = 100
 CHANCE_MARGIN = 0.1
 
 
-PART: Registry[Subject] = Registry("contract")
+PART: Registry[Subject] = Registry("contract", place=30)
 
 
-@PART.check("posterior", needs=["shape", "device"])
-def check_posterior(subject: Subject) -> Result:
+@PART.check("posterior", needs=["shape", "device"], at_most=POSTERIOR_TOLERANCE)
+def check_posterior(subject: Subject) -> Measurement:
     """A solver that declares `exact = True` returns the posterior under the rules.
 
     On random problems of 16 to 27 assignments, of which a third are allowed, with random givens and
@@ -52,12 +52,7 @@ def check_posterior(subject: Subject) -> Result:
         at_queries = ~sample.given.unsqueeze(-1) & legal
         share = found / found.sum(-1, keepdim=True)
         worst = max(worst, distance(share[at_queries], expected[at_queries]))
-    message = f"probabilities are off by up to {worst:.2g} on {len(SHAPES)} random problems"
-    return (
-        passed(message, worst, POSTERIOR_TOLERANCE)
-        if worst <= POSTERIOR_TOLERANCE
-        else failed(message, worst, POSTERIOR_TOLERANCE)
-    )
+    return Measurement(worst, f"probabilities are off by up to {worst:.2g} on {len(SHAPES)} random problems")
 
 
 def enumerated_posterior(
@@ -76,8 +71,8 @@ def enumerated_posterior(
     return marginals / marginals.sum(-1, keepdim=True)
 
 
-@PART.check("equivariance", needs=["shape", "rows"])
-def check_equivariance(subject: Subject) -> Result:
+@PART.check("equivariance", needs=["shape", "rows"], at_most=SYMMETRY_TOLERANCE)
+def check_equivariance(subject: Subject) -> Measurement:
     """What the rules cannot tell apart, a solver that has them and nothing else cannot either.
 
     Permutations of symbols and of variables that map the clauses to themselves are searched for (renaming
@@ -106,11 +101,8 @@ def check_equivariance(subject: Subject) -> Result:
         expected = _permute(completion, symmetry)
         at_queries = ~_turn(sample, symmetry).given
         moved = max(moved, distance(turned[at_queries], expected[at_queries]))
-    message = f"answers differ by up to {moved:.2g} under {len(symmetries)} symmetries of the rules"
-    return (
-        passed(message, moved, SYMMETRY_TOLERANCE)
-        if moved <= SYMMETRY_TOLERANCE
-        else failed(message, moved, SYMMETRY_TOLERANCE)
+    return Measurement(
+        moved, f"answers differ by up to {moved:.2g} under {len(symmetries)} symmetries of the rules"
     )
 
 
@@ -126,8 +118,8 @@ def _turn(sample: Sample, symmetry: Symmetry) -> Sample:
     return Sample(_permute(sample.beliefs, symmetry), given, sample.answer)
 
 
-@PART.check("untrained", needs=["shape", "device"])
-def check_untrained(subject: Subject) -> Result:
+@PART.check("untrained", needs=["shape", "device"], at_most=MEASURED)
+def check_untrained(subject: Subject) -> Measurement:
     """A solver that declares that it learns its rules does not know them before it was trained.
 
     Solvers that are given the rules and solvers that learn them are never compared with each other; one
@@ -152,7 +144,7 @@ def check_untrained(subject: Subject) -> Result:
     spread = float(np.std(shares, ddof=1)) / SEEDS**0.5
     share, bound = float(np.mean(shares)), chance + CHANCE_MARGIN + 3 * spread
     message = f"untrained, it answers {share:.2f} of the queries (chance {chance:.2f})"
-    return passed(message, share, bound) if share <= bound else failed(message, share, bound)
+    return Measurement(share, message, bound=bound)
 
 
 def _guessing(answer: Tensor, counts: Tensor, queries: Tensor) -> float:

@@ -5,13 +5,13 @@ from typing import Any
 import torch
 
 from ....solvers.extras import MissingExtraError
-from ..registry import Registry, Result, SkipCheckError, failed, passed
+from ..registry import FailCheckError, Measurement, Registry, Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, row_losses, run_forward
 
-PART: Registry[Subject] = Registry("contract")
+PART: Registry[Subject] = Registry("contract", place=10)
 
 
-@PART.check("build")
+@PART.check("build", decides=True)
 def check_build(subject: Subject) -> Result:
     """The solver can be built for the problem of the task. Everything else needs that.
 
@@ -30,7 +30,7 @@ def check_build(subject: Subject) -> Result:
     return passed(f"{subject.spec.name} was built")
 
 
-@PART.check("shape", needs=["build"])
+@PART.check("shape", needs=["build"], decides=True)
 def check_shape(subject: Subject) -> Result:
     """`forward(beliefs, given)` returns a tensor of the shape of the beliefs.
 
@@ -53,7 +53,7 @@ def check_shape(subject: Subject) -> Result:
     return passed(f"the shape of the beliefs, {tuple(sample.beliefs.shape)}, and of a single row")
 
 
-@PART.check("dtype", needs=["shape"])
+@PART.check("dtype", needs=["shape"], decides=True)
 def check_dtype(subject: Subject) -> Result:
     """The output has the dtype of the beliefs: float64 in, float64 out.
 
@@ -71,7 +71,7 @@ def check_dtype(subject: Subject) -> Result:
     return passed("float32 in and out, float64 in and out")
 
 
-@PART.check("device", needs=["shape"])
+@PART.check("device", needs=["shape"], decides=True)
 def check_device(subject: Subject) -> Result:
     """The output is on the device of the beliefs.
 
@@ -84,8 +84,8 @@ def check_device(subject: Subject) -> Result:
     return passed(f"on {came}") if came == fits else failed(f"forward returned a tensor on {came} for {fits}")
 
 
-@PART.check("range", needs=["shape", "device"])
-def check_range(subject: Subject) -> Result:
+@PART.check("range", needs=["shape", "device"], at_most=0.0)
+def check_range(subject: Subject) -> Measurement:
     """Beliefs at the queries lie in [0, 1], those about symbols a variable does not take included.
 
     Failure: the figure is how far outside the farthest value lies. Losses that take a logarithm then turn to
@@ -97,15 +97,14 @@ def check_range(subject: Subject) -> Result:
     at_queries = subject.many_completed[~subject.many.given]
     finite = at_queries[at_queries.isfinite()]
     if not len(finite):
-        return failed("no value at a query is finite", bound=0.0)
+        raise FailCheckError("no value at a query is finite")
     low, high = float(finite.min()), float(finite.max())
     outside = max(0.0, -low, high - 1)
-    message = f"values from {low:.3g} to {high:.3g}"
-    return passed(message, outside, 0.0) if outside <= 0 else failed(message, outside, 0.0)
+    return Measurement(outside, f"values from {low:.3g} to {high:.3g}")
 
 
-@PART.check("finite", needs=["shape", "device"])
-def check_finite(subject: Subject) -> Result:
+@PART.check("finite", needs=["shape", "device"], at_most=0.0)
+def check_finite(subject: Subject) -> Measurement:
     """No NaN and no infinity at the queries of rows that can be solved.
 
     NaN says "this row has no solution". Here every given's beliefs allow every symbol, the right one
@@ -120,12 +119,12 @@ def check_finite(subject: Subject) -> Result:
     completion = subject.many_completed
     bad = (~completion.isfinite() & ~subject.many.given.unsqueeze(-1)).flatten(1).any(1)
     share = float(bad.double().mean())
-    if share > 0:
-        return failed(f"{int(bad.sum())} of {len(bad)} rows are not finite", share, 0.0)
-    return passed(f"all of {len(bad)} rows are finite", 0.0, 0.0)
+    if not share:
+        return Measurement(0.0, f"all of {len(bad)} rows are finite")
+    return Measurement(share, f"{int(bad.sum())} of {len(bad)} rows are not finite")
 
 
-@PART.check("loss", needs=["shape", "device"])
+@PART.check("loss", needs=["shape", "device"], decides=True)
 def check_loss(subject: Subject) -> Result:
     """The training loss is one finite number per row, with a gradient.
 

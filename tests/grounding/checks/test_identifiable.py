@@ -233,7 +233,7 @@ def test_counting_stops_and_says_so() -> None:
 def test_the_finding_tells_the_number_and_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     task = TASKS.load("half")()
     finding, counted = check_relabellings(task, task.generate("train", 100, 0))
-    assert (finding.check, finding.status, finding.figure) == ("identifiable/half", "pass", 3.0)
+    assert (finding.id, finding.status, finding.figure) == ("identifiable/half", "pass", 3.0)
     assert counted is not None
     assert "3 relabellings fit" in finding.reason
     monkeypatch.setattr(identifiable, "count_relabellings", lambda *_: 1 / 0)
@@ -255,7 +255,7 @@ def test_every_seed_is_counted_on_its_own_puzzles_and_the_worst_is_told() -> Non
     assert first is not None
     assert together is not None
     assert first.figure == counts[0]
-    assert (together.check, together.figure, together.bound) == ("identifiable/mapping", max(counts), 1.0)
+    assert (together.id, together.figure, together.bound) == ("identifiable/mapping", max(counts), 1.0)
     assert f"{max(counts)} relabellings fit all" in together.reason
     assert f"of 3 seeds {min(counts)} do" in together.reason
 
@@ -318,7 +318,7 @@ def test_where_no_image_is_shown_there_is_nothing_to_count() -> None:
     drawn = task.generate("train", 4, 0)
     blind = Puzzles(drawn.solution, drawn.given, np.full_like(drawn.picture, -1))
     finding, counted = check_relabellings(task, blind)
-    assert (finding.status, finding.check, counted) == ("skip", "identifiable/mapping", None)
+    assert (finding.status, finding.id, counted) == ("skip", "identifiable/mapping", None)
     one = Puzzles(drawn.solution, drawn.given, np.where(drawn.given, 0, -1))
     assert check_relabellings(task, one)[0].status == "pass"
 

@@ -36,7 +36,7 @@ def found(
     outcomes: list[Outcome], verdict: Verdict = "GROUNDED", *, symbols_only: bool = False, seeds: int = 4
 ) -> dict[str, Finding]:
     trained = Trained(judgement(verdict, min(3, seeds), seeds), outcomes, symbols_only)
-    return {f.check.removesuffix("/mapping"): f for f in check_trained(trained, "mapping")}
+    return {f.check: f for f in check_trained(trained, "mapping")}
 
 
 def test_what_is_sound_passes_with_its_figures() -> None:
@@ -54,7 +54,7 @@ def test_what_is_sound_passes_with_its_figures() -> None:
 
 def test_a_task_shows_images_unless_it_is_said_otherwise() -> None:
     grounding, *_ = check_trained(Trained(judgement("GROUNDED"), GOOD), "mapping")
-    assert (grounding.check, grounding.status) == ("grounding/mapping", "pass")
+    assert (grounding.id, grounding.status) == ("grounding/mapping", "pass")
 
 
 @pytest.mark.parametrize(

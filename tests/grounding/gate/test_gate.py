@@ -54,7 +54,7 @@ def test_verdicts_and_exit_codes(mlp_report: Report, verdict: str, require: str,
 
 
 def test_a_failed_check_fails_the_gate(mlp_report: Report) -> None:
-    failed = Finding("leak/labels/mapping", "fail", "it leaks", "stop it")
+    failed = Finding("leak/labels", "fail", "it leaks", "stop it", task="mapping")
     gated = evaluate_gate(task_with(mlp_report, "GROUNDED", failed), Terms())
     assert gated.exit_code == 1
     assert [case.result for case in gated.cases] == ["fail", "pass"]
@@ -80,7 +80,7 @@ def test_regression_against_a_baseline(mlp_report: Report) -> None:
         better = replace(report, tasks=[moved(task, lost)])
         gated = evaluate_gate(report, Terms(max_regression=0.02), better)
         assert gated.exit_code == code
-        assert "regression/mapping/task" in [case.id for case in gated.cases]
+        assert "regression/task/mapping" in [case.id for case in gated.cases]
 
 
 def test_what_a_gate_wrote_is_a_baseline(tmp_path: Path, mlp_report: Report, report: Report) -> None:
@@ -115,7 +115,10 @@ def test_a_baseline_that_lacks_a_task_or_differs_is_refused(report: Report, mlp_
 @pytest.fixture
 def gated(mlp_report: Report) -> list[Gated]:
     hostile = "\x1b[31m<b>|`x`| [a](http://b) \x00 @everyone"
-    findings = [Finding("contract/a/mapping", "skip", "no"), Finding("contract/b/mapping", "error", hostile)]
+    findings = [
+        Finding("contract/a", "skip", "no", task="mapping"),
+        Finding("contract/b", "error", hostile, task="mapping"),
+    ]
     return [evaluate_gate(replace(task_with(mlp_report, "UNGROUNDED", *findings), solver=hostile), Terms())]
 
 
