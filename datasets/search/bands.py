@@ -15,6 +15,8 @@ import itertools
 import numpy as np
 from numba import njit
 
+from ..kernel_cache import kept
+
 WORDS = 27  # three bands of nine symbols; word 9 × band + symbol
 EVERYWHERE = (1 << 27) - 1
 COLUMN = 1 | 1 << 9 | 1 << 18  # the first column of a band
@@ -56,7 +58,8 @@ BESIDE = _words(_beside(place) for place in range(27))
 PLACE = _words(next((p for p in range(27) if (1 << p) % 37 == rest), 0) for rest in range(37))  # of a bit
 
 
-@njit(cache=True)
+@kept
+@njit
 def _settle(now, seen, fixed, start):
     """Follows every word that changed until none does; False where a symbol or a cell has no place left.
 
@@ -115,7 +118,8 @@ def _settle(now, seen, fixed, start):
             return True
 
 
-@njit(cache=True)
+@kept
+@njit
 def _branch(now, start):
     """A cell with two symbols left, else one with few: its band and its bit; −1 where none has a choice."""
     fewest, where, bit = 10, -1, np.int32(0)
@@ -137,7 +141,8 @@ def _branch(now, start):
     return where, bit
 
 
-@njit(cache=True)
+@kept
+@njit
 def _begin(grid, now, seen, fixed, clues):
     """Words from the clues alone; what follows from them is left to `_settle`."""
     clues[:] = 0
@@ -158,7 +163,8 @@ def _begin(grid, now, seen, fixed, clues):
             fixed[word] = own
 
 
-@njit(cache=True)
+@kept
+@njit
 def room():
     """What `count_completions` works in."""
     words = 82 * WORDS  # a depth for every cell
@@ -166,7 +172,8 @@ def room():
     return now, seen, fixed, np.empty(30, np.int32)
 
 
-@njit(cache=True)
+@kept
+@njit
 def count_completions(grid, limit, without, forbidden, solution, work):
     """How many completions a 9×9 Sudoku (−1 where open) has, up to `limit`.
 

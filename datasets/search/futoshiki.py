@@ -5,11 +5,13 @@
 import numpy as np
 from numba import njit
 
+from ..kernel_cache import kept
 from .grids import dig, draw, fill, shuffle
 from .splits import share_of
 
 
-@njit(cache=True)
+@kept
+@njit
 def make_futoshiki(seeds, lines, size, pairs, marks, fewest, most, share, attempts, boards, puzzles):
     """Boards with one completion whose content belongs to a share; returns how many were made.
 

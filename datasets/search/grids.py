@@ -12,13 +12,15 @@ what was compiled once is cached on disk.
 import numpy as np
 from numba import njit
 
+from ..kernel_cache import kept
 from .bands import count_completions, room
 from .splits import share_of
 
 ENDLESS = 2**62  # a patience that never ends
 
 
-@njit(cache=True)
+@kept
+@njit
 def draw(state, bound):
     """A whole number in [0, bound) from the generator at `state[0]`: splitmix64 (Steele et al. 2014)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -29,7 +31,8 @@ def draw(state, bound):
     return np.int64(((mixed >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))
 
 
-@njit(cache=True)
+@kept
+@njit
 def shuffle(array, state):
     """A uniformly random order, in place (Fisher and Yates)."""
     for last in range(len(array) - 1, 0, -1):
@@ -37,7 +40,8 @@ def shuffle(array, state):
         array[last], array[other] = array[other], array[last]
 
 
-@njit(cache=True)
+@kept
+@njit
 def _count(mask):
     count = 0
     while mask:
@@ -46,7 +50,8 @@ def _count(mask):
     return count
 
 
-@njit(cache=True)
+@kept
+@njit
 def _index(bit):
     index = 0
     while bit > 1:
@@ -55,7 +60,8 @@ def _index(bit):
     return index
 
 
-@njit(cache=True)
+@kept
+@njit
 def _put(cell, bit, lines, used, grid):
     """Gives a cell the symbol of a bit."""
     grid[cell] = _index(bit)
@@ -64,7 +70,8 @@ def _put(cell, bit, lines, used, grid):
     used[lines[cell, 2]] |= bit
 
 
-@njit(cache=True)
+@kept
+@njit
 def _within_signs(mask, cell, full, lines, used, grid, signs):
     """What the inequality signs around a cell leave of its candidates."""
     for side in range(4):
@@ -88,7 +95,8 @@ def _within_signs(mask, cell, full, lines, used, grid, signs):
     return mask
 
 
-@njit(cache=True)
+@kept
+@njit
 def search(grid, lines, size, signs, limit, patience, state, without, forbidden, solution, work):
     """How many completions `grid` (−1 where open) has, up to `limit`, and how often the search branched.
 
@@ -218,7 +226,8 @@ def search(grid, lines, size, signs, limit, patience, state, without, forbidden,
     return found, branchings
 
 
-@njit(cache=True)
+@kept
+@njit
 def fill(lines, size, state, solution, work):
     """A random full grid: a random first row, then search in random order, started anew where it drags."""
     grid = np.full(size * size, -1, dtype=np.int8)
@@ -232,13 +241,15 @@ def fill(lines, size, state, solution, work):
             return
 
 
-@njit(cache=True)
+@kept
+@njit
 def _in_bands(lines, size):
     """Whether the lines are those of 9×9 Sudoku: the first two cells of the diagonal share a block."""
     return size == 9 and lines[0, 2] == lines[10, 2]
 
 
-@njit(cache=True)
+@kept
+@njit
 def dig(puzzle, order, givens, lines, size, signs, ignored, work):
     """Opens the cells of a full grid in an order, as long as one completion is left; how many stay given."""
     left = len(puzzle)
@@ -261,7 +272,8 @@ def dig(puzzle, order, givens, lines, size, signs, ignored, work):
     return left
 
 
-@njit(cache=True)
+@kept
+@njit
 def make_grids(seeds, lines, size, fewest, most, branching, share, attempts, solutions, puzzles):
     """Puzzles with one completion and `fewest` to `most` givens, whose content belongs to a share.
 
@@ -309,7 +321,8 @@ def make_grids(seeds, lines, size, fewest, most, branching, share, attempts, sol
     return len(seeds)
 
 
-@njit(cache=True)
+@kept
+@njit
 def solve_grids(puzzles, lines, size, limit, solutions, found):
     """How many completions each puzzle has, up to `limit`, and the first of them."""
     work = np.zeros((6, max(size * size, 3 * size)), dtype=np.int64)

@@ -5,11 +5,13 @@
 import numpy as np
 from numba import njit
 
+from ..kernel_cache import kept
 from .grids import draw, shuffle
 from .splits import share_of
 
 
-@njit(cache=True)
+@kept
+@njit
 def count_completions(board, limit, without, state, solution):
     """How many completions `board` (columns of queens by row, −1 where open) has, up to `limit`.
 
@@ -90,7 +92,8 @@ def count_completions(board, limit, without, state, solution):
         depth += 1
 
 
-@njit(cache=True)
+@kept
+@njit
 def make_queens(seeds, size, fewest, most, share, attempts, solutions, puzzles):
     """Boards with one completion whose content belongs to a share; returns how many were made.
 

@@ -6,10 +6,13 @@ import numpy as np
 from jaxtyping import Int
 from numba import njit
 
+from ..kernel_cache import kept
+
 SHARES = 4  # train, validation, test and ood get a quarter of a puzzle space each
 
 
-@njit(cache=True)
+@kept
+@njit
 def share_of(content):
     """The quarter, 0 to 3, of one puzzle: FNV-1a over its bytes, then the finaliser of splitmix64."""
     mixed = np.uint64(0xCBF29CE484222325)
@@ -20,7 +23,8 @@ def share_of(content):
     return np.int64((mixed ^ (mixed >> np.uint64(31))) % np.uint64(SHARES))
 
 
-@njit(cache=True)
+@kept
+@njit
 def _shares(content, out):
     for row in range(len(content)):
         out[row] = share_of(content[row])

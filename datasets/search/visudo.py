@@ -5,13 +5,15 @@
 import numpy as np
 from numba import njit
 
+from ..kernel_cache import kept
 from .grids import draw, shuffle
 from .splits import share_of
 
 MAX_CORRUPTIONS = 10  # corruptions of one board
 
 
-@njit(cache=True)
+@kept
+@njit
 def _right(board, lines, size):
     seen = np.zeros(3 * size, dtype=np.int64)
     for cell in range(size * size):
@@ -23,7 +25,8 @@ def _right(board, lines, size):
     return True
 
 
-@njit(cache=True)
+@kept
+@njit
 def _fill(board, lines, size, pool, free, state):
     """A random right board over the symbols of `pool`; in each line all are different. False if it drags.
 
@@ -70,7 +73,8 @@ def _fill(board, lines, size, pool, free, state):
     return True
 
 
-@njit(cache=True)
+@kept
+@njit
 def corrupt(board, size, names, swap, chance, order, state):
     """Swaps pairs of cells, or replaces cells by another of `names`; each cell is touched at most once."""
     shuffle(order, state)
@@ -88,7 +92,8 @@ def corrupt(board, size, names, swap, chance, order, state):
                 board[cell] = names[draw(state, len(names))]
 
 
-@njit(cache=True)
+@kept
+@njit
 def make_boards(seeds, right, lines, size, pools, free, drawn, swaps, chance, share, boards):
     """Filled boards, right where `right` says so, whose content belongs to a share.
 

@@ -5,11 +5,13 @@
 import numpy as np
 from numba import njit
 
+from ..kernel_cache import kept
 from .grids import draw
 from .splits import share_of
 
 
-@njit(cache=True)
+@kept
+@njit
 def _broken(clauses, bits, broken):
     """Writes the numbers of the clauses that no literal satisfies; how many there are."""
     count = 0
@@ -25,7 +27,8 @@ def _broken(clauses, bits, broken):
     return count
 
 
-@njit(cache=True)
+@kept
+@njit
 def make_assignments(seeds, clauses, wanted, share, steps, budget, out):
     """Assignments that break a wanted number of clauses, as many as `wanted` says per row; how many made.
 

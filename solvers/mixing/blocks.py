@@ -17,6 +17,7 @@ from typing import Any
 
 from numba import njit
 
+from ...datasets.kernel_cache import kept
 from .simd import KERNEL, Register, Unit, clear, emitted
 
 # From Sᵀ V a variable's pull on itself has to be subtracted, which leaves so many times the rounding.
@@ -248,6 +249,7 @@ def relax(
         single.store(decrease, begin, (norm + norm).times_plus(share, single.load(decrease, begin)))
 
 
+@kept
 @njit(**KERNEL)
 def solve(
     size, tile, gram, clauses, start, ground, noise, places, counts, sound, base, first, last, limit,

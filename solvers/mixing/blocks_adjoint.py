@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import njit
 
+from ...datasets.kernel_cache import kept
 from .blocks import advance, begin_wide, block_pulls, corrected, pack
 from .simd import KERNEL, Unit, clear, emitted
 
@@ -100,6 +101,7 @@ def spread(
         unit.store_row(target, at, unit.load_row(packed, place, size))
 
 
+@kept
 @njit(**KERNEL)
 def differentiate(
     size, tile, gram, clauses, places, counts, sound, slope, begin, first, last,

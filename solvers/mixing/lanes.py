@@ -16,6 +16,7 @@ from typing import Any
 
 from numba import njit
 
+from ...datasets.kernel_cache import kept
 from .simd import KERNEL, REGISTERS, Register, Unit, clear, emitted
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
@@ -245,6 +246,7 @@ def read(
             unit.store_row(bits, column, [(here > zero).where(bit, answer)])
 
 
+@kept
 @njit(**KERNEL)
 def solve(
     size, packed, across, floor, begin, columns, signs, bits, known, first, last, limit, tolerance, omega,

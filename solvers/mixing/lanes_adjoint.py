@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import njit
 
+from ...datasets.kernel_cache import kept
 from .lanes import embed, gather, keep, pick, pulls
 from .simd import KERNEL, Register, Unit, clear, emitted
 
@@ -147,6 +148,7 @@ def turn(
         unit.store_row(slopes, j, [(here > zero).where(slope + turned, zero)])
 
 
+@kept
 @njit(**KERNEL)
 def differentiate(
     size, packed, back, columns, signs, known, slope, completed, vectors, norms, sweeps, converged, order,

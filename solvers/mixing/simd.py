@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 
 # Options of kernels. A part of one is `emitted`, not compiled by itself: numba would compile it twice, alone
 # and inside, and would make most of its code for indices that could be negative.
-KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 CHAINS = 6  # of additions in a sum of registers: an addition takes 4 cycles, and two can start in each
 
