@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from .report_samples import Board, Calibration
-from .statistics import clustered_interval
+from .statistics import clustered_interval, wilson_interval
 
 Confusion = Int[np.ndarray, "true predicted"]
 
@@ -76,7 +76,7 @@ class Scores:
     relabelling: list[int] | None = None  # true symbol of each predicted one
     calibration: Calibration | None = None
     boards: list[Board] = field(default_factory=list)
-    # 95 % bootstrap intervals of the accuracies, over test puzzles; see `board_intervals`.
+    # 95 % intervals of the accuracies on new puzzles and images; see `board_intervals`, `image_intervals`.
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
@@ -143,26 +143,33 @@ def board_intervals(
     completion: Float[np.ndarray, "puzzles variables symbols"],
     given: Bool[np.ndarray, "puzzles variables"],
     solution: Int[np.ndarray, "puzzles variables"],
-    shown: Bool[np.ndarray, "puzzles variables"],
-    read: dict[str, Bool[np.ndarray, "puzzles variables"]],
+    image: Int[np.ndarray, "puzzles variables"],
+    read_right: Bool[np.ndarray, "puzzles variables"],
 ) -> dict[str, tuple[float, float]]:
-    """95 % bootstrap intervals of `task`, `board`, `cell` and of what `read` names, over whole puzzles.
+    """95 % intervals of `task` and `cell`, where images are seen of `board` and `read` too.
 
-    `read` holds `raw` and `aligned`: which of the `shown` images were read right, before and after alignment.
-    Cells and images of one puzzle are drawn together, as they depend on each other. The intervals of `raw`
-    and `aligned` are of images as the puzzles show them, where one may be seen more than once.
+    They are those of new puzzles that show new images: puzzles share the test images (`image`, by row, −1
+    where none is shown), and the cells of one puzzle depend on each other.
     """
     right, _ = answered_right(completion, given, solution)
-    solved: Any = right.all(axis=1, keepdims=True)
-    whole = np.ones_like(solved)
-    intervals = {"task": _over_puzzles(solved, whole), "cell": _over_puzzles(right, ~given)}
-    if "raw" in read:
-        seen: Any = (read["raw"] | ~shown).all(axis=1, keepdims=True)
-        intervals["board"] = _over_puzzles(solved & seen, whole)
-    return intervals | {name: _over_puzzles(hits, shown) for name, hits in read.items()}
+    solved, read = right.all(axis=1), read_right.all(axis=1)
+    whole = np.ones(len(given))
+    queries: Float[np.ndarray, " puzzles"] = (~given).sum(axis=1).astype(np.float64)
+    cells: Float[np.ndarray, " puzzles"] = (right & ~given).sum(axis=1).astype(np.float64)
+    intervals = {
+        "task": clustered_interval(solved.astype(np.float64), whole, image),
+        "cell": clustered_interval(cells, queries, image),
+    }
+    if (image >= 0).any():
+        for name, hits in (("board", solved & read), ("read", read)):
+            intervals[name] = clustered_interval(hits.astype(np.float64), whole, image)
+    return intervals
 
 
-def _over_puzzles(
-    hits: Bool[np.ndarray, "puzzles places"], counted: Bool[np.ndarray, "puzzles places"]
-) -> tuple[float, float]:
-    return clustered_interval(hits[counted].astype(np.float64), np.nonzero(counted)[0])
+def image_intervals(scores: Scores) -> dict[str, tuple[float, float]]:
+    """95 % intervals of `raw` and `aligned`: of new images, of which the test set holds each once."""
+    return {
+        name: wilson_interval(share * scores.images, scores.images)
+        for name in ("raw", "aligned")
+        if (share := getattr(scores, name)) is not None
+    }

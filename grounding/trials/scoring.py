@@ -20,6 +20,7 @@ from ..measures.metrics import (
     board_intervals,
     confusion_matrix,
     grounding_accuracy,
+    image_intervals,
     relabel,
     score,
 )
@@ -61,7 +62,7 @@ def evaluate(network: Network, test: EvaluationSet, validation: EvaluationSet) -
     if test.task.seen == "symbols":
         completion = predict(network, test.examples)
         boards = sample_boards(image, np.zeros(1, dtype=np.int64), given, completion, _solution(test))
-        intervals = board_intervals(completion, given, _solution(test), shown, {})
+        intervals = board_intervals(completion, given, _solution(test), image, right)
         return replace(score(completion, given, _solution(test), right), boards=boards, intervals=intervals)
     predicted, true, confidence = _read(network, test)
     right[shown] = (predicted == true)[image[shown]]
@@ -78,13 +79,9 @@ def evaluate(network: Network, test: EvaluationSet, validation: EvaluationSet) -
         _confusion(network, test),
     )
     aligned = np.asarray(scores.relabelling)[predicted]
-    aligned_right = np.ones_like(given)
-    aligned_right[shown] = (aligned == true)[image[shown]]
     return replace(
         scores,
-        intervals=board_intervals(
-            completion, given, _solution(test), shown, {"raw": right, "aligned": aligned_right}
-        ),
+        intervals=board_intervals(completion, given, _solution(test), image, right) | image_intervals(scores),
         calibration=calibrate(confidence[true >= 0], (aligned == true)[true >= 0]),
         boards=sample_boards(image, predicted, given, completion, _solution(test)),
     )

@@ -9,10 +9,11 @@ from groundcheck.grounding.measures.metrics import (
     collapse,
     confusion_matrix,
     grounding_accuracy,
+    image_intervals,
     relabel,
     score,
 )
-from groundcheck.grounding.measures.statistics import clustered_interval
+from groundcheck.grounding.measures.statistics import clustered_interval, wilson_interval
 
 
 def test_grounding_accuracy_raw_and_after_the_best_relabelling() -> None:
@@ -100,38 +101,46 @@ def test_what_puzzles_leave_open_counts_as_read() -> None:
 
 
 def boards_read(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Sixty puzzles of three givens, one of them without an image, and two queries."""
+    """Sixty puzzles of three givens, one of them without an image, and two queries; they share 30 images."""
     given = np.array([[True, True, True, False, False]] * 60)
     solution = rng.integers(0, 2, (60, 5))
     wrong = (rng.random((60, 5)) < 0.2) | (np.arange(60) < 6)[:, None]
     completion = np.eye(2)[np.where(wrong & ~given, 1 - solution, solution)]
     completion[59, 3] = np.nan
     shown = given & (np.arange(5) < 2)
-    return {"completion": completion, "given": given, "solution": solution, "shown": shown}
+    image = np.where(shown, rng.integers(0, 30, (60, 5)), -1)
+    return {"completion": completion, "given": given, "solution": solution, "image": image}
 
 
-def test_intervals_draw_whole_puzzles() -> None:
+def test_intervals_are_of_puzzles_that_share_their_images() -> None:
     rng = np.random.default_rng(0)
     boards = boards_read(rng)
-    raw = (rng.random((60, 5)) < 0.7) | ~boards["shown"]
-    aligned = raw | (rng.random((60, 5)) < 0.5)
-    found = board_intervals(**boards, read={"raw": raw, "aligned": aligned})
+    image = boards["image"]
+    read = (rng.random((60, 5)) < 0.7) | (image < 0)
+    found = board_intervals(**boards, read_right=read)
     right = boards["completion"][:, 3:].argmax(-1) == boards["solution"][:, 3:]
     right[59] = False
-    row = np.arange(60)
-    assert found["task"] == clustered_interval(right.all(1).astype(float), row)
-    assert found["cell"] == clustered_interval(right.ravel().astype(float), row.repeat(2))
-    assert found["raw"] == clustered_interval(raw[:, :2].ravel().astype(float), row.repeat(2))
-    assert found["aligned"] == clustered_interval(aligned[:, :2].ravel().astype(float), row.repeat(2))
-    both = right.all(1) & raw[:, :2].all(1)
-    assert found["board"] == clustered_interval(both.astype(float), row)
-    for name, mean in (("task", right.all(1)), ("cell", right), ("raw", raw[:, :2])):
+    whole, twice = np.ones(60), np.full(60, 2.0)
+    assert found["task"] == clustered_interval(right.all(1).astype(float), whole, image)
+    assert found["cell"] == clustered_interval(right.sum(1).astype(float), twice, image)
+    assert found["read"] == clustered_interval(read.all(1).astype(float), whole, image)
+    both = right.all(1) & read.all(1)
+    assert found["board"] == clustered_interval(both.astype(float), whole, image)
+    for name, mean in (("task", right.all(1)), ("cell", right), ("read", read.all(1))):
         assert found[name][0] < mean.mean() < found[name][1]
 
 
 def test_without_images_there_are_intervals_of_answers_alone() -> None:
-    found = board_intervals(**boards_read(np.random.default_rng(1)), read={})
+    boards = boards_read(np.random.default_rng(1))
+    boards["image"] = np.full((60, 5), -1)
+    found = board_intervals(**boards, read_right=np.ones((60, 5), dtype=bool))
     assert found.keys() == {"task", "cell"}
+
+
+def test_intervals_of_readings_are_of_the_images_each_once() -> None:
+    scores = Scores(1.0, 1.0, 1.0, 0.0, 1.0, 3, raw=0.25, aligned=0.75, images=40)
+    assert image_intervals(scores) == {"raw": wilson_interval(10, 40), "aligned": wilson_interval(30, 40)}
+    assert image_intervals(Scores(1.0, 1.0, 1.0, 0.0, 1.0, 3)) == {}
 
 
 def test_intervals_come_back_from_a_record() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import binom
 
 from groundcheck.grounding.measures.statistics import (
     SequentialTest,
@@ -61,32 +61,81 @@ def test_a_test_that_cannot_decide_is_refused(settings: dict[str, float]) -> Non
         SequentialTest(**settings)
 
 
-def test_the_clustered_interval_is_that_of_cluster_means() -> None:
-    """With equal clusters the mean is that of independent cluster means, whose interval is Student's."""
-    rng = np.random.default_rng(0)
-    means = rng.normal(0.5, 0.1, 200)
-    values = np.repeat(means, 16) + rng.normal(0, 0.01, 3200)
-    clusters = np.repeat(np.arange(200), 16)
-    low, high = clustered_interval(values, clusters)
-    own = values.reshape(200, 16).mean(1)
-    half = t.ppf(0.975, 199) * own.std(ddof=1) / 200**0.5
-    assert (low, high) == pytest.approx((own.mean() - half, own.mean() + half), abs=0.1 * half)
-    narrow = clustered_interval(values, np.arange(3200))
-    assert narrow[1] - narrow[0] < 0.4 * (high - low)  # √16 times narrower: it takes cells for independent
+NO_IMAGES = np.zeros((1, 0), dtype=np.int64)
 
 
-def test_efron_and_tibshirani_s_mice() -> None:
-    """Table 2.1 of *An introduction to the bootstrap* (1993): treated mice, mean 86.86, standard error 23.36
-    by bootstrap (their eq. 2.4 to 2.6); a 95 % interval is about 1.96 of them to either side.
-    """
-    mice = np.array([94.0, 197, 16, 38, 99, 141, 23])
-    low, high = clustered_interval(mice, np.arange(7), draws=20_000)
-    assert (high - low) / (2 * 1.96) == pytest.approx(23.36, rel=0.03)
-    assert low < 86.86 < high
+def one_each(puzzles: int) -> np.ndarray:
+    """Every puzzle shows an image of its own."""
+    return np.arange(puzzles)[:, None]
+
+
+@pytest.mark.parametrize("accuracy", [0.5, 0.9, 0.97, 0.997])
+@pytest.mark.parametrize("images", [130, 10_000])
+def test_the_interval_of_a_reading_holds_the_truth_as_often_as_it_says(accuracy: float, images: int) -> None:
+    """Exactly: summed over every number of images that may be read right."""
+    right = np.arange(images + 1)
+    likely = binom.pmf(right, images, accuracy)
+    ends = np.array([wilson_interval(k, images) if p > 1e-9 else (0, 0) for k, p in enumerate(likely)])
+    held = likely[(ends[:, 0] <= accuracy) & (accuracy <= ends[:, 1])].sum()
+    assert 0.93 <= held <= 0.97
+
+
+@pytest.mark.parametrize(("accuracy", "share"), [(0.5, 1.0), (0.9, 0.0), (0.97, 0.5), (0.997, 1.0)])
+def test_puzzles_that_share_images_still_hold_the_truth(accuracy: float, share: float) -> None:
+    """300 puzzles on 130 images; misread images bring down `share` of the accuracy, by its logarithm."""
+    rng, held, suites = np.random.default_rng(0), 0, 100
+    for _ in range(suites):
+        image = rng.integers(0, 130, (300, 1))
+        readable = rng.random(130) < accuracy**share
+        hits = readable[image[:, 0]] & (rng.random(300) < accuracy ** (1 - share))
+        low, high = clustered_interval(hits.astype(float), np.ones(300), image)
+        held += low <= accuracy <= high
+    assert 0.9 <= held / suites <= 1.0  # ±0.04 with 100 suites; drawing puzzles alone held it in 0.6
+
+
+def test_puzzles_of_their_own_are_counted_one_by_one() -> None:
+    hits = (np.arange(200) < 150).astype(float)
+    assert clustered_interval(hits, np.ones(200), one_each(200)) == pytest.approx(
+        wilson_interval(150, 200), abs=0.002
+    )
+    none = np.full((200, 1), -1)
+    assert clustered_interval(hits, np.ones(200), none) == pytest.approx(wilson_interval(150, 200), abs=0.002)
+
+
+def test_cells_of_a_puzzle_count_together() -> None:
+    """With cells that are all right or all wrong, a puzzle is one trial; with cells of their own, sixteen."""
+    whole = np.repeat((np.arange(200) < 150).astype(float), 1) * 16
+    wide = clustered_interval(whole, np.full(200, 16.0), one_each(200))
+    assert wide == pytest.approx(wilson_interval(150, 200), abs=0.002)
+    cells = np.random.default_rng(0).binomial(16, 0.75, 200).astype(float)
+    narrow = clustered_interval(cells, np.full(200, 16.0), one_each(200))
+    assert narrow[1] - narrow[0] == pytest.approx((wide[1] - wide[0]) / 4, rel=0.15)
+
+
+def test_an_image_that_every_puzzle_shows_decides_as_one() -> None:
+    """Ten images, each in thirty puzzles that go as it is read: ten trials, not three hundred."""
+    image = np.arange(300)[:, None] % 10
+    hits = (image[:, 0] < 5).astype(float)
+    low, high = clustered_interval(hits, np.ones(300), image)
+    assert (low, high) == pytest.approx(wilson_interval(5, 10), abs=0.05)
+    alike = clustered_interval(np.ones(300), np.ones(300), image)
+    assert alike == pytest.approx(wilson_interval(10, 10))
+    assert clustered_interval(np.zeros(300), np.ones(300), image) == pytest.approx(wilson_interval(0, 10))
+
+
+def test_an_image_shown_twice_in_a_puzzle_counts_twice() -> None:
+    image = np.array([[0, 0], [1, 1], [2, 2], [3, 3]])
+    assert clustered_interval(np.ones(4), np.ones(4), image) == pytest.approx(wilson_interval(4, 4))
+
+
+def test_where_all_went_alike_the_interval_does_not_collapse() -> None:
+    low, high = clustered_interval(np.ones(300), np.ones(300), one_each(300))
+    assert (low, high) == (pytest.approx(300 / 303.84, abs=1e-4), 1.0)
 
 
 def test_without_observations_nothing_is_known_of_a_mean() -> None:
-    assert clustered_interval(np.zeros(0), np.zeros(0, dtype=np.int64)) == (0.0, 1.0)
+    assert clustered_interval(np.zeros(0), np.zeros(0), NO_IMAGES[:0]) == (0.0, 1.0)
+    assert clustered_interval(np.zeros(1), np.zeros(1), NO_IMAGES) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -102,15 +151,9 @@ def test_the_promised_error_rates_are_kept(rate: float, wrong: str) -> None:
     assert getattr(found, wrong) <= 0.0526 + 3 * (0.05 * 0.95 / 10_000) ** 0.5
 
 
-def test_half_widths_of_independent_estimates_add_up_as_standard_errors() -> None:
-    """The mean of two means of 400 is the mean of 800, whose interval is √2 times narrower."""
-    rng = np.random.default_rng(0)
-    values, row = rng.random(800), np.arange(800)
-    parts = [clustered_interval(part, np.arange(400)) for part in np.split(values, 2)]
-    low, high = clustered_interval(values, row)
-    assert mean_half_width(parts) == pytest.approx((high - low) / 2, rel=0.05)
+def test_half_widths_of_seeds_that_share_their_images_do_not_cancel() -> None:
     assert mean_half_width([(0.2, 0.6)]) == pytest.approx(0.2)
-    assert mean_half_width([(0.2, 0.8), (0.1, 0.9)]) == pytest.approx(0.25)
+    assert mean_half_width([(0.2, 0.8), (0.1, 0.9)]) == pytest.approx(0.35)
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.7, 0.97])
@@ -160,18 +203,16 @@ def test_the_ends_of_what_a_test_may_promise(settings: dict[str, float]) -> None
     SequentialTest(alpha=0.49, beta=0.49)
 
 
-def test_a_confidence_moves_the_interval_and_a_seed_only_the_draws() -> None:
-    values, clusters = np.random.default_rng(0).random(60), np.arange(60) // 2
-    wide, narrow = clustered_interval(values, clusters), clustered_interval(values, clusters, 0.5)
-    assert wide[0] < narrow[0] < values.mean() < narrow[1] < wide[1]
-    assert clustered_interval(values, clusters, seed=1) != wide
-    assert clustered_interval(values, clusters, seed=1) == pytest.approx(wide, abs=0.02)
+def test_a_confidence_moves_the_interval() -> None:
+    hits = (np.arange(60) % 3 > 0).astype(float)
+    wide = clustered_interval(hits, np.ones(60), one_each(60))
+    narrow = clustered_interval(hits, np.ones(60), one_each(60), 0.5)
+    assert wide[0] < narrow[0] < hits.mean() < narrow[1] < wide[1]
     assert wilson_interval(5, 10, 0.5)[0] > wilson_interval(5, 10)[0]
 
 
-def test_clusters_of_unequal_size_weigh_by_their_size() -> None:
-    """One cluster alone: whatever is drawn, the mean is that of all observations."""
-    values = np.array([1.0, 1.0, 1.0, 0.0])
-    assert clustered_interval(values, np.zeros(4, dtype=np.int64)) == (0.75, 0.75)
-    low, high = clustered_interval(values, np.array([7, 7, 7, 9]))
-    assert (low, high) == (0.0, 1.0)  # one cluster twice, or both: 0, 3/4 or 1
+def test_puzzles_of_unequal_size_weigh_by_their_size() -> None:
+    """The figure is that of all cells: 3 of 4, whichever puzzle they are in."""
+    low, high = clustered_interval(np.array([3.0, 0.0]), np.array([3.0, 1.0]), one_each(2))
+    assert 0.0 <= low < 0.75 < high <= 1.0
+    assert high - low > 0.6  # two puzzles that went apart tell next to nothing
