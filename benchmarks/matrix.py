@@ -26,12 +26,13 @@ from statistics import fmean
 sys.path.remove(str(Path(__file__).parent))  # satnet.py beside this file would pass for the public package
 
 from groundcheck.datasets.catalogue import TASKS
-from groundcheck.datasets.images import load_images
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.grounding.checks.leak import check_leaks
 from groundcheck.grounding.results.files import plain
 from groundcheck.grounding.results.run_directory import key_of
+from groundcheck.grounding.suite.budget import MAX_SEEDS
 from groundcheck.grounding.suite.processes import Limits, run_trials
-from groundcheck.grounding.suite.suite import MAX_SEEDS, Suite, TaskRun, identify
+from groundcheck.grounding.suite.suite import Suite, TaskRun, identify
 from groundcheck.grounding.trials.budget import budget_for
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.trial import Outcome, Trial
@@ -110,9 +111,11 @@ def cells(asked: argparse.Namespace) -> Iterator[Cell]:
                 run = replace(blank, findings=[], outcomes=[])
                 given = getattr(spec.load(), "rules", "learned") == "given"
                 suite = Suite(
-                    spec, given, [run], MAX_SEEDS, images, None, "cpu", roles=("grounding", "ceiling")
+                    spec, given, [run], MAX_SEEDS, ImageSource(images), roles=("grounding", "ceiling")
                 )
-                lacking = [extra.told for extra in getattr(spec.load(), "extras", ()) if not extra.installed]
+                lacking = [
+                    extra.message for extra in getattr(spec.load(), "extras", ()) if not extra.installed
+                ]
                 yield Cell(suite, "; ".join(lacking))
 
 
@@ -131,7 +134,9 @@ def fill(every: list[Cell], ledger: Ledger, workers: int, limits: Limits) -> Non
         )
         chosen = {key_of(trial): trial for _, _, p, n in ordered if (trial := wanted[p][n])}
         batch = list(chosen.values())[:workers]
-        print(f"{len(chosen)} to do: {', '.join(f'{t.images} {t.label}' for t in batch)}", file=sys.stderr)
+        print(
+            f"{len(chosen)} to do: {', '.join(f'{t.images.name} {t.label}' for t in batch)}", file=sys.stderr
+        )
         run_trials(batch, workers, partial(_keep, ledger, batch), limits)
         ended = {key_of(trial) for trial in batch}
         for position, trials in wanted.items():
@@ -144,7 +149,7 @@ def row(cell: Cell, limits: Limits) -> str:
     start = f"| {cell.run.task.name} | {cell.suite.spec.name} |"
     if cell.lacking:
         return f"{start} SKIPPED: {cell.lacking} | | | | | |"
-    pictures = load_images(cell.suite.images)
+    pictures = cell.suite.images.load()
     cell.run.findings.extend(check_leaks(cell.suite.spec, cell.run.task, pictures, cell.run.training))
     report = cell.suite.report(cell.run)
     judged, subject = report.judgement, cell.run.of("grounding")
@@ -195,8 +200,8 @@ def told(figure: float | None) -> str:
 
 def table(every: list[Cell], limits: Limits) -> None:
     """Prints Markdown: one table per image set, and what the training puzzles of each task leave open."""
-    for images in dict.fromkeys(cell.suite.images for cell in every):
-        mine = [cell for cell in every if cell.suite.images == images]
+    for images in dict.fromkeys(cell.suite.images.name for cell in every):
+        mine = [cell for cell in every if cell.suite.images.name == images]
         print(f"\n{images}\n\n| task | solver | verdict | task acc. | raw | aligned | grounded | s |")
         print("|---|---|---|---|---|---|---|---|")
         for task in dict.fromkeys(cell.run.task.name for cell in mine):

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .problem import Problem, make_problem
 from .search.splits import shares
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
@@ -39,7 +40,7 @@ class Addition(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.digits <= LONGEST:
-            raise ValueError(f"digits={self.digits}: numbers have 1 to {LONGEST} digits")
+            raise UsageError(f"digits={self.digits}: numbers have 1 to {LONGEST} digits")
 
     @cached_property
     def problem(self) -> Problem:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from pysat.solvers import Solver as SatSolver
 
+from .errors import UsageError
 from .task import Puzzles, Task
 
 
@@ -46,7 +47,7 @@ def certify(task: Task, puzzles: Puzzles, progress: Callable[[int], None] | None
     """
     problem = task.problem
     if problem.rules is None:
-        raise ValueError(f"{task.name} has no rules to prove anything by")
+        raise UsageError(f"{task.name} has no rules to prove anything by")
     broken: list[int] = []
     ambiguous: list[int] = []
     differs = max(problem.rules.nv or 0, problem.indicators)  # above: one switch per puzzle

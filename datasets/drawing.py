@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from .errors import UsageError
 from .images import Bank
 from .task import Layout, Puzzles, Task
 
@@ -27,7 +28,7 @@ def draw(
     be completed are tinted, and hold the answer in colour unless `answers` is off.
     """
     if not len(puzzles):
-        raise ValueError("there are no puzzles to draw: ask for 1 or more")
+        raise UsageError("there are no puzzles to draw: ask for 1 or more")
     layout = task.layout
     columns = min(columns, len(puzzles))
     rows = ceil(len(puzzles) / columns)

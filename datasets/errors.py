@@ -9,5 +9,9 @@ class UnknownNameError(UsageError):
     """A name that nothing is registered under; the message suggests the nearest."""
 
 
+class UnusableFileError(UsageError, OSError):
+    """A file or folder of the user's that cannot be read or written; the message names it."""
+
+
 class DataUnavailableError(RuntimeError):
     """Files of an image set or a data set are missing, damaged, or not what they should be."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .grids import all_different, are_permutations, as_range, cell_names, fewer, grid_classes, lines_of
 from .problem import Problem, make_problem
 from .search.futoshiki import make_futoshiki
@@ -41,9 +42,9 @@ class Futoshiki(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 3 <= self.size <= 9:
-            raise ValueError(f"size={self.size}: futoshiki comes in sizes 3 to 9")
+            raise UsageError(f"size={self.size}: futoshiki comes in sizes 3 to 9")
         if not 0 <= self.marks <= 1:
-            raise ValueError(f"marks={self.marks}: a share of the pairs of neighbours, from 0 to 1")
+            raise UsageError(f"marks={self.marks}: a share of the pairs of neighbours, from 0 to 1")
         limits = self._limits
         if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
             object.__setattr__(self, "givens", limits)
@@ -110,7 +111,7 @@ class Futoshiki(Task):
         return ("", "<", ">")[symbol] if beside else ("", "∧", "∨")[symbol]
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
-        """Boards with one completion. Raises `ValueError` where the settings hardly admit any."""
+        """Boards with one completion. Raises `UsageError` where the settings hardly admit any."""
         fewest, most = self._limits
         if split == "ood":
             reached = round((0.1 + 0.008 * self.size) * self.size**2)  # by random emptying, in a few attempts
@@ -124,7 +125,7 @@ class Futoshiki(Task):
             SPLITS.index(split), ATTEMPTS, boards, clues,
         )  # fmt: skip
         if made < size:
-            raise ValueError(
+            raise UsageError(
                 f"no {self.size}×{self.size} board with {marks} signs and {fewest} to {most} givens in "
                 f"{ATTEMPTS:,} attempts: allow more givens or more marks"
             )

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .problem import Problem, make_problem
 from .search.grids import make_grids
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
@@ -57,14 +58,14 @@ def are_permutations(
 def as_range(
     text: str | int | tuple[int, ...] | list[int], name: str, fewest: int, most: int
 ) -> tuple[int, int]:
-    """A range of givens from "MIN:MAX", a number, or a pair. Raises `ValueError` outside of its limits."""
+    """A range of givens from "MIN:MAX", a number, or a pair. Raises `UsageError` outside of its limits."""
     advice = f"say MIN:MAX with {fewest} ≤ MIN ≤ MAX ≤ {most}"
     parts = text.split(":") if isinstance(text, str) else text if isinstance(text, tuple | list) else (text,)
     ends = [int(part) for part in parts if type(part) is int or (isinstance(part, str) and part.isdecimal())]
     if len(ends) != len(parts):
-        raise ValueError(f"{name}={text!r} is no range: {advice}")
+        raise UsageError(f"{name}={text!r} is no range: {advice}")
     if len(ends) not in (1, 2) or not fewest <= ends[0] <= ends[-1] <= most:
-        raise ValueError(f"{name}={text!r}: {advice}")
+        raise UsageError(f"{name}={text!r}: {advice}")
     return ends[0], ends[-1]
 
 
@@ -72,7 +73,7 @@ def fewer(limits: tuple[int, int], floor: int) -> tuple[int, int]:
     """The range of givens of the ood split: as many fewer as the range is wide, down to a floor."""
     fewest, most = limits
     if fewest <= floor:
-        raise ValueError(
+        raise UsageError(
             f"givens={fewest}:{most} leaves no fewer givens for the ood split: begin at {floor + 1} or more"
         )
     return max(floor, 2 * fewest - most - 1), fewest - 1
@@ -102,10 +103,10 @@ class GridTask(Task):
         super().__post_init__()
         self.check_size()
         if self.difficulty not in DIFFICULTIES:
-            raise ValueError(f"difficulty={self.difficulty!r}: it is {', '.join(DIFFICULTIES)}")
+            raise UsageError(f"difficulty={self.difficulty!r}: it is {', '.join(DIFFICULTIES)}")
         if self.size <= 4 and self.difficulty == "search":  # checked for every set of givens
             square = f"{self.size}×{self.size}"
-            raise ValueError(f'difficulty="search": singles solve every {square} puzzle; take a larger size')
+            raise UsageError(f'difficulty="search": singles solve every {square} puzzle; take a larger size')
         limits = self._limits
         if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
             object.__setattr__(self, "givens", limits)
@@ -117,7 +118,7 @@ class GridTask(Task):
 
     @abstractmethod
     def check_size(self) -> None:
-        """Raises `ValueError` where the family does not come in this size."""
+        """Raises `UsageError` where the family does not come in this size."""
 
     @property
     @abstractmethod
@@ -166,7 +167,7 @@ class GridTask(Task):
         return Layout(self.size, self.size, places, block=self.box)
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
-        """Puzzles with one solution. Raises `ValueError` where the settings hardly admit any."""
+        """Puzzles with one solution. Raises `UsageError` where the settings hardly admit any."""
         fewest, most = fewer(self._limits, self.floor) if split == "ood" else self._limits
         seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
         solution = np.empty((size, self.size**2), dtype=np.int8)
@@ -176,7 +177,7 @@ class GridTask(Task):
             DIFFICULTIES[self.difficulty], SPLITS.index(split), ATTEMPTS, solution, clues,
         )  # fmt: skip
         if made < size:
-            raise ValueError(
+            raise UsageError(
                 f"no {self.size}×{self.size} puzzle with {fewest} to {most} givens and "
                 f"difficulty={self.difficulty!r} in {ATTEMPTS:,} attempts: "
                 "allow other givens, or any difficulty"

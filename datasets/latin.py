@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .errors import UsageError
 from .grids import GridTask
 
 
@@ -23,7 +24,7 @@ class Latin(GridTask):
     def check_size(self) -> None:
         """Sizes 3 to 12."""
         if not 3 <= self.size <= 12:
-            raise ValueError(f"size={self.size}: Latin squares come in sizes 3 to 12")
+            raise UsageError(f"size={self.size}: Latin squares come in sizes 3 to 12")
 
     @property
     def usual_givens(self) -> tuple[int, int]:

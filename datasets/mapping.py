@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .problem import Problem, make_problem
 from .task import Layout, Puzzles, Shift, Split, Task, as_order, draw_pictures
 
@@ -33,7 +34,7 @@ class Mapping(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 2 <= self.symbols <= 10:
-            raise ValueError(f"symbols={self.symbols}: mapping takes 2 to 10 symbols")
+            raise UsageError(f"symbols={self.symbols}: mapping takes 2 to 10 symbols")
         if self.bijection not in (None, "identity"):
             order = as_order(self.bijection, "bijection", self.symbols, "say 'identity', ")
             object.__setattr__(self, "bijection", order)

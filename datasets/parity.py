@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .problem import Problem, make_problem
 from .search.splits import shares
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
@@ -38,7 +39,7 @@ class Parity(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 2 <= self.length <= 40:
-            raise ValueError(f"length={self.length}: parity takes 2 to 40 bits")
+            raise UsageError(f"length={self.length}: parity takes 2 to 40 bits")
 
     @cached_property
     def problem(self) -> Problem:

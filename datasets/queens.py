@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .grids import as_range, fewer
 from .problem import Problem, make_problem
 from .search.queens import make_queens
@@ -37,7 +38,7 @@ class Queens(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 7 <= self.size <= 16:
-            raise ValueError(f"size={self.size}: boards have 7 to 16 queens")
+            raise UsageError(f"size={self.size}: boards have 7 to 16 queens")
         limits = self._limits
         if self.givens is not None:  # however it was written, equal tasks are equal; None follows the size
             object.__setattr__(self, "givens", limits)
@@ -79,13 +80,13 @@ class Queens(Task):
         return Layout(self.size, self.size, tuple((row, 0) for row in range(self.size)), along=True)
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
-        """Boards with one completion. Raises `ValueError` where the settings hardly admit any."""
+        """Boards with one completion. Raises `UsageError` where the settings hardly admit any."""
         fewest, most = fewer(self._limits, self.floor) if split == "ood" else self._limits
         seeds = rng.integers(0, 2**64, size=size, dtype=np.uint64)
         solution = np.empty((size, self.size), dtype=np.int8)
         clues = np.empty_like(solution)
         if make_queens(seeds, self.size, fewest, most, SPLITS.index(split), ATTEMPTS, solution, clues) < size:
-            raise ValueError(
+            raise UsageError(
                 f"no board of {self.size} queens with {fewest} to {most} givens in {ATTEMPTS:,} attempts: "
                 "allow other givens"
             )

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from .catalogue import TASKS
-from .errors import DataUnavailableError
+from .errors import DataUnavailableError, UsageError
 from .task import BLOCK, Puzzles, Split, Task
 
 FORMAT = 1
@@ -63,14 +63,14 @@ def generate_set(
     """Makes `task.generate(split, size, seed)` in a folder, by several processes; returns the folder.
 
     Takes up an interrupted generation of the same puzzles where it stopped. `progress` is called with the
-    number of puzzles that are there. Raises `ValueError` where the folder holds something else.
+    number of puzzles that are there. Raises `UsageError` where the folder holds something else.
     """
     if size < 1 or workers < 1:
-        raise ValueError(f"size={size}, workers={workers}: ask for 1 or more of each")
+        raise UsageError(f"size={size}, workers={workers}: ask for 1 or more of each")
     folder = Path(folder)
     plan = {**_plan(task), "split": split, "seed": seed, "puzzles": size}
     if (folder / HEADER).exists():
-        raise ValueError(f"{folder} already holds a finished set: name another folder, or delete it")
+        raise UsageError(f"{folder} already holds a finished set: name another folder, or delete it")
     done = _resume(folder, plan, size, len(task.problem.variables))
     counts = {block: min(BLOCK, size - block * BLOCK) for block in range(-(-size // BLOCK))}
     missing = [block for block in counts if block not in done]
@@ -132,7 +132,7 @@ def _resume(folder: Path, plan: dict[str, Any], size: int, variables: int) -> se
     journal, draft = folder / JOURNAL, folder / (JOURNAL + ".draft")
     if not journal.exists():
         if folder.exists() and any(folder.iterdir()) and not draft.exists():
-            raise ValueError(f"{folder} is not empty and holds no set of puzzles: name another folder")
+            raise UsageError(f"{folder} is not empty and holds no set of puzzles: name another folder")
         folder.mkdir(parents=True, exist_ok=True)
         draft.write_text(json.dumps(plan) + "\n", encoding="utf-8")  # the folder is ours from here on
         for name, kind in ARRAYS.items():
@@ -141,7 +141,7 @@ def _resume(folder: Path, plan: dict[str, Any], size: int, variables: int) -> se
         return set()
     first, *entries = journal.read_text(encoding="utf-8").splitlines(keepends=True)
     if json.loads(first) != plan:
-        raise ValueError(
+        raise UsageError(
             f"{folder} holds an interrupted generation of other puzzles ({first.strip()}): "
             "name another folder, or delete it"
         )

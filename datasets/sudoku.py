@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Int
 
+from .errors import UsageError
 from .grids import GridTask
 
 BLOCKS = {4: (2, 2), 6: (2, 3), 9: (3, 3), 16: (4, 4)}  # rows and columns of a block
@@ -32,7 +33,7 @@ class Sudoku(GridTask):
     def check_size(self) -> None:
         """Sizes 4, 6, 9 and 16 have blocks that tile the grid."""
         if self.size not in BLOCKS:
-            raise ValueError(f"size={self.size}: Sudoku comes in sizes {', '.join(map(str, BLOCKS))}")
+            raise UsageError(f"size={self.size}: Sudoku comes in sizes {', '.join(map(str, BLOCKS))}")
 
     @property
     def usual_givens(self) -> tuple[int, int]:

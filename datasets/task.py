@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .problem import Problem
 
 Split = Literal["train", "validation", "test", "ood"]
@@ -20,20 +21,20 @@ _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: 
 
 
 def as_split(name: str) -> Split:
-    """The split of this name. Raises `ValueError` for a name that none has."""
+    """The split of this name. Raises `UsageError` for a name that none has."""
     for split in SPLITS:
         if split == name:
             return split
-    raise ValueError(f"split {name!r}: it is {', '.join(SPLITS)}")
+    raise UsageError(f"split {name!r}: it is {', '.join(SPLITS)}")
 
 
 def as_order(value: object, name: str, of: int, otherwise: str = "") -> tuple[int, ...]:
-    """A permutation of 0 … `of` − 1. Raises `ValueError` for anything else."""
+    """A permutation of 0 … `of` − 1. Raises `UsageError` for anything else."""
     entries: list[object] = list(value) if isinstance(value, list | tuple) else []
     order = tuple(entry for entry in entries if type(entry) is int)
     if len(order) != len(entries) or sorted(order) != list(range(of)):
         advice = f"name each of 0 to {of - 1} once, {otherwise}or leave it out to have it drawn"
-        raise ValueError(f"{name}={value!r}: {advice}")
+        raise UsageError(f"{name}={value!r}: {advice}")
     return order
 
 
@@ -101,10 +102,10 @@ class Task(ABC):
             value, usual = getattr(self, option.name), option.default
             for kind, words in _KINDS.items():
                 if type(usual) is kind and not isinstance(value, (int, float) if kind is float else kind):
-                    raise ValueError(f"{option.name}={value!r}: it is {words}")
+                    raise UsageError(f"{option.name}={value!r}: it is {words}")
         for option, fits in (("seen", ("images", "symbols")), ("supervision", ("masked", "leaky"))):
             if getattr(self, option) not in fits:
-                raise ValueError(f"{option}={getattr(self, option)!r}: it is {' or '.join(fits)}")
+                raise UsageError(f"{option}={getattr(self, option)!r}: it is {' or '.join(fits)}")
 
     @cached_property
     @abstractmethod
@@ -137,7 +138,7 @@ class Task(ABC):
         the blocks of one large set.
         """
         if size < 0:
-            raise ValueError(f"size={size!r}: ask for 0 puzzles or more")
+            raise UsageError(f"size={size!r}: ask for 0 puzzles or more")
         return join([self.block(split, size, seed, block) for block in range(max(1, -(-size // BLOCK)))])
 
     def block(self, split: Split, size: int, seed: int, block: int) -> Puzzles:
@@ -164,7 +165,7 @@ class Task(ABC):
     def stream(self, split: Split, seed: int, *more: int) -> np.random.Generator:
         """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
         if seed < 0:
-            raise ValueError(f"seed {seed!r}: seeds are whole numbers from 0 on")
+            raise UsageError(f"seed {seed!r}: seeds are whole numbers from 0 on")
         key = (zlib.crc32(self.name.encode()), SPLITS.index(as_split(split)), seed)
         return np.random.default_rng(np.random.SeedSequence(key, spawn_key=more))
 

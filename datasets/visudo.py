@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .errors import UsageError
 from .grids import cell_names, lines_of
 from .problem import Problem, make_problem
 from .search.visudo import make_boards
@@ -44,11 +45,11 @@ class ViSudo(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size not in (4, 9):
-            raise ValueError(f"size={self.size}: boards are 4×4 or 9×9")
+            raise UsageError(f"size={self.size}: boards are 4×4 or 9×9")
         if self.strategy not in STRATEGIES:
-            raise ValueError(f"strategy={self.strategy!r}: it is {', '.join(STRATEGIES)}")
+            raise UsageError(f"strategy={self.strategy!r}: it is {', '.join(STRATEGIES)}")
         if self.strategy == "transfer" and 2 * self.size > POOL:
-            raise ValueError(
+            raise UsageError(
                 f'strategy="transfer" needs {2 * self.size} classes, twice the size, of {POOL}: take size=4'
             )
         if self.order is not None:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .blackbox import missed
 from .decision import MapSolver
@@ -30,10 +31,10 @@ def from_callable(
     The map is handed (batch, variables, symbols + 1), the beliefs with zeros at the queries and, last,
     whether a variable is given. It returns (batch, variables, symbols): "logits", of which each query's
     softmax is taken, or "beliefs", which are taken as they are. An nn.Module's parameters are trained.
-    Raises `ValueError` for any other `output`.
+    Raises `UsageError` for any other `output`.
     """
     if output not in ("logits", "beliefs"):
-        raise ValueError(f"output={output!r}: it is logits or beliefs")
+        raise UsageError(f"output={output!r}: it is logits or beliefs")
     declared = rules
 
     class FromCallable(Solver):
@@ -173,7 +174,7 @@ class ConvexRelaxation(Solver):
     def __init__(self, problem: Problem, gamma: float = 0.5) -> None:
         super().__init__(problem)
         if gamma <= 0:
-            raise ValueError(f"gamma={gamma}: without a positive curvature the answer has no gradient")
+            raise UsageError(f"gamma={gamma}: without a positive curvature the answer has no gradient")
         layers, cvxpy = (extra.load() for extra in self.extras)
         self.legal = torch.from_numpy(problem.legal.copy())
         x, theta = cvxpy.Variable(problem.indicators), cvxpy.Parameter(problem.indicators)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .neural import Stepwise, masked_softmax
 from .solver import Beliefs, Given, hide_queries
@@ -55,12 +56,12 @@ class Transformer(Stepwise):
     ) -> None:
         super().__init__(problem)
         if min(layers, recurrences, heads, width) < 1:
-            raise ValueError(
+            raise UsageError(
                 f"layers={layers}, recurrences={recurrences}, heads={heads}, width={width}: "
                 "each takes 1 or more"
             )
         if width % heads:
-            raise ValueError(f"width={width} does not divide into heads={heads}: take a multiple of it")
+            raise UsageError(f"width={width} does not divide into heads={heads}: take a multiple of it")
         self.recurrences = recurrences
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
         self.embed = nn.Linear(problem.symbols + 1, width)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .decision import MapSolver, Weights
 from .solver import Answer, Beliefs, Given
@@ -48,7 +49,7 @@ class Blackbox(MapSolver):
     def __init__(self, problem: Problem, strength: float = 10.0, nodes: int = 200) -> None:
         super().__init__(problem, nodes)
         if strength <= 0:
-            raise ValueError(f"strength={strength}: λ is a positive number")
+            raise UsageError(f"strength={strength}: λ is a positive number")
         self.strength = strength
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
@@ -109,7 +110,7 @@ class IMLE(MapSolver):
     ) -> None:
         super().__init__(problem, nodes)
         if samples < 1 or temperature < 0 or step < 0:
-            raise ValueError(
+            raise UsageError(
                 f"samples={samples}, temperature={temperature}, step={step}: "
                 "samples takes 1 or more, the others 0 or more"
             )

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .decision import MapSolver
 from .rules.clauses import Clauses, with_answer
@@ -55,7 +56,7 @@ class Fuzzy(MapSolver):
     def __init__(self, problem: Problem, norm: str = "product", nodes: int = 2000) -> None:
         super().__init__(problem, nodes)
         if norm not in NORMS:
-            raise ValueError(f"norm={norm!r}: it is {', '.join(NORMS)}")
+            raise UsageError(f"norm={norm!r}: it is {', '.join(NORMS)}")
         self.norm = norm
         self.clauses = Clauses(problem)
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .satnet import SATNet
 from .solver import Answer, Beliefs, Given, hide_queries
@@ -50,7 +51,7 @@ class GroundedSATNet(SATNet):
     def __init__(self, problem: Problem, *, settling: int = 100, prox: float = 1e-3, **options: Any) -> None:
         super().__init__(problem, prox=prox, **options)
         if settling < 0:
-            raise ValueError(f"settling={settling}: a number of batches, 0 or more")
+            raise UsageError(f"settling={settling}: a number of batches, 0 or more")
         self.settling = settling
         cells = len(problem.variables) * problem.symbols
         self.register_buffer("together", torch.zeros(cells, cells))

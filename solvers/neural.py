@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .solver import Answer, Beliefs, Given, Solver, answer_nll, hide_queries
 
@@ -51,7 +52,7 @@ class MLP(Solver):
     def __init__(self, problem: Problem, hidden: int = 256) -> None:
         super().__init__(problem)
         if hidden < 1:
-            raise ValueError(f"hidden={hidden}: the first layer needs at least one unit")
+            raise UsageError(f"hidden={hidden}: the first layer needs at least one unit")
         cells = len(problem.variables) * problem.symbols
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
         self.first = nn.Linear(cells + len(problem.variables), hidden)

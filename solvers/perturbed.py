@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .decision import MapSolver
 from .rules.worlds import LOG_IMPOSSIBLE
@@ -39,9 +40,9 @@ class Perturbed(MapSolver):
     ) -> None:
         super().__init__(problem, nodes)
         if samples < 1 or sigma <= 0:
-            raise ValueError(f"samples={samples}, sigma={sigma}: samples takes 1 or more, sigma more than 0")
+            raise UsageError(f"samples={samples}, sigma={sigma}: samples takes 1 or more, sigma more than 0")
         if among not in ("assignments", "worlds"):
-            raise ValueError(f"among={among!r}: it is assignments or worlds")
+            raise UsageError(f"among={among!r}: it is assignments or worlds")
         self.samples, self.sigma, self.among = samples, sigma, among
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
         self.noise = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))

@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .neural import Stepwise, masked_softmax
 from .solver import Beliefs, Given, hide_queries
@@ -35,7 +36,7 @@ class RRN(Stepwise):
     def __init__(self, problem: Problem, width: int = 64, steps: int = 16) -> None:
         super().__init__(problem)
         if width < 1 or steps < 1:
-            raise ValueError(f"width={width}, steps={steps}: each takes 1 or more")
+            raise UsageError(f"width={width}, steps={steps}: each takes 1 or more")
         self.steps = steps
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
         variables = len(problem.variables)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .exact import log_leaves
 from .neural import MLP
@@ -45,9 +46,9 @@ class SemanticLoss(MLP):
         super().__init__(problem, hidden)
         for name, value in (("weight", weight), ("entropy", entropy)):
             if value < 0:
-                raise ValueError(f"{name}={value}: it takes 0 or more")
+                raise UsageError(f"{name}={value}: it takes 0 or more")
         if tied_to not in ("answer", "prediction"):
-            raise ValueError(f"tied_to={tied_to!r}: it is answer or prediction")
+            raise UsageError(f"tied_to={tied_to!r}: it is answer or prediction")
         self.weight, self.entropy, self.tied_to = weight, entropy, tied_to
         self.worlds = worlds_of(problem, reasoning)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...datasets.errors import UsageError
 from .shell import consoles, user_errors
 
 
@@ -47,7 +48,7 @@ def _load(name: str) -> Any:
             raise AttributeError("no colon")
         found: Any = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"loss {name!r}: {error}; it is written package.module:attribute") from error
+        raise UsageError(f"loss {name!r}: {error}; it is written package.module:attribute") from error
     if not callable(found):
-        raise ValueError(f"loss {name!r} is a {type(found).__name__}, not a function")
+        raise UsageError(f"loss {name!r} is a {type(found).__name__}, not a function")
     return found

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...datasets.errors import UsageError
 from .shell import DataRoot, Device, Download, Epochs, Images, Json, Set, consoles, user_errors, writable
 
 
@@ -54,16 +55,20 @@ def check(
     with user_errors():
         output = writable(json)
         if resume and run is None:
-            raise ValueError("--resume continues a run: name its folder with --run FOLDER")
+            raise UsageError("--resume continues a run: name its folder with --run FOLDER")
+        from ...datasets.image_source import ImageSource  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
         from ..report.table import print_report  # noqa: PLC0415
         from ..report.tracking import tracked  # noqa: PLC0415
         from ..results.accounting import read_expected  # noqa: PLC0415
+        from ..suite.budget import Budget  # noqa: PLC0415
+        from ..suite.engines import Processes  # noqa: PLC0415
         from ..suite.processes import Limits  # noqa: PLC0415
         from ..suite.settings import parse_settings  # noqa: PLC0415
         from ..suite.suite import DEFAULT_TASKS, check  # noqa: PLC0415
 
+        source = ImageSource(images, data_root, download, device)
         console, progress = consoles()
         with (
             follow_suite(progress, quiet=quiet, verbose=verbose) as followed,
@@ -72,24 +77,17 @@ def check(
             found = check(
                 solver,
                 tasks=task or DEFAULT_TASKS,
-                images=images,
-                data_root=data_root,
-                download=download,
-                seeds=seeds,
-                epochs=epochs,
-                settings=parse_settings(settings or []),
-                device=device,
-                workers=workers,
+                images=source,
+                budget=Budget(seeds, epochs, parse_settings(settings or [])),
+                engine=Processes(workers, isolate, Limits(time_limit, memory_limit)),
                 listener=listener,
                 run=run,
                 resume=resume,
-                isolate=isolate,
-                limits=Limits(time_limit, memory_limit),
                 expect=read_expected(expect) if expect else (),
             )
         if output:
             found.write(output)
         if run:
-            write_page(run / "report.html", found, data_root)
+            write_page(run / "report.html", found, source)
         print_report(found, console)
     raise typer.Exit(found.exit_code)

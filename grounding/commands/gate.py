@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...datasets.errors import UsageError
 from .shell import DataRoot, consoles, user_errors, writable
 
 if TYPE_CHECKING:
+    from ...datasets.image_source import ImageSource
     from ..gate.gate import Gated
-    from ..gate.project import Entry, Project
+    from ..gate.profiles import Profile
+    from ..gate.project import Entry
     from ..results.report import Report
     from ..suite.suite import Listener
 
@@ -54,10 +57,11 @@ def gate(
         project = read_project(config)
         chosen = [project.entry(name) for name in solvers or project.solvers]
         if not chosen:
-            raise ValueError("no solver: name one, or list some under [solvers.NAME] in groundcheck.toml")
+            raise UsageError("no solver: name one, or list some under [solvers.NAME] in groundcheck.toml")
         chosen = [_held(entry, profile, require, baseline, max_regression) for entry in chosen]
         for entry in chosen:
             project.profile(entry.terms.profile)
+        from ...datasets.image_source import ImageSource  # noqa: PLC0415
         from ..gate import pipeline  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
@@ -70,10 +74,12 @@ def gate(
         gated: list[Gated] = []
         for entry, before in zip(chosen, baselines, strict=True):
             folder = None if runs is None else runs / _folder(entry.solver)
+            chosen_profile = project.profile(entry.terms.profile)
+            source = ImageSource(chosen_profile.images, data_root, device=device)
             with follow_suite(consoles()[1], quiet=quiet, verbose=verbose) as listener:
-                gated.append(_gate(project, entry, before, folder, data_root, workers, device, listener))
+                gated.append(_gate(entry, chosen_profile, before, source, workers, folder, listener))
             if folder:
-                write_page(folder / "report.html", gated[-1].report, data_root)
+                write_page(folder / "report.html", gated[-1].report, source)
             if gated[-1].report.interrupted:
                 break
         code = _worst([one.exit_code for one in gated])
@@ -96,39 +102,37 @@ def _held(
     from ..gate.project import VERDICTS  # noqa: PLC0415
 
     if require is not None and require not in VERDICTS:
-        raise ValueError(f"--require {require!r} is no verdict: it is {', '.join(VERDICTS)}")
+        raise UsageError(f"--require {require!r} is no verdict: it is {', '.join(VERDICTS)}")
     options = {"profile": profile, "require": require, "baseline": baseline, "max_regression": largest}
     said: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     return replace(entry, terms=replace(entry.terms, **said))
 
 
 def _gate(
-    project: "Project",
     entry: "Entry",
+    profile: "Profile",
     baseline: "Report | None",
-    folder: Path | None,
-    data_root: Path | None,
+    images: "ImageSource",
     workers: int | None,
-    device: str,
+    folder: Path | None,
     listener: "Listener",
 ) -> "Gated":
     from ...datasets.catalogue import TASKS  # noqa: PLC0415
     from ..gate.gate import evaluate_gate, lacking  # noqa: PLC0415
+    from ..suite.engines import Processes  # noqa: PLC0415
     from ..suite.suite import check  # noqa: PLC0415
     from ..trials.spec import SolverSpec  # noqa: PLC0415
 
-    profile = project.profile(entry.terms.profile)
     tasks = list(TASKS.ours) if profile.tasks is None else list(profile.tasks)
     for task in tasks:  # told now, not after the training
         if baseline is not None and task not in {before.task for before in baseline.tasks}:
-            raise ValueError(lacking(task, baseline))
+            raise UsageError(lacking(task, baseline))
     report = check(
         SolverSpec(entry.solver, dict(entry.options)),
         tasks=tasks,
-        **profile.asked,
-        data_root=data_root,
-        device=device,
-        workers=workers,
+        images=images,
+        budget=profile.budget,
+        engine=Processes(workers),
         listener=listener,
         run=folder,
         resume=folder is not None and (folder / "run.json").exists(),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...datasets.errors import UsageError
 from .shell import consoles, user_errors, writable
 
 
@@ -17,14 +18,14 @@ def leaderboard(
     """Put many runs on one HTML page, a table for each set of runs that can be compared."""
     with user_errors():
         if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder: name the one that your runs lie in")
+            raise UsageError(f"{folder} is no folder: name the one that your runs lie in")
         writable(output)
         from ..report.leaderboard import gather, render_leaderboard  # noqa: PLC0415
         from ..results.files import write_text  # noqa: PLC0415
 
         found, passed_over = gather(folder)
         if not found:
-            raise ValueError(f"{folder} holds no report" + "".join(f"; {line}" for line in passed_over))
+            raise UsageError(f"{folder} holds no report" + "".join(f"; {line}" for line in passed_over))
         write_text(output, render_leaderboard(found, output.resolve().parent))
         console, progress = consoles()
         for line in passed_over:

@@ -34,7 +34,7 @@ def run(
     """Train a solver once, and show its learning curve and what it scores."""
     with user_errors():
         output = writable(json)
-        from ...datasets.images import load_images  # noqa: PLC0415
+        from ...datasets.image_source import ImageSource  # noqa: PLC0415
         from ..report.curve import follow, print_outcome  # noqa: PLC0415
         from ..results.files import write_json  # noqa: PLC0415
         from ..suite.settings import apply_settings, parse_settings  # noqa: PLC0415
@@ -48,7 +48,9 @@ def run(
             parse_settings(settings or []), [chosen], spec, [budget_for(chosen, epochs)]
         )
         spec.load()
-        load_images(images, data_root, download=download, device=device)
+        spec.try_options(chosen.problem)
+        source = ImageSource(images, data_root, download, device)
+        source.load()
         console, progress = consoles()
         trial = Trial(
             task=chosen,
@@ -56,9 +58,7 @@ def run(
             role="grounding" if chosen.seen == "images" else "reasoning",
             seed=seed,
             training=budget,
-            images=images,
-            data_root=data_root,
-            device=device,
+            images=source,
         )
         with follow(trial, progress) as after_epoch:
             outcome = run_trial(trial, after_epoch)

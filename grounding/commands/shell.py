@@ -1,12 +1,16 @@
 """How commands talk: errors in one sentence with their exit code, files tried before anything is computed."""
 
 import os
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import click
 import typer
+
+from ...datasets.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,17 +40,29 @@ Set = Annotated[
 
 @contextmanager
 def user_errors() -> Generator[None]:
-    """Tells what a user got wrong in one sentence, with the exit code for it."""
-    from ...datasets.errors import DataUnavailableError  # noqa: PLC0415
+    """Tells what a user got wrong in one sentence, with the exit code for it.
+
+    What nobody foresaw keeps its traceback, and is told as a fault with what to report.
+    """
+    from ...datasets.errors import DataUnavailableError, UsageError  # noqa: PLC0415
+    from ...solvers.extras import MissingExtraError  # noqa: PLC0415
+    from .faults import FAULT, describe_fault, is_users_file  # noqa: PLC0415
 
     try:
         yield
+    except (typer.Exit, typer.Abort, click.ClickException, BrokenPipeError):
+        raise
     except DataUnavailableError as error:
         fail(str(error), 4)
-    except (ValueError, OSError) as error:
+    except (UsageError, MissingExtraError) as error:
         fail(str(error), 2)
     except KeyboardInterrupt:
         fail("interrupted", 130)
+    except Exception as error:
+        if isinstance(error, OSError) and is_users_file(error):
+            fail(f"{error.filename}: {error.strerror}", 2)
+        traceback.print_exc()
+        fail(describe_fault(error), FAULT)
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -64,7 +80,7 @@ def writable(path: Path | None) -> Path | None:
         with path.open("a"):
             pass
     except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     if not existed:
         path.unlink()
     return path

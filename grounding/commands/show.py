@@ -26,13 +26,13 @@ def show(
         path = output or Path(f"{task}.png")
         writable(path)
         from ...datasets.drawing import draw  # noqa: PLC0415
-        from ...datasets.images import load_images  # noqa: PLC0415
+        from ...datasets.image_source import ImageSource  # noqa: PLC0415
         from ...datasets.task import as_split  # noqa: PLC0415
         from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
         chosen = apply_task_settings(parse_settings(settings or []), task_named(task)).drawn(seed)
         part = as_split(split)
-        bank = load_images(images, data_root, download=download).bank(part, chosen.shift)
+        bank = ImageSource(images, data_root, download).load().bank(part, chosen.shift)
         figure = draw(chosen, chosen.generate(part, count, seed), bank)
         figure.savefig(path, dpi=200)
         leaky = " (leaky supervision: never passes)" if chosen.supervision == "leaky" else ""

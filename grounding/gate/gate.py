@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ...datasets.errors import UsageError
 from ..checks.finding import join_id
 from ..report.table import title
 from ..results.comparison import counterpart, incomparable
@@ -79,7 +80,7 @@ def evaluate_gate(
 ) -> Gated:
     """Holds a report against the terms of a gate.
 
-    Expected failures are strict: a case that is expected to fail and passes, fails. Raises `ValueError`
+    Expected failures are strict: a case that is expected to fail and passes, fails. Raises `UsageError`
     where an expected failure names no case, or the baseline cannot be compared with.
     """
     cases = [
@@ -94,7 +95,7 @@ def evaluate_gate(
     expected = dict(expected_failures or {})
     if unknown := sorted(expected.keys() - {case.id for case in cases}):
         known = ", ".join(case.id for case in cases)
-        raise ValueError(f"expected failure {unknown[0]!r} names no case of this gate: there are {known}")
+        raise UsageError(f"expected failure {unknown[0]!r} names no case of this gate: there are {known}")
     return Gated(
         report, [_expected(case, expected[case.id]) if case.id in expected else case for case in cases]
     )
@@ -162,12 +163,12 @@ def _regression(report: Report, task: TaskReport, baseline: Report | None, terms
 
 
 def baseline_of(task: TaskReport, report: Report, baseline: Report) -> TaskReport:
-    """The same task in a baseline. Raises `ValueError` where there is none, or it differs in what counts."""
+    """The same task in a baseline. Raises `UsageError` where there is none, or it differs in what counts."""
     before = counterpart(task, baseline)
     if before is None:
-        raise ValueError(lacking(task.task, baseline))
+        raise UsageError(lacking(task.task, baseline))
     if differing := incomparable(report, task, baseline, before):
-        raise ValueError(f"{title(task)} cannot be held against the baseline: {'; '.join(differing)}")
+        raise UsageError(f"{title(task)} cannot be held against the baseline: {'; '.join(differing)}")
     return before
 
 

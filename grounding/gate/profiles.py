@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..suite.budget import Budget
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -16,14 +18,9 @@ class Profile:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What it asks of `check`, tasks apart."""
-        return {
-            "images": self.images,
-            "seeds": self.seeds,
-            "epochs": self.epochs,
-            "settings": self.settings,
-        }
+    def budget(self) -> Budget:
+        """What `check` may spend on it."""
+        return Budget(self.seeds, self.epochs, self.settings)
 
 
 PROFILES = {

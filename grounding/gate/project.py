@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...datasets.errors import UsageError
 from .profiles import PROFILES, Profile
 
 NAME = "groundcheck.toml"
@@ -45,11 +46,11 @@ class Project:
         return self.solvers.get(solver) or Entry(solver, terms=self.terms)
 
     def profile(self, name: str) -> Profile:
-        """The profile of that name. Raises `ValueError` with the nearest."""
+        """The profile of that name. Raises `UsageError` with the nearest."""
         if name not in self.profiles:
             near = difflib.get_close_matches(name, self.profiles, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(self.profiles)}"
-            raise ValueError(f"unknown profile {name!r}: {hint}")
+            raise UsageError(f"unknown profile {name!r}: {hint}")
         return self.profiles[name]
 
 
@@ -63,7 +64,7 @@ WORDS = {str: "text", list: "a list of texts", int: "a whole number", float: "a 
 def read_project(path: Path | None = None) -> Project:
     """The project of a file, by default groundcheck.toml here if there is one.
 
-    Raises `ValueError` naming the line for TOML that does not parse, an unknown key or a wrong type.
+    Raises `UsageError` naming the line for TOML that does not parse, an unknown key or a wrong type.
     """
     if path is None:
         path = Path(NAME)
@@ -72,11 +73,11 @@ def read_project(path: Path | None = None) -> Project:
     try:
         text = path.read_text()
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     try:
         return _Reader(path, text).project()
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is no TOML: {error}") from error
+        raise UsageError(f"{path} is no TOML: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class _Reader:
                 self._refuse((*where, key), f"{WORDS[wanted]} is expected, not {value!r}")
 
     def _refuse(self, key: tuple[str, ...], reason: str) -> None:
-        raise ValueError(f"{self.path}, line {self._line(key)}: {'.'.join(key)}: {reason}")
+        raise UsageError(f"{self.path}, line {self._line(key)}: {'.'.join(key)}: {reason}")
 
     def _line(self, key: tuple[str, ...]) -> int:
         """Where a key begins: behind the last line up to which the file parses and lacks it."""

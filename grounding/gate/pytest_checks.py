@@ -17,17 +17,19 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from ...datasets.errors import UsageError
 from ..checks.names import check_ids
 from .project import read_project
 
 if TYPE_CHECKING:
+    from ...datasets.image_source import ImageSource
     from .gate import Case
 
 
@@ -43,7 +45,7 @@ class PlannedCheck:
     name: str  # of the check: family/name
     profile: str
     require: str
-    data_root: str | None
+    images: "ImageSource"
     workers: int
 
     @property
@@ -60,7 +62,7 @@ class PlannedCheck:
             self.task,
             self.profile,
             self.require,
-            self.data_root,
+            self.images,
             self.workers,
             self.name in check_ids(trained=True),
         )
@@ -91,16 +93,18 @@ def parametrize_with_checks(
     for. `expected_failures` maps ids to reasons; they are strict: one that passes fails. Trials run in
     this process unless `workers` is more than 0, and once for all tests, with pytest-xdist too.
 
-    Raises `ValueError` for an unknown profile, or an expected failure that names no test.
+    Raises `UsageError` for an unknown profile, or an expected failure that names no test.
     """
     import pytest  # noqa: PLC0415
 
     from ...datasets.catalogue import TASKS  # noqa: PLC0415
+    from ...datasets.image_source import ImageSource  # noqa: PLC0415
 
-    tasks = read_project().profile(profile).tasks
+    chosen = read_project().profile(profile)
+    images = ImageSource(chosen.images, None if data_root is None else Path(data_root))
     checks = [
-        PlannedCheck(solver, task, name, profile, require, data_root, workers)
-        for task in (tuple(TASKS.ours) if tasks is None else tasks)
+        PlannedCheck(solver, task, name, profile, require, images, workers)
+        for task in (tuple(TASKS.ours) if chosen.tasks is None else chosen.tasks)
         for name in check_ids()
     ]
     expected = dict(expected_failures or {})
@@ -108,7 +112,7 @@ def parametrize_with_checks(
     if unknown := expected.keys() - set(ids):
         near = difflib.get_close_matches(min(unknown), ids, n=1)
         hint = f"did you mean {near[0]}?" if near else f"they are named like {ids[0]}"
-        raise ValueError(f"expected failure {min(unknown)!r} names none of {len(ids)} tests: {hint}")
+        raise UsageError(f"expected failure {min(unknown)!r} names none of {len(ids)} tests: {hint}")
     # Only what a check tells is expected; that it breaks is not.
     marks = {
         id_: [pytest.mark.xfail(reason=reason, strict=True, raises=AssertionError)]
@@ -129,26 +133,25 @@ def _cases(
     task: str,
     profile: str,
     require: str,
-    data_root: str | None,
+    images: "ImageSource",
     workers: int,
     train: bool,
 ) -> "dict[str, Case]":
     """What a gate makes of a solver on a task, by the name of the check."""
+    from ..suite.engines import Processes  # noqa: PLC0415
     from ..suite.suite import check  # noqa: PLC0415
     from .gate import evaluate_gate  # noqa: PLC0415
     from .project import Terms  # noqa: PLC0415
 
     chosen = read_project().profile(profile)
-    with _turn(solver, task, profile, str(data_root)) as run:
+    with _turn(solver, task, profile, str(images.root)) as run:
         report = check(
             solver,
             tasks=[task],
-            **chosen.asked,
-            data_root=data_root,
-            workers=workers,
-            train=train,
+            images=images,
+            budget=replace(chosen.budget, train=train),
             # A test module is often not importable in another process; a name is.
-            isolate=None if isinstance(solver, str) else False,
+            engine=Processes(workers, None if isinstance(solver, str) else False),
             run=run,
             resume=(run / "run.json").exists(),
         )

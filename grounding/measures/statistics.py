@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from ...datasets.errors import UsageError
+
 Decision = Literal["accept", "reject", "undecided"]
 
 
@@ -30,9 +32,9 @@ class SequentialTest:
 
     def __post_init__(self) -> None:
         if not 0 < self.p0 < self.p1 < 1:
-            raise ValueError(f"p0={self.p0}, p1={self.p1}: the test needs 0 < p0 < p1 < 1")
+            raise UsageError(f"p0={self.p0}, p1={self.p1}: the test needs 0 < p0 < p1 < 1")
         if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
-            raise ValueError(f"alpha={self.alpha}, beta={self.beta}: both lie between 0 and 0.5")
+            raise UsageError(f"alpha={self.alpha}, beta={self.beta}: both lie between 0 and 0.5")
 
     def log_ratio(self, successes: int, failures: int) -> float:
         """Log-likelihood ratio of p1 against p0, in nats."""

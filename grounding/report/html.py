@@ -11,7 +11,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...datasets.errors import DataUnavailableError, UnknownNameError
-from ...datasets.images import ImageSet, load_images
+from ...datasets.image_source import ImageSource
+from ...datasets.images import ImageSet
 from ..checks.finding import Finding
 from ..measures.metrics import relabel
 from ..results.files import write_text
@@ -40,10 +41,10 @@ def render_report(report: Report, images: ImageSet | None) -> str:
     )
 
 
-def write_page(path: Path, report: Report, data_root: Path | None = None) -> None:
-    """Writes the page of a report. Without the image set at hand, its boards show no pictures."""
+def write_page(path: Path, report: Report, source: ImageSource | None = None) -> None:
+    """Writes the page of a report. Without its image set at hand, from `source`, boards show no pictures."""
     try:
-        images = load_images(report.images, data_root)
+        images = (source or ImageSource(report.images)).load()
     except (DataUnavailableError, UnknownNameError):
         images = None
     write_text(path, render_report(report, images))

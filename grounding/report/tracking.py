@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...datasets.errors import UsageError
 from ..suite.suite import Listener
 from ..trials.trial import Outcome
 
@@ -18,17 +19,17 @@ def tracked(tracker: str | None, run: Path | None, listener: Listener) -> Genera
     """The listener, which also logs every trial that ends; without a tracker the listener as it is.
 
     TensorBoard's files go to `tensorboard/` in the run folder, or to ./groundcheck-tensorboard; MLflow's go
-    where MLflow is set up to log. Raises `ValueError` for another tracker, or one that is not installed.
+    where MLflow is set up to log. Raises `UsageError` for another tracker, or one that is not installed.
     """
     if tracker is None:
         yield listener
         return
     if tracker not in TRACKERS:
-        raise ValueError(f"--track {tracker!r}: it is {' or '.join(TRACKERS)}")
+        raise UsageError(f"--track {tracker!r}: it is {' or '.join(TRACKERS)}")
     try:
         opened = _tensorboard(run) if tracker == "tensorboard" else _mlflow()
     except ImportError as error:
-        raise ValueError(
+        raise UsageError(
             f"--track {tracker}: {error}. Install it with pip install 'groundcheck[{tracker}]'"
         ) from error
     log, close = opened

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...datasets.errors import UsageError
 from ..checks.finding import Finding
 
 RAN = ("pass", "fail", "inconclusive")
@@ -78,5 +79,5 @@ def read_expected(path: Path) -> list[str]:
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a list of expected failures: {error}") from error
+        raise UsageError(f"{path} cannot be read as a list of expected failures: {error}") from error
     return [name for line in lines if (name := line.partition("#")[0].strip())]

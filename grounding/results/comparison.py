@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
+from ...datasets.errors import UsageError
 from ..trials.trial import Role
 from .files import plain
 from .report import Report, TaskReport
@@ -53,12 +54,12 @@ def estimate(values: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0)) 
 def compare(reports: Sequence[Report]) -> list[Compared]:
     """Every figure of every task that all reports have.
 
-    Raises `ValueError` where there is no such task, or where tasks, image sets or budgets differ, naming
+    Raises `UsageError` where there is no such task, or where tasks, image sets or budgets differ, naming
     what differs.
     """
     first, *others = reports
     if not others:
-        raise ValueError("a comparison takes two reports or more")
+        raise UsageError("a comparison takes two reports or more")
     rows: list[Compared] = []
     refused: list[str] = []
     for task in first.tasks:
@@ -70,10 +71,10 @@ def compare(reports: Sequence[Report]) -> list[Compared]:
             refused += [f"{task.task}: {d}" for d in incomparable(first, task, report, other)]
         rows += _rows(tasks)
     if refused:
-        raise ValueError(f"these reports cannot be compared: {'; '.join(refused)}")
+        raise UsageError(f"these reports cannot be compared: {'; '.join(refused)}")
     if not rows:
         have = "; ".join(f"report {n} has {_names(r)}" for n, r in enumerate(reports, 1))
-        raise ValueError(f"these reports have no task in common: {have}")
+        raise UsageError(f"these reports have no task in common: {have}")
     return rows
 
 

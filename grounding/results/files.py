@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ...datasets.errors import UnusableFileError
+
 
 def plain(value: Any) -> Any:
     """JSON's own types: tuples as lists, paths as text, NaN and infinities (which JSON has not) as null."""
@@ -28,8 +30,8 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 def write_text(path: Path, content: str) -> None:
     """Writes a file by way of a neighbour that takes its place, so that a full disk leaves the old one.
 
-    A path that is no regular file (/dev/stdout, a pipe) is written to as it is. Raises `OSError` with a
-    message that names the path.
+    A path that is no regular file (/dev/stdout, a pipe) is written to as it is. Raises `UnusableFileError`
+    with a message that names the path.
     """
     direct = path.exists() and not path.is_file()
     place = path if direct else path.resolve()
@@ -46,7 +48,7 @@ def write_text(path: Path, content: str) -> None:
         if not direct:
             with suppress(OSError):
                 target.unlink()
-        raise OSError(f"{path} cannot be written: {error.strerror}") from error
+        raise UnusableFileError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def thawed(value: Any) -> Any:

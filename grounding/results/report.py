@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ...datasets.errors import UsageError
 from ..checks.finding import Finding, join_id
 from ..measures.metrics import Scores
 from ..measures.statistics import mean_half_width
@@ -133,18 +134,18 @@ class Report:
     def read(cls, path: Path, solver: str | None = None) -> "Report":
         """From JSON; from that of a gate the report of `solver`, or of its only one.
 
-        Raises `ValueError` for a report of a newer schema, or for no report at all.
+        Raises `UsageError` for a report of a newer schema, or for no report at all.
         """
         try:
             record: Any = json.loads(path.read_text())
         except ValueError as error:
-            raise ValueError(f"{path} is damaged, or no groundcheck report: {error}") from error
+            raise UsageError(f"{path} is damaged, or no groundcheck report: {error}") from error
         if isinstance(record, dict) and "solvers" in record:
             record = _of_gate(record["solvers"], solver, path)
         if not isinstance(record, dict) or "schema" not in record:
-            raise ValueError(f"{path} is no groundcheck report: it has no schema version")
+            raise UsageError(f"{path} is no groundcheck report: it has no schema version")
         if record["schema"] > SCHEMA:
-            raise ValueError(
+            raise UsageError(
                 f"{path} has schema {record['schema']}, and this groundcheck reads up to {SCHEMA}: "
                 "update groundcheck"
             )
@@ -154,7 +155,7 @@ class Report:
             record["schema"] = SCHEMA
             return cls(**record)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 
 def _of_gate(solvers: Any, solver: str | None, path: Path) -> Any:
@@ -162,11 +163,11 @@ def _of_gate(solvers: Any, solver: str | None, path: Path) -> Any:
     try:
         held = {one["solver"]: one["report"] for one in solvers}
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+        raise UsageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     if solver in held or len(held) == 1:
         return held.get(solver, next(iter(held.values())))
     names = ", ".join(held) or "none"
-    raise ValueError(f"{path} holds the reports of several solvers ({names}): take the report of one run")
+    raise UsageError(f"{path} holds the reports of several solvers ({names}): take the report of one run")
 
 
 def _task_report(record: dict[str, Any]) -> TaskReport:

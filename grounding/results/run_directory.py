@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ...datasets.errors import UsageError
+from ...datasets.errors import UnusableFileError, UsageError
 from ..checks.finding import Finding
 from ..trials.trial import Outcome, Trial
 from .files import plain, write_json
@@ -90,7 +90,7 @@ class RunDirectory(Record):
         try:
             write_json(self.path / "report.json", report)
         except OSError as error:
-            raise OSError(f"{error}. {RESUME_HINT}") from error
+            raise UnusableFileError(f"{error}. {RESUME_HINT}") from error
 
 
 def key_of(trial: Trial) -> str:
@@ -101,9 +101,9 @@ def key_of(trial: Trial) -> str:
         "role": trial.role,
         "seed": trial.seed,
         "training": trial.training.settings,
-        "images": trial.images,
+        "images": trial.images.name,
         "puzzles": [trial.validation_puzzles, trial.test_puzzles],
-        "device": [trial.device, trial.threads],
+        "device": [trial.images.device, trial.threads],
     }
     return hashlib.sha256(json.dumps(plain(decides), sort_keys=True).encode()).hexdigest()[:16]
 
@@ -114,8 +114,9 @@ def open_run(
 ) -> Generator[Record]:
     """The record of a run in a directory, new or to be continued, held until the context ends.
 
-    Raises `ValueError` where another process holds it, where it has a run and `resume` is off, where that
-    run was asked something else, or where its files are damaged; `OSError` where it cannot be written.
+    Raises `UsageError` where another process holds it, where it has a run and `resume` is off, where that
+    run was asked something else, or where its files are damaged; `UnusableFileError` where it cannot be
+    written.
     """
     if path is None:
         yield Record()
@@ -128,12 +129,12 @@ def open_run(
         found: list[tuple[int, Finding]] = []
         if (path / "run.json").exists():
             if not resume:
-                raise ValueError(
+                raise UsageError(
                     f"{path} holds a run already: continue it with --resume, or choose another folder"
                 )
             before = read_run(path)
             if before["schema"] < SCHEMA:
-                raise ValueError(
+                raise UsageError(
                     f"{path} was begun by an earlier groundcheck (schema {before['schema']}): report and "
                     "compare read it, but it cannot be continued; choose another folder"
                 )
@@ -148,18 +149,18 @@ def open_run(
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """What run.json says. Raises `ValueError` where it is missing, damaged or of a newer schema."""
+    """What run.json says. Raises `UsageError` where it is missing, damaged or of a newer schema."""
     file = path / "run.json"
     try:
         run: Any = json.loads(file.read_text())
     except FileNotFoundError as error:
-        raise ValueError(f"{path} is no run: it has no run.json") from error
+        raise UsageError(f"{path} is no run: it has no run.json") from error
     except ValueError as error:
-        raise ValueError(f"{file} is damaged ({error}): start the run anew in another folder") from error
+        raise UsageError(f"{file} is damaged ({error}): start the run anew in another folder") from error
     if not isinstance(run, dict) or not {"schema", "settings", "environment"} <= run.keys():
-        raise ValueError(f"{file} does not describe a run")
+        raise UsageError(f"{file} does not describe a run")
     if run["schema"] > SCHEMA:
-        raise ValueError(
+        raise UsageError(
             f"{file} has schema {run['schema']}, and this groundcheck reads up to {SCHEMA}: "
             "update groundcheck"
         )
@@ -203,10 +204,10 @@ def _prepare(path: Path) -> None:
         ours = {"run.json", "lock", "holder"}
         foreign = sorted(item.name for item in path.iterdir() if item.name not in ours)
         if foreign and not (path / "run.json").exists():
-            raise ValueError(f"{path} is not empty ({foreign[0]}) and holds no run: choose another folder")
+            raise UsageError(f"{path} is not empty ({foreign[0]}) and holds no run: choose another folder")
         (path / "traces").mkdir(exist_ok=True)
     except OSError as error:
-        raise OSError(f"the run folder {path} cannot be written: {error.strerror}") from error
+        raise UnusableFileError(f"the run folder {path} cannot be written: {error.strerror}") from error
 
 
 @contextmanager
@@ -243,7 +244,7 @@ def _compare(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> N
         if old.get(name) != new.get(name)
     ]
     if differing:
-        raise ValueError(f"{path} cannot be continued: {'; '.join(differing)}. Choose another folder")
+        raise UsageError(f"{path} cannot be continued: {'; '.join(differing)}. Choose another folder")
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:
@@ -254,7 +255,7 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise OSError(f"{path} cannot be written: {error.strerror}. {RESUME_HINT}") from error
+        raise UnusableFileError(f"{path} cannot be written: {error.strerror}. {RESUME_HINT}") from error
 
 
 def _damaged(path: Path, line: int, error: Exception) -> ValueError:

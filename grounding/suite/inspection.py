@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from ...datasets.images import load_images
+from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..checks.contract.contract import check_contract
 from ..checks.finding import Finding, Status
@@ -20,9 +19,7 @@ class Inspection:
     spec: SolverSpec
     task: Task
     training: Training
-    images: str
-    data_root: Path | None = None
-    device: str = "cpu"
+    images: ImageSource
     label: str = ""  # of the task, beside others of its name
 
     def findings(
@@ -34,13 +31,13 @@ class Inspection:
         """The contract, then leaks if the solver can be built; `known` are checks that ran already."""
         built = (known or {}).get("contract/build", "pass")
         for finding in check_contract(
-            self.spec, self.task, self.device, label=self.label, known=known, starting=starting
+            self.spec, self.task, self.images.device, label=self.label, known=known, starting=starting
         ):
             if finding.check == "contract/build":
                 built = finding.status
             yield finding
         if built == "pass" and self.task.seen == "images":
-            images = load_images(self.images, self.data_root, device=self.device)
+            images = self.images.load()
             yield from check_leaks(
                 self.spec,
                 self.task,

@@ -14,6 +14,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import ModuleType
 from typing import Any
 
+from ...datasets.errors import UsageError
 from ..checks.finding import Finding, Status
 from ..trials.run import run_trial
 from ..trials.trial import Outcome, Trial
@@ -34,7 +35,7 @@ class Limits:
         for name, unit in (("seconds", "s"), ("memory", "GiB")):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ValueError(f"a limit of {value:g} {unit} leaves nothing to run in: take more, or none")
+                raise UsageError(f"a limit of {value:g} {unit} leaves nothing to run in: take more, or none")
 
 
 OUTSIDE_LIMITS = Limits(seconds=1800.0, memory=8.0)  # of solvers from outside, unless others are asked for

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets.catalogue import TASKS
+from ...datasets.errors import UsageError
+from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..results.files import thawed
 from ..results.report import Report
@@ -18,7 +20,7 @@ def read_report(path: Path, solver: str | None = None) -> Report:
     """The report in a JSON file, of a run folder, or of a solver in what a gate wrote.
 
     A run that was killed has no report yet: it is rebuilt from the trials that ended, marked interrupted.
-    Raises `ValueError` for what is neither, is damaged, or is of a newer schema; `OSError`.
+    Raises `UsageError` for what is neither, is damaged, or is of a newer schema; `OSError`.
     """
     if not path.is_dir():
         return Report.read(path, solver)
@@ -33,7 +35,7 @@ def rebuild(path: Path) -> Report:
     try:
         suite = _suite(asked)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path / 'run.json'} is damaged: {type(error).__name__}: {error}") from error
+        raise UsageError(f"{path / 'run.json'} is damaged: {type(error).__name__}: {error}") from error
     for number, finding in read_findings(path):
         suite.runs[number].findings.append(finding)
     outcomes = read_trials(path)
@@ -53,9 +55,7 @@ def _suite(asked: dict[str, Any]) -> Suite:
         rules_given=asked["rules"] == "given",
         runs=runs,
         seeds=asked["seeds"],
-        images=asked["images"],
-        data_root=None,
-        device=asked["device"],
+        images=ImageSource(asked["images"], device=asked["device"]),
     )
 
 

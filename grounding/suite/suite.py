@@ -1,14 +1,13 @@
 """The suite: every check of a solver on every task, seeds until they decide, one report."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Unpack
 
 from ...datasets.catalogue import TASKS
-from ...datasets.images import load_images
+from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..checks.finding import Finding, Status
 from ..checks.identifiable import check_relabellings, identifiable
@@ -23,13 +22,14 @@ from ..trials.spec import Factory, SolverSpec
 from ..trials.training import Training
 from ..trials.trial import Outcome, Role, Trial
 from ..verdict import judge
+from .budget import Budget
+from .engines import Processes
 from .inspection import Inspection
+from .keywords import Keywords, apply_keywords
 from .labels import distinct_tasks, label_tasks
-from .processes import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials
 from .settings import apply_settings
 
 DEFAULT_TASKS = ("mapping", "sudoku")
-MAX_SEEDS = 12
 ROLES: tuple[Role, ...] = ("grounding", "baseline", "ceiling", "reasoning")
 BASELINE = SolverSpec("mlp")
 
@@ -67,76 +67,69 @@ def check(
     solver: "str | Factory | SolverSpec",
     *,
     tasks: Sequence[str | Task] = DEFAULT_TASKS,
-    images: str = "digits",
-    data_root: str | Path | None = None,
-    download: bool = False,
-    seeds: int = MAX_SEEDS,
-    epochs: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-    device: str = "cpu",
-    workers: int | None = None,
+    images: str | ImageSource = "digits",
+    budget: Budget | None = None,
+    engine: Processes | None = None,
     listener: Listener | None = None,
     run: str | Path | None = None,
     resume: bool = False,
-    isolate: bool | None = None,
-    limits: Limits | None = None,
-    train: bool = True,
     expect: Sequence[str] = (),
+    **keywords: Unpack[Keywords],
 ) -> Report:
     """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
 
-    `solver` is a name (`satnet`), `package.module:attribute`, or a callable `Problem -> nn.Module`. Each
-    seed trains the solver, the same network without logic, the ceiling of the same perception, and the
-    solver on true symbols. Seeds are 0, 1, … at most `seeds`; Wald's test stops them. `settings` go to
-    the task, solver or training that knows their name. `workers` is the number of processes (by default
-    one per core; 0: none, everything here); it changes nothing but the time. `run` is a folder that keeps
-    every trial as it ends; with `resume` a run that was broken off there runs what is missing. With
-    `isolate`, checks and trials run in processes with `limits` of time and memory, so that a solver that
-    hangs or ends its process costs no more than that trial; by default where the solver is not ours.
-    `expect` are ids of checks that are expected to fail; they do not count.
-    Without `train` only the checks run that need no training end to end, and no verdict comes of it.
+    Each seed trains the solver, the same network without logic, the ceiling of the same perception, and the
+    solver on true symbols. Seeds are 0, 1, … at most as many as the budget says; Wald's test stops them.
 
-    Raises `UnknownNameError` or `ValueError` for what cannot be meant, `DataUnavailableError` for missing
-    images. On Ctrl-C it returns what was found so far, with `interrupted` set.
+    Args:
+        solver: A name (`satnet`), `package.module:attribute`, or a callable `Problem -> nn.Module`.
+        tasks: Names, or tasks with settings of their own.
+        images: The name of an image set, or an `ImageSource` with its folder and device.
+        budget: At most how many seeds, epochs, and other settings.
+        engine: How many processes run trials, and within which limits.
+        listener: Hears of findings, waves of trials, and outcomes.
+        run: A folder that keeps every trial as it ends.
+        resume: Continue the run in that folder: run what is missing.
+        expect: Ids of checks that are expected to fail; they do not count.
+        **keywords: `data_root`, `download`, `device`; `seeds`, `epochs`, `settings`, `train`; `workers`,
+            `isolate`, `limits`: each in place of a field of an object that is not handed over.
+
+    Returns:
+        The report. On Ctrl-C it is on what was found so far, with `interrupted` set.
+
+    Raises:
+        UsageError: For what cannot be meant.
+        DataUnavailableError: For missing or damaged images.
     """
+    source, budget, engine = apply_keywords(images, budget, engine, keywords)
     listener = listener or Listener()
-    if seeds < 1:
-        raise ValueError(f"seeds={seeds}: at least 1 is needed, and 2 failures or 6 successes decide")
     spec = SolverSpec.of(solver)
     rules_given = getattr(spec.load(), "rules", "learned") == "given"
     chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
-    budgets = [budget_for(task, epochs) for task in chosen]
-    chosen, spec, budgets = apply_settings(settings or {}, chosen, spec, budgets)
+    budgets = [budget_for(task, budget.epochs) for task in chosen]
+    chosen, spec, budgets = apply_settings(budget.settings, chosen, spec, budgets)
+    for task in chosen:
+        spec.try_options(task.problem)
     kept = distinct_tasks(chosen)
     labels = label_tasks([chosen[number] for number in kept])
     runs = [TaskRun(chosen[n], budgets[n], label) for n, label in zip(kept, labels, strict=True)]
-    loaded = load_images(images, data_root, download=download, device=device)
-    if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if device != "cpu" or not spec.portable:
-        workers = 0
+    loaded = source.load()
+    engine = engine.fitted(spec, source.device)
 
-    isolate = spec.portable and (isolate if isolate is not None else not spec.ours)
-    bounds = (limits or OUTSIDE_LIMITS) if isolate else NO_LIMITS
-    workers = max(1, workers) if isolate else workers
-
-    suite = Suite(spec, rules_given, runs, seeds, images, data_root, device)
-    around = environment(device)
+    suite = Suite(spec, rules_given, runs, budget.seeds, source)
+    around = environment(source.device)
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
         try:
             for number, task_run in enumerate(runs):
-                root = None if data_root is None else Path(data_root)
-                inspection = Inspection(
-                    spec, task_run.task, task_run.training, images, root, device, task_run.label
-                )
+                inspection = Inspection(spec, task_run.task, task_run.training, source, task_run.label)
                 task_run.findings.extend(record.findings(number))
-                for finding in inspect(task_run, inspection, bounds if isolate else None):
+                for finding in inspect(task_run, inspection, engine):
                     task_run.findings.append(finding)
                     record.note(number, finding)
                     listener.finding(finding)
-            while train and (wave := suite.wave()):
-                run_wave(wave, workers, record, listener, bounds)
+            while budget.train and (wave := suite.wave()):
+                run_wave(wave, engine, record, listener)
         except KeyboardInterrupt:
             interrupted = True
         report = suite.whole(loaded.digest, around, interrupted=interrupted)
@@ -146,11 +139,7 @@ def check(
 
 
 def run_wave(
-    wave: Sequence[tuple[TaskRun, Trial]],
-    workers: int,
-    record: Record,
-    listener: Listener,
-    limits: Limits = NO_LIMITS,
+    wave: Sequence[tuple[TaskRun, Trial]], engine: Processes, record: Record, listener: Listener
 ) -> None:
     """Runs the trials of a wave that the record does not have yet, and keeps each as it ends."""
     missing: list[tuple[TaskRun, Trial]] = []
@@ -167,18 +156,17 @@ def run_wave(
         run.outcomes.append(outcome)
         listener.outcome(outcome)
 
-    run_trials([trial for _, trial in missing], workers, ended, limits)
+    engine.run([trial for _, trial in missing], ended)
 
 
-def inspect(run: TaskRun, inspection: Inspection, limits: Limits | None) -> Iterator[Finding]:
-    """The checks that need no end-to-end training; where there are limits, in processes of their own.
+def inspect(run: TaskRun, inspection: Inspection, engine: Processes) -> Iterator[Finding]:
+    """The checks that need no end-to-end training, as the engine runs them.
 
     Those that a continued run has findings of already do not run again.
     """
     known: dict[str, Status] = {f.check: f.status for f in run.findings}
     run.built = known.get("contract/build", "pass") == "pass"
-    running = inspection.findings(known=known) if limits is None else examine(inspection, limits, known)
-    for finding in running:
+    for finding in engine.inspect(inspection, known):
         run.built &= not (finding.check == "contract/build" and finding.status != "pass")
         yield finding
     if run.built and "identifiable" not in known and (finding := identify(run, [0])) is not None:
@@ -213,9 +201,7 @@ class Suite:
     rules_given: bool
     runs: list[TaskRun]
     seeds: int
-    images: str
-    data_root: str | Path | None
-    device: str
+    images: ImageSource
     test: SequentialTest = field(default_factory=SequentialTest)
     roles: tuple[Role, ...] = ROLES  # those that the verdict rests on are "grounding" and "ceiling"
 
@@ -226,8 +212,8 @@ class Suite:
             "solver": self.spec.name,
             "options": dict(self.spec.options),
             "rules": "given" if self.rules_given else "learned",
-            "images": self.images,
-            "device": self.device,
+            "images": self.images.name,
+            "device": self.images.device,
             "seeds": self.seeds,
             "tasks": [
                 {
@@ -246,9 +232,9 @@ class Suite:
             solver=self.spec.name,
             options=dict(self.spec.options),
             rules="given" if self.rules_given else "learned",
-            images=self.images,
+            images=self.images.name,
             images_digest=images_digest,
-            device=self.device,
+            device=self.images.device,
             environment=environment,
             tasks=[self.report(run) for run in self.runs],
             interrupted=interrupted,
@@ -338,6 +324,4 @@ class Suite:
             seed=seed,
             training=run.training,
             images=self.images,
-            data_root=None if self.data_root is None else Path(self.data_root),
-            device=self.device,
         )

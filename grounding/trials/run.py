@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 import torch
 
 from ...datasets.batch import Examples
-from ...datasets.images import load_images
 from ...datasets.task import textual
 from ...solvers.extras import MissingExtraError
 from ..measures.interventions import Interventions
@@ -45,8 +44,7 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
         with trace:
             scores, interventions, path = _train_and_score(trial, remember)
     except Exception as raised:
-        message = isinstance(raised, SolverBrokenError | MissingExtraError)
-        error = str(raised) if message else traceback.format_exc()
+        error = _told(raised)
     finally:
         torch.set_num_threads(threads)
     return Outcome(
@@ -69,13 +67,13 @@ def _train_and_score(
     task = trial.task.drawn(trial.seed)
     if trial.role == "reasoning":
         task = textual(task)
-    images = load_images(trial.images, trial.data_root, download=trial.download, device=trial.device)
+    images = trial.images.load()
     taught = replace(task, supervision="leaky") if trial.role == "ceiling" else task
     training = make_evaluation_set(taught, "train", trial.training.puzzles, trial.seed, images)
     validation = make_evaluation_set(task, "validation", trial.validation_puzzles, trial.seed, images)
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
-        network = build_network(task, spec, trial.training.interface, trial.seed).to(trial.device)
+        network = build_network(task, spec, trial.training.interface, trial.seed).to(trial.images.device)
         asked = trial.training.pretraining or getattr(network.solver, "pretraining", "none")
         if asked == "clusters" and task.seen == "images" and trial.role in ("grounding", "baseline"):
             _pretrain(network, training.examples, len(task.classes), trial.seed)
@@ -98,6 +96,15 @@ def _train_and_score(
         interventions = intervened(network, test, scores) if trial.role == "grounding" else None
         path = getattr(network.solver, "path", None)
         return scores, interventions, path if isinstance(path, str) else None
+
+
+def _told(raised: Exception) -> str:
+    """What a record says of an exception; its last line is the message."""
+    if isinstance(raised, SolverBrokenError):
+        return f"{raised.traceback}{raised}"
+    if isinstance(raised, MissingExtraError):
+        return str(raised)
+    return "".join(traceback.format_exception(raised))
 
 
 def _pretrain(network: Network, examples: Examples, symbols: int, seed: int) -> None:

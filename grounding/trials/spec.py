@@ -1,14 +1,16 @@
 """From what a user names to a solver that a trial can train."""
 
+import contextlib
 import importlib
 import pickle
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
-from ...datasets.errors import UnknownNameError
+from ...datasets.errors import UnknownNameError, UsageError
 from ...datasets.problem import Problem
 from ...solvers.catalogue import SOLVERS
 from ...solvers.extras import MissingExtraError
@@ -18,6 +20,15 @@ Factory = Callable[..., Any]  # called with a Problem; what it returns is checke
 
 class SolverBrokenError(RuntimeError):
     """A solver that could not be built, or that does not keep the contract."""
+
+    @property
+    def traceback(self) -> str:
+        """What its constructor raised, from its own code on; empty where nothing was raised."""
+        cause = self.__cause__
+        if cause is None:
+            return ""
+        frames = cause.__traceback__ and cause.__traceback__.tb_next  # the first is the call of ours
+        return "".join(traceback.format_exception(cause.with_traceback(frames)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,8 @@ class SolverSpec:
         """The solver of a problem; one that learns its rules is handed the problem without them.
 
         A solver from outside that declares nothing is taken to learn its rules: it then can't profit from
-        what it did not ask for. Raises `SolverBrokenError`, or `MissingExtraError` where a package that it
+        what it did not ask for. Raises `SolverBrokenError` with the constructor's traceback, `UsageError`
+        for options that a solver of ours does not take, or `MissingExtraError` where a package that it
         builds on is not installed.
         """
         factory = self.load()
@@ -100,6 +112,8 @@ class SolverSpec:
         except MissingExtraError:
             raise
         except Exception as error:
+            if self.ours and isinstance(error, UsageError):
+                raise
             raise SolverBrokenError(
                 f"{self.name} could not be built: {type(error).__name__}: {error}"
             ) from error
@@ -109,3 +123,12 @@ class SolverSpec:
                 "forward(beliefs, given) was expected"
             )
         return solver
+
+    def try_options(self, problem: Problem) -> None:
+        """Raises `UsageError` where a solver of ours does not take the options that a user gave it.
+
+        Solvers from outside are left to the checks: their constructors are no code of ours.
+        """
+        if self.ours and self.options:
+            with contextlib.suppress(SolverBrokenError, MissingExtraError):  # told by contract/build
+                self.build(problem)

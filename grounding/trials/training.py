@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ...datasets.batch import Batch, Examples
+from ...datasets.errors import UsageError
 from ...solvers.solver import answer_nll
 from .network import Interface, Network
 
@@ -47,15 +48,15 @@ class Training:
     def __post_init__(self) -> None:
         for name in ("puzzles", "epochs", "batch"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it takes at least 1")
+                raise UsageError(f"{name}={getattr(self, name)}: it takes at least 1")
         for name in ("perception_rate", "solver_rate"):
             rate = getattr(self, name)
             if rate is not None and not (rate > 0 and math.isfinite(rate)):
-                raise ValueError(f"{name}={rate}: a learning rate is a positive number")
+                raise UsageError(f"{name}={rate}: a learning rate is a positive number")
         if self.interface not in ("softmax", "sigmoid"):
-            raise ValueError(f"interface={self.interface!r}: it is softmax or sigmoid")
+            raise UsageError(f"interface={self.interface!r}: it is softmax or sigmoid")
         if self.pretraining not in (None, "none", "clusters"):
-            raise ValueError(f"pretraining={self.pretraining!r}: it is none or clusters")
+            raise UsageError(f"pretraining={self.pretraining!r}: it is none or clusters")
 
     @property
     def settings(self) -> dict[str, Any]:

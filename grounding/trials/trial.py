@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
@@ -27,12 +28,9 @@ class Trial:
     role: Role
     seed: int
     training: Training
-    images: str = "digits"
-    data_root: Path | None = None
-    download: bool = False
+    images: ImageSource = field(default_factory=ImageSource)
     validation_puzzles: int = 100
     test_puzzles: int = 300
-    device: str = "cpu"
     threads: int = 1
     trace: Path | None = field(default=None, compare=False)  # gets one JSON line per epoch
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ...datasets.errors import UsageError
 from . import reference as mixing_torch
 from .schedule import Bits, Clauses, Known, Start, StoppingRule
 
@@ -149,12 +150,12 @@ class MixingLayer(nn.Module):
     ) -> None:
         super().__init__()
         if m < 1:
-            raise ValueError(f"m={m}: the clause matrix needs a rank of at least 1")
+            raise UsageError(f"m={m}: the clause matrix needs a rank of at least 1")
         if aux < 0:
-            raise ValueError(f"aux={aux}: the number of auxiliary bits is 0 or more")
+            raise UsageError(f"aux={aux}: the number of auxiliary bits is 0 or more")
         wanted: Path | None = next((known for known in get_args(Path) if known == path), None)
         if wanted != path:
-            raise ValueError(f"path={path!r}: it is one of {', '.join(get_args(Path))}, or None to choose")
+            raise UsageError(f"path={path!r}: it is one of {', '.join(get_args(Path))}, or None to choose")
         self.sweeps = sweeps or StoppingRule()
         self.wanted: Path | None = wanted
         self.bits = bits

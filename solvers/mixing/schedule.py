@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ...datasets.errors import UsageError
+
 Bits = Float[Tensor, "batch bits"]
 Known = Bool[Tensor, "batch bits"]
 Clauses = Float[Tensor, "n m"]
@@ -32,13 +34,13 @@ class StoppingRule:
 
     def __post_init__(self) -> None:
         if self.limit < 1:
-            raise ValueError(f"max_sweeps={self.limit}: at least one sweep is needed")
+            raise UsageError(f"max_sweeps={self.limit}: at least one sweep is needed")
         for name in ("tolerance", "backward_tolerance", "prox"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
-                raise ValueError(f"{name}={value}: it is 0 or more")
+                raise UsageError(f"{name}={value}: it is 0 or more")
         for name in ("relaxation", "backward_relaxation"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
+                raise UsageError(
                     f"{name}={getattr(self, name)}: from 0 to below 1, where sweeps stop converging"
                 )

@@ -1,5 +1,6 @@
 """Which way of summing over the worlds of some rules fits: a table, or a circuit."""
 
+from ...datasets.errors import UsageError
 from ...datasets.problem import Problem
 from ..extras import MissingExtraError
 from .circuits import Circuit, installed
@@ -17,7 +18,7 @@ def worlds_of(problem: Problem, reasoning: str = "auto") -> Worlds:
     asked for, and is not installed, and `ValueError` where the rules are unknown or have no solution.
     """
     if reasoning not in ("auto", "enumeration", "circuit"):
-        raise ValueError(f"reasoning={reasoning!r}: it is auto, enumeration or circuit")
+        raise UsageError(f"reasoning={reasoning!r}: it is auto, enumeration or circuit")
     if reasoning == "enumeration":
         return Enumeration(problem)
     if reasoning == "auto" and not installed():

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from pysat.solvers import Solver as SatSolver
 
+from ...datasets.errors import UsageError
 from ...datasets.problem import Problem
 
 World = Int[np.ndarray, " variables"]
@@ -29,7 +30,7 @@ class Search:
         if problem.rules is None:
             raise ValueError("this problem was given without rules, so there is nothing to search")
         if nodes < 1:
-            raise ValueError(f"nodes={nodes}: a search needs at least 1")
+            raise UsageError(f"nodes={nodes}: a search needs at least 1")
         self.problem, self.nodes = problem, nodes
         self.seconds = 0.0
         self._cells = np.flatnonzero(problem.legal)  # cell v·symbols + k of each indicator literal

@@ -5,6 +5,7 @@ import pytest
 import sound
 import torch
 
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.checks.contract.contract import check_contract, contract
@@ -74,7 +75,7 @@ def test_a_broken_solver_is_caught_by_its_check_and_no_other(solver: type) -> No
 
 @pytest.mark.parametrize("solver", sound.SOUND, ids=lambda s: s.__name__)
 def test_a_sound_solver_passes_everything(solver: type) -> None:
-    findings = list(Inspection(SolverSpec.of(solver), TINY_TASK, Training(), "digits").findings())
+    findings = list(Inspection(SolverSpec.of(solver), TINY_TASK, Training(), ImageSource()).findings())
     # beartype, which checks shapes in tests, draws from `random` itself: see the next test.
     assert failing(findings, "mapping") <= {"contract/randomness"}, [
         f for f in findings if f.status in ("fail", "error")
@@ -85,7 +86,7 @@ def test_a_sound_solver_passes_everything(solver: type) -> None:
 
 
 def test_a_sound_solver_draws_no_random_numbers_in_a_process_of_its_own() -> None:
-    inspection = Inspection(SolverSpec("sound:DoubleSATNet"), TINY_TASK, Training(), "digits")
+    inspection = Inspection(SolverSpec("sound:DoubleSATNet"), TINY_TASK, Training(), ImageSource())
     findings = list(examine(inspection, Limits()))
     assert failing(findings, "mapping") == set(), [f for f in findings if f.status in ("fail", "error")]
     assert sum(f.status == "pass" for f in findings) >= 19
@@ -110,7 +111,7 @@ DEATHS = {
 def test_a_deadly_solver_costs_one_check_and_is_named_with_its_cause(solver: type) -> None:
     spec = SolverSpec(f"gallery:{solver.__name__}")
     seconds = 2.0 if solver is gallery.Hangs else 60.0
-    inspection = Inspection(spec, TINY_TASK, Training(), "digits")
+    inspection = Inspection(spec, TINY_TASK, Training(), ImageSource())
     findings = list(examine(inspection, Limits(seconds, 1.0)))
     [found] = [f for f in findings if f.check == "contract/shape"]
     assert found.status == "error"

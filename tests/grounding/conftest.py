@@ -3,11 +3,13 @@
 import pytest
 
 from groundcheck.datasets.catalogue import TASKS
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.images import load_images
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.results.environment import environment
 from groundcheck.grounding.results.report import Report
 from groundcheck.grounding.results.run_directory import Record
+from groundcheck.grounding.suite.engines import Processes
 from groundcheck.grounding.suite.suite import Listener, Suite, TaskRun, run_wave
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
@@ -19,9 +21,9 @@ def train_report(solver: str, *, seeds: int, rules_given: bool, tasks: tuple[str
     runs = [TaskRun(TASKS.load(task)(), budget) for task in tasks]
     for run in runs:
         run.findings.append(Finding("contract/build", "pass", f"{solver} was built", task=run.label))
-    suite = Suite(SolverSpec(solver), rules_given, runs, seeds, "digits", None, "cpu")
+    suite = Suite(SolverSpec(solver), rules_given, runs, seeds, ImageSource())
     while wave := suite.wave():
-        run_wave(wave, 0, Record(), Listener())
+        run_wave(wave, Processes(0), Record(), Listener())
     return suite.whole(load_images("digits").digest, environment(), interrupted=False)
 
 

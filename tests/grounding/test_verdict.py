@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.measures.identifiability import Identifiability
 from groundcheck.grounding.measures.metrics import Scores
@@ -133,7 +134,7 @@ def test_seeds_without_a_bar_decide_nothing() -> None:
 def test_a_suite_runs_on_until_one_failure_is_the_most_frequent() -> None:
     run = TaskRun(Mapping(), Training())
     suite = Suite(
-        SolverSpec("mlp"), False, [run], 5, "digits", None, "cpu", roles=("grounding", "ceiling")
+        SolverSpec("mlp"), False, [run], 5, ImageSource(), roles=("grounding", "ceiling")
     )  # fmt: skip
     for seed, found in enumerate([SHORT, BAD, GOOD, BAD]):
         assert min(trial.seed for _, trial in suite.wave()) == seed

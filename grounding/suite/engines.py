@@ -1,0 +1,51 @@
+"""What runs checks and trials: today the processes of this machine."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..checks.finding import Finding, Status
+from ..trials.spec import SolverSpec
+from ..trials.trial import Outcome, Trial
+from .inspection import Inspection
+from .processes import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine; how many there are changes nothing but the time.
+
+    `workers` run at once: by default one per core; 0: none, everything runs here. With `isolate`, checks
+    and trials run in processes of their own with `limits` of time and memory, so that a solver that hangs
+    or ends its process costs no more than that trial; by default where the solver is not ours.
+    """
+
+    workers: int | None = None
+    isolate: bool | None = None
+    limits: Limits | None = None
+
+    def fitted(self, spec: SolverSpec, device: str) -> "Processes":
+        """The same with nothing left open, for a solver and a device.
+
+        Trials that share an accelerator, and solvers that other processes cannot be told of, run here.
+        """
+        workers = self.workers
+        if workers is None:
+            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            workers = cores or 1
+        if device != "cpu" or not spec.portable:
+            workers = 0
+        isolate = spec.portable and (not spec.ours if self.isolate is None else self.isolate)
+        if isolate:
+            return Processes(max(1, workers), True, self.limits or OUTSIDE_LIMITS)
+        return Processes(workers, False, NO_LIMITS)
+
+    def run(self, trials: Sequence[Trial], ended: Callable[[int, Outcome], None]) -> None:
+        """Runs trials; `ended` hears the index and the outcome of each once, as soon as it ends."""
+        run_trials(trials, self.workers or 0, ended, self.limits or NO_LIMITS)
+
+    def inspect(self, inspection: Inspection, known: Mapping[str, Status]) -> Iterator[Finding]:
+        """The checks of a task that need no training end to end, `known` ones left out."""
+        if self.isolate:
+            return examine(inspection, self.limits or NO_LIMITS, known)
+        return inspection.findings(known=known)
