@@ -48,7 +48,7 @@ def run(
             parse_settings(settings or []), [chosen], spec, [budget_for(chosen, epochs)]
         )
         spec.load()
-        load_images(images, data_root, download=download, device=device)
+        load_images(images, data_root, download=download, device=device).require(chosen.drawn(seed))
         console, progress = consoles()
         trial = Trial(
             task=chosen,

@@ -105,6 +105,9 @@ def check(
     chosen, spec, budgets = apply_settings(settings or {}, chosen, spec, budgets)
     runs = [TaskRun(task, budget) for task, budget in zip(chosen, budgets, strict=True)]
     loaded = load_images(images, data_root, download=download, device=device)
+    for task in chosen:
+        for seed in range(seeds):
+            loaded.require(task.drawn(seed))
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if device != "cpu" or not spec.portable:
