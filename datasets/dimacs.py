@@ -1,28 +1,54 @@
-"""Strict reader of CNF files in DIMACS format."""
+"""Reader of CNF files in DIMACS format: strict with clauses, lenient with comments."""
 
+import codecs
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from .errors import UsageError
 
-class DimacsError(ValueError):
+GZIP = b"\x1f\x8b"  # how a gzipped file begins
+FOREIGN = {  # how files begin that hold no text as it is, and what to do with them
+    b"BZh": "is packed with bzip2: unpack it first",
+    b"\xfd7zXZ": "is packed with xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it first",
+    b"PK\x03\x04": "is a zip archive: unpack it first",
+    b"7z\xbc\xaf": "is a 7z archive: unpack it first",
+    codecs.BOM_UTF16_LE: "is text in UTF-16: save it as ASCII or UTF-8",
+    codecs.BOM_UTF16_BE: "is text in UTF-16: save it as ASCII or UTF-8",
+}
+TAR = slice(257, 262)  # where "ustar" stands in a tar archive
+
+
+class DimacsError(UsageError):
     """A CNF file that is not what it says; the message names the line and the reason."""
 
 
 def read_dimacs(path: Path) -> tuple[int, list[list[int]]]:
-    """Number of variables, and the clauses, of a CNF file. Raises `DimacsError`, or `OSError`.
+    """Number of variables, and the clauses, of a CNF file, gzipped or not.
 
-    Comments (c …), one header (p cnf VARIABLES CLAUSES), then clauses of literals that end with 0 and may
-    run over lines. A line "%" ends the file, as in SATLIB's. Source: DIMACS challenge 1993, Satisfiability
-    suggested format.
+    Raises `DimacsError`, or `OSError`.
+
+    One header (p cnf VARIABLES CLAUSES), then clauses of literals that end with 0 and may run over lines. A
+    line that begins with c is a comment and may hold any bytes. A line "%" ends the file, as in SATLIB's.
+    Source: DIMACS challenge 1993, Satisfiability suggested format.
     """
-    try:
-        text = path.read_text(encoding="ascii")
-    except UnicodeDecodeError as error:
-        raise DimacsError(f"{path}: not a text file (byte {error.start} is no ASCII)") from error
-    return parse_dimacs(text, str(path))
+    content = path.read_bytes()
+    if content.startswith(GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DimacsError(f"{path} is a damaged or truncated .gz: {error}") from error
+    for start, told in FOREIGN.items():
+        if content.startswith(start):
+            raise DimacsError(f"{path} {told}")
+    if content[TAR] == b"ustar":
+        raise DimacsError(f"{path} is a tar archive: unpack it and name one of its files")
+    return parse_dimacs(content.removeprefix(codecs.BOM_UTF8), str(path))
 
 
-def parse_dimacs(text: str, name: str) -> tuple[int, list[list[int]]]:  # noqa: PLR0912 - one per fault
+def parse_dimacs(text: bytes, name: str) -> tuple[int, list[list[int]]]:  # noqa: PLR0912 - one per fault
     """As `read_dimacs`; `name` is for the message."""
 
     def refused(line: int, reason: str) -> DimacsError:
@@ -38,7 +64,10 @@ def parse_dimacs(text: str, name: str) -> tuple[int, list[list[int]]]:  # noqa: 
                 raise refused(last, "a second header; there is one 'p cnf VARIABLES CLAUSES'")
             variables, announced = _header(words)
             if not variables:
-                raise refused(last, f"the header is 'p cnf VARIABLES CLAUSES', not {' '.join(words)!r}")
+                weighted = ": weights are not read, give the plain formula" if "wcnf" in words else ""
+                raise refused(
+                    last, f"the header is 'p cnf VARIABLES CLAUSES', not {' '.join(words)!r}{weighted}"
+                )
             continue
         if not variables:
             raise refused(last, "a clause before the header 'p cnf VARIABLES CLAUSES'")
@@ -65,14 +94,14 @@ def parse_dimacs(text: str, name: str) -> tuple[int, list[list[int]]]:  # noqa: 
     return variables, clauses
 
 
-def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+def _lines(text: bytes) -> Iterator[tuple[int, list[str]]]:
     """Lines with their numbers, as words; without comments and empty ones, up to a line "%"."""
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
-        if words == ["%"]:
+        if words == [b"%"]:
             return
-        if words and words[0] != "c":
-            yield number, words
+        if words and not words[0].startswith(b"c"):
+            yield number, [word.decode("ascii", "backslashreplace") for word in words]
 
 
 def _header(words: list[str]) -> tuple[int, int]:

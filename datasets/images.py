@@ -1,6 +1,5 @@
 """Image sets: labelled 28×28 pictures, split so that no test image is ever trained on."""
 
-import gzip
 import hashlib
 import os
 from dataclasses import dataclass
@@ -15,13 +14,25 @@ from scipy import ndimage
 from torch import Tensor
 
 from .catalogue import Catalogue
-from .errors import DataUnavailableError
+from .errors import DataUnavailableError, UnknownNameError, UsageError
+from .idx import DATA_ROOT_VARIABLE, IdxImages
+from .pictures import SIDE, Pictures, checked_pictures, name_classes
 from .slant import slanted
-from .task import Shift, Split
-from .vision import import_torchvision
+from .task import Shift, Split, Task
 
-DATA_ROOT_VARIABLE = "GROUNDCHECK_DATA"
-SIDE = 28  # pixels, of every image set
+__all__ = [
+    "IMAGES",
+    "SIDE",
+    "Bank",
+    "Gallery",
+    "IdxImages",
+    "ImageSet",
+    "Pictures",
+    "data_root",
+    "digits",
+    "load_images",
+]  # what an image set from outside is made with stands in files of its own
+
 TEST_SHARE = 0.2  # of an image set that comes without a test part
 VALIDATION_SHARE = 1 / 12  # of what is left for training
 
@@ -63,15 +74,21 @@ class Bank:
         rows = np.empty(len(classes), dtype=np.int64)
         for label in np.unique(classes):
             if label not in self._by_class:
-                raise ValueError(
-                    f"this task shows class {label}, but the image set has classes 0 to "
-                    f"{max(self._by_class)}: choose a smaller task, seen=symbols, or a larger image set "
-                    "such as --images mnist+fashion"
-                )
+                raise _lacking(int(label), "the image set", self.labels)
             own = self._by_class[int(label)]
             chosen = classes == label
             rows[chosen] = own[picture[chosen] % len(own)]
         return rows
+
+
+def _lacking(label: int, which: str, labels: Int[np.ndarray, " images"]) -> UsageError:
+    """Why a class cannot be shown: the images end before it, or leave it out."""
+    advice = "number the classes of the image set from 0 on without a gap, " if label < labels.max() else ""
+    return UsageError(
+        f"this task shows class {label}, but {which} has {'class' if len({*labels}) == 1 else 'classes'} "
+        f"{name_classes(labels)}: {advice}choose a smaller task, seen=symbols, or a larger image set such as "
+        "--images mnist+fashion"
+    )
 
 
 @dataclass(frozen=True)
@@ -95,14 +112,20 @@ class ImageSet:
             return self.leaning
         return {"train": self.train, "validation": self.validation}.get(split, self.test)
 
-
-@dataclass(frozen=True)
-class Pictures:
-    """What a source of images delivers: pictures, labels, and which of them are its own test part."""
-
-    pictures: UInt8[np.ndarray, "images 28 28"]
-    labels: Int[np.ndarray, " images"]
-    test: Bool[np.ndarray, " images"] | None
+    def require(self, task: Task) -> None:
+        """Raises `UsageError` where some part lacks a class that the task shows."""
+        if task.seen == "symbols":
+            return
+        every = np.concatenate([self.train.labels, self.validation.labels, self.test.labels])
+        for label in task.classes:
+            if label not in every:
+                raise _lacking(label, f"image set {self.name}", every)
+            parts = {"training": self.train, "validation": self.validation, "test": self.test}
+            for part in (part for part, bank in parts.items() if label not in bank.labels):
+                raise UsageError(
+                    f"image set {self.name}: no picture of class {label}, which this task shows, is in its "
+                    f"{part} part; give each class more pictures, or mark another test part"
+                )
 
 
 @dataclass(frozen=True)
@@ -124,123 +147,15 @@ class BundledDigits:
         return Pictures(pictures, np.asarray(bundled.target, dtype=np.int64), None)
 
 
-@dataclass(frozen=True)
-class IdxImages:
-    """An image set in idx files, in torchvision's layout: `<root>/<folder>/raw/<file>`, gzipped or not."""
-
-    folder: str  # also the name of its class in torchvision.datasets
-    md5: dict[str, tuple[str, str]]  # file: published MD5 of the .gz, MD5 of its content
-    summary: str
-    source: str
-
-    def __call__(self, root: Path, *, download: bool) -> Pictures:
-        """Reads the four files. Raises `DataUnavailableError` naming the file that is missing or damaged."""
-        raw = root / self.folder / "raw"
-        missing = [name for name in self.md5 if not self._present(raw, name)]
-        if missing and download:
-            self._download(root)
-        elif missing:
-            raise DataUnavailableError(
-                f"{raw} lacks {', '.join(f'{name}.gz' for name in missing)}: point --data-root (or "
-                f"{DATA_ROOT_VARIABLE}) to a folder that has {self.folder}/raw with these files, "
-                "or let them be downloaded with --download"
-            )
-        images, labels = zip(
-            *(
-                (self._read(raw, f"{part}-images-idx3-ubyte"), self._read(raw, f"{part}-labels-idx1-ubyte"))
-                for part in ("train", "t10k")
-            ),
-            strict=True,
-        )
-        for part, pictures, classes in zip(("train", "t10k"), images, labels, strict=True):
-            if (
-                pictures.ndim != 3
-                or pictures.shape[1:] != (SIDE, SIDE)
-                or classes.shape != pictures.shape[:1]
-            ):
-                raise DataUnavailableError(
-                    f"{raw}: the {part} files hold pictures {pictures.shape} and labels {classes.shape}; "
-                    f"they should be (n, {SIDE}, {SIDE}) and (n,)"
-                )
-        test = np.arange(len(images[0]) + len(images[1])) >= len(images[0])
-        return Pictures(np.concatenate(images), np.concatenate(labels).astype(np.int64), test)
-
-    @staticmethod
-    def _present(raw: Path, name: str) -> bool:
-        return (raw / f"{name}.gz").is_file() or (raw / name).is_file()
-
-    def _read(self, raw: Path, name: str) -> UInt8[np.ndarray, "..."]:
-        packed = raw / f"{name}.gz"
-        path = packed if packed.is_file() else raw / name
-        content = path.read_bytes()
-        expected = self.md5[name][0 if path == packed else 1]
-        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if found != expected:
-            raise DataUnavailableError(
-                f"{path} is not the published file: its MD5 is {found}, expected {expected} "
-                f"({len(content):,} bytes; truncated, damaged, or another file): delete it and fetch it again"
-            )
-        return parse_idx(gzip.decompress(content) if path == packed else content, path)
-
-    def _download(self, root: Path) -> None:
-        try:
-            source = getattr(import_torchvision().datasets, self.folder)
-            for train in (True, False):
-                source(str(root), train=train, download=True)
-        except (OSError, RuntimeError) as error:
-            raise DataUnavailableError(
-                f"torchvision could not download {self.folder} to {root}: {error}. Try again later, or copy "
-                f"its files to {root / self.folder / 'raw'} by hand"
-            ) from error
-
-
-def parse_idx(content: bytes, path: Path) -> UInt8[np.ndarray, "..."]:
-    """The array in an idx file of unsigned bytes (LeCun's MNIST format); `path` is for the message."""
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise DataUnavailableError(f"{path} is no idx file of bytes: it begins with {content[:4].hex(' ')!r}")
-    rank = content[3]
-    start = 4 + 4 * rank
-    if len(content) < start:
-        raise DataUnavailableError(f"{path} ends within its header, after {len(content)} bytes")
-    shape = tuple(int(size) for size in np.frombuffer(content[4:start], dtype=">u4"))
-    if len(shape) != rank or len(content) - start != int(np.prod(shape)):
-        raise DataUnavailableError(
-            f"{path} announces the shape {shape} but holds {len(content) - start:,} bytes after its header"
-        )
-    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
-
-
 digits = BundledDigits()
-mnist = IdxImages(
-    "MNIST",
-    {
-        "train-images-idx3-ubyte": ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"),
-        "train-labels-idx1-ubyte": ("d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"),
-        "t10k-images-idx3-ubyte": ("9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
-        "t10k-labels-idx1-ubyte": ("ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
-    },
-    "70,000 handwritten digits, from idx files under the data root.",
-    "LeCun, Cortes & Burges 1998",
-)
-fashion = IdxImages(
-    "FashionMNIST",
-    {
-        "train-images-idx3-ubyte": ("8d4fb7e6c68d591d4c3dfef9ec88bf0d", "f4a8712d7a061bf5bd6d2ca38dc4d50a"),
-        "train-labels-idx1-ubyte": ("25c81989df183df01b3e8a0aad5dffbe", "9018921c3c673c538a1fc5bad174d6f9"),
-        "t10k-images-idx3-ubyte": ("bef4ecab320f06d8554ea6380940ec79", "8181f5470baa50b63fa0f6fddb340f0a"),
-        "t10k-labels-idx1-ubyte": ("bb300cfdad3c16e7a12a480ee83cd310", "15d484375f8d13e6eb1aabb0c3f46965"),
-    },
-    "70,000 pictures of clothes in ten classes, from idx files under the data root.",
-    "Xiao et al. 2017, arXiv:1708.07747",
-)
 
 IMAGES = Catalogue(
     "image set",
     "groundcheck.images",
     {
         "digits": "groundcheck.datasets.images:digits",
-        "mnist": "groundcheck.datasets.images:mnist",
-        "fashion": "groundcheck.datasets.images:fashion",
+        "mnist": "groundcheck.datasets.idx:mnist",
+        "fashion": "groundcheck.datasets.idx:fashion",
     },
 )
 
@@ -259,30 +174,46 @@ def load_images(
 ) -> ImageSet:
     """An image set by name; several joined by + stand one after the other, their classes counted on.
 
-    Raises `UnknownNameError`, or `DataUnavailableError` where files are missing (and `download` is off) or
-    damaged.
+    Raises `UnknownNameError`, `DataUnavailableError` where files are missing (and `download` is off) or
+    damaged, and `UsageError` where a source does not deliver what `Pictures` promises.
     """
     return _load(name, data_root(root), download, device)
 
 
 @lru_cache(maxsize=4)
 def _load(name: str, root: Path, download: bool, device: str) -> ImageSet:
-    parts = [IMAGES.load(part)(root, download=download) for part in name.split("+")]
-    labels, first = [], 0
-    for part in parts:
-        labels.append(part.labels + first)
-        first += int(part.labels.max()) + 1
-    tests = np.concatenate([_own_test(part) for part in parts])
-    pictures = np.concatenate([part.pictures for part in parts])
-    return _split(name, pictures, np.concatenate(labels), tests, device)
+    pictures: list[UInt8[np.ndarray, "_ 28 28"]] = []
+    labels: list[Int[np.ndarray, " _"]] = []
+    tests: list[Bool[np.ndarray, " _"]] = []
+    first = 0
+    for part in name.split("+"):
+        shown, classes, test = _deliver(part, root, download)
+        pictures.append(shown)
+        labels.append(classes + first)
+        tests.append(_drawn_test(len(classes)) if test is None else test)
+        first += int(classes.max()) + 1
+    return _split(name, np.concatenate(pictures), np.concatenate(labels), np.concatenate(tests), device)
 
 
-def _own_test(part: Pictures) -> Bool[np.ndarray, " images"]:
-    """The test part of a source, drawn once and for all where it comes without."""
-    if part.test is not None:
-        return part.test
-    order = np.random.default_rng(0).permutation(len(part.labels))
-    return order < TEST_SHARE * len(part.labels)
+def _deliver(
+    name: str, root: Path, download: bool
+) -> tuple[UInt8[np.ndarray, "images 28 28"], Int[np.ndarray, " images"], Bool[np.ndarray, " images"] | None]:
+    """What one source delivers, checked; whatever goes wrong inside it is told in one sentence."""
+    source = IMAGES.load(name)
+    try:
+        return checked_pictures(source(root, download=download), name)
+    except (UsageError, UnknownNameError, DataUnavailableError):
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"image set {name!r}: its source raised {type(error).__name__}: {error}; it is called as "
+            "source(root, download=…) and returns Pictures"
+        ) from error
+
+
+def _drawn_test(images: int) -> Bool[np.ndarray, " images"]:
+    """The test part of a source that comes without, drawn once and for all."""
+    return np.random.default_rng(0).permutation(images) < TEST_SHARE * images
 
 
 def _split(
@@ -306,6 +237,11 @@ def _split(
     for rows in (training[held:], training[:held], test):
         fresh = rows[[hashes[row] not in taken for row in rows]]
         taken.update(hashes[rows])
+        if not len(fresh):
+            raise UsageError(
+                f"image set {name}: of its {len(pictures):,} pictures ({len({*hashes}):,} different) no part "
+                "without pictures of another can be set apart for training, validation and test: give it more"
+            )
         parts.append(Bank(Gallery(torch.from_numpy(pictures[fresh]).to(device)), labels[fresh]))
     digest = hashlib.sha256("".join(hashes).encode() + labels.tobytes()).hexdigest()
     train, validation, held_out = parts

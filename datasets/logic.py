@@ -11,6 +11,8 @@ from jaxtyping import Bool, Int
 from pysat.solvers import Solver as SatSolver
 
 from .dimacs import read_dimacs
+from .errors import UsageError
+from .formula import BROKEN, ONE_BROKEN, SATISFIED, Formula, Sampler
 from .problem import Problem, make_problem
 from .search.walk import make_assignments
 from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
@@ -18,7 +20,8 @@ from .task import SPLITS, Layout, Puzzles, Split, Task, draw_pictures
 MIN_DISJOINT_VARIABLES = (
     12  # variables from which on there are puzzles enough for splits that are disjoint by content
 )
-BUDGET = 3_000_000  # steps of random walks for one assignment before the formula is called unfit
+# Clauses looked at by random walks for one assignment before SAT finds it and all others of its kind.
+BUDGET = 100_000_000
 ROW = 10  # images in a row when drawn
 
 
@@ -28,15 +31,16 @@ class Logic(Task):
 
     Bring your own knowledge: `file` names a CNF file in DIMACS format. Without one, a random `width`-CNF is
     drawn from the number `formula`: `clauses` clauses over distinct variables of `variables`, signs uniform.
-    Half of the assignments satisfy it, found by a random walk; the others are uniform. In the ood split
-    the others are near misses that break exactly one clause. From 12 variables on the splits are disjoint
-    by content. Below, a quarter of the assignments that satisfy the formula and a quarter of the nearest
-    misses are held out for the ood split (never the last of either), and the other splits differ in their
-    images. Source: rsbench's MNIST-Logic (Bortolotti et al. 2024).
+    Half of the assignments satisfy it, found by a random walk, or by SAT where it finds none; the others are
+    uniform. In the ood split the others are near misses that break exactly one clause. From 12 variables on
+    the splits are disjoint by content, and a formula that leaves one with fewer than 16 different
+    assignments of a kind is refused. Below, a quarter of the assignments that satisfy the formula and a
+    quarter of the nearest misses are held out for the ood split (never the last of either), and the other
+    splits differ in their images. Source: rsbench's MNIST-Logic (Bortolotti et al. 2024).
     """
 
     name: ClassVar[str] = "logic"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: ClassVar[str] = "Bortolotti et al. 2024 (rsbench), arXiv:2406.10368"
 
     file: str | None = None
@@ -49,14 +53,23 @@ class Logic(Task):
         super().__post_init__()
         for option, least in (("variables", 1), ("clauses", 1), ("formula", 0)):
             if getattr(self, option) < least:
-                raise ValueError(f"{option}={getattr(self, option)}: at least {least}")
+                raise UsageError(f"{option}={getattr(self, option)}: at least {least}")
         if self.file is None and not 1 <= self.width <= self.variables:
-            raise ValueError(f"width={self.width}: clauses have 1 to variables={self.variables} literals")
+            raise UsageError(f"width={self.width}: clauses have 1 to variables={self.variables} literals")
         with SatSolver(name="cadical153", bootstrap_with=self.cnf[1]) as solver:
             if not solver.solve():
-                raise ValueError(f"nothing satisfies {self._which}: every label would be the same")
+                raise UsageError(f"nothing satisfies {self._which}: every label would be the same")
         if all(any(-literal in clause for literal in clause) for clause in self.cnf[1]):
-            raise ValueError(f"everything satisfies {self._which}: every label would be the same")
+            raise UsageError(f"everything satisfies {self._which}: every label would be the same")
+        for wanted in (SATISFIED, BROKEN):
+            self._require(wanted, ("train", "validation", "test"))
+
+    def _require(self, wanted: int, splits: tuple[Split, ...]) -> None:
+        """Raises `UsageError` where one of these splits has too few different assignments of a kind."""
+        if self.cnf[0] < MIN_DISJOINT_VARIABLES:
+            return
+        if shortage := self.assignments.shortage(wanted, splits):
+            raise UsageError(f"{self._which}: {shortage}")
 
     @property
     def _which(self) -> str:
@@ -75,6 +88,12 @@ class Logic(Task):
             for _ in range(self.clauses)
         ]
         return self.variables, [clause.tolist() for clause in clauses]
+
+    @cached_property
+    def assignments(self) -> Formula:
+        """The clauses, as what assignments are counted and drawn from."""
+        count, clauses = self.cnf
+        return Formula(count, tuple(map(tuple, clauses)))
 
     @cached_property
     def problem(self) -> Problem:
@@ -114,7 +133,7 @@ class Logic(Task):
         return ("false", "true")[symbol]
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
-        """Satisfied or not with equal chances. Raises `ValueError` where a formula admits hardly any."""
+        """Satisfied or not with equal chances. Raises `UsageError` where a formula admits hardly any."""
         count = self.cnf[0]
         satisfied = rng.integers(2, size=size, dtype=np.int8)
         bits = (self._chosen if count < MIN_DISJOINT_VARIABLES else self._walked)(split, satisfied, rng)
@@ -152,25 +171,30 @@ class Logic(Task):
     def _walked(
         self, split: Split, satisfied: Int[np.ndarray, " puzzles"], rng: np.random.Generator
     ) -> Int[np.ndarray, "puzzles bits"]:
-        """Assignments of the split's share, found by random walks."""
+        """Assignments of the split's share, by random walks; by SAT those of a kind that a walk gave up."""
         count, clauses = self.cnf
+        if split == "ood":
+            for kind in (SATISFIED, ONE_BROKEN):
+                self._require(kind, ("ood",))
         padded = np.zeros((len(clauses), max(map(len, clauses))), dtype=np.int64)
         for row, clause in zip(padded, clauses, strict=True):
             row[: len(clause)] = clause
-        wanted = np.where(satisfied == 1, 0, 1 if split == "ood" else -1)
+        wanted = np.where(satisfied == 1, SATISFIED, ONE_BROKEN if split == "ood" else BROKEN)
         bits = np.empty((len(satisfied), count), dtype=np.int8)
         seeds = rng.integers(0, 2**64, size=len(satisfied), dtype=np.uint64)
-        made = make_assignments(seeds, padded, wanted, SPLITS.index(split), 100 * count, BUDGET, bits)
-        if made < len(satisfied):
-            kind, advice = {
-                0: ("satisfies it", "fewer clauses, or longer ones"),
-                1: ("breaks exactly one clause", "more clauses, or shorter ones"),
-                -1: ("breaks a clause", "more clauses, or shorter ones"),
-            }[int(wanted[made])]
-            raise ValueError(
-                f"{self._which}: {BUDGET:,} steps of random walks found nothing in the {split} split "
-                f"that {kind}: take a formula with {advice}"
-            )
+        left = np.arange(len(satisfied))
+        while len(left):
+            found = np.empty((len(left), count), dtype=np.int8)
+            share, budget = SPLITS.index(split), BUDGET // len(clauses)
+            made = make_assignments(seeds[left], padded, wanted[left], share, 100 * count, budget, found)
+            bits[left[:made]] = found[:made]
+            if made == len(left):
+                break
+            kind, left = int(wanted[left[made]]), left[made:]
+            with Sampler(self.assignments) as sampler:
+                for row in left[wanted[left] == kind]:
+                    bits[row] = sampler.draw(kind, split, int(seeds[row]))
+            left = left[wanted[left] != kind]
         return bits
 
     def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:

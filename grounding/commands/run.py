@@ -50,7 +50,7 @@ def run(
         spec.load()
         spec.try_options(chosen.problem)
         source = ImageSource(images, data_root, download, device)
-        source.load()
+        source.load().require(chosen.drawn(seed))
         console, progress = consoles()
         trial = Trial(
             task=chosen,

@@ -108,12 +108,14 @@ def check(
     chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
     budgets = [budget_for(task, budget.epochs) for task in chosen]
     chosen, spec, budgets = apply_settings(budget.settings, chosen, spec, budgets)
+    loaded = source.load()
     for task in chosen:
         spec.try_options(task.problem)
+        for seed in range(budget.seeds):
+            loaded.require(task.drawn(seed))
     kept = distinct_tasks(chosen)
     labels = label_tasks([chosen[number] for number in kept])
     runs = [TaskRun(chosen[n], budgets[n], label) for n, label in zip(kept, labels, strict=True)]
-    loaded = source.load()
     engine = engine.fitted(spec, source.device)
 
     suite = Suite(spec, rules_given, runs, budget.seeds, source)

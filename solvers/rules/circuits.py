@@ -1,113 +1,22 @@
 """Rules compiled to a circuit, and the semirings it is evaluated in."""
 
-from typing import Any
-
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ...datasets.problem import Problem
 from ..extras import Extra
-from .worlds import LOG_IMPOSSIBLE, Leaves, TooManySolutionsError
+from .compiling import PYSDD, compile_rules
+from .worlds import LOG_IMPOSSIBLE, Leaves
 
-PYSDD, KLAY = Extra("pysdd.sdd", "PySDD", "circuits"), Extra("klay", "klaycircuits", "circuits")
+KLAY = Extra("klay", "klaycircuits", "circuits")
 
 Layer = Float[Tensor, "_nodes batch"]  # every layer has its own number of nodes
-
-ROUNDS = 100  # of FORCE; the arrangements of every task here stand still before
-MAX_LINK_CLAUSES = 6  # clauses; a link of a sequential counter stands in 4, a carry in hundreds
-MAX_NODES = 100_000  # of an SDD under construction; 4×4 Sudoku takes 3,000, addition of five digits 13,000
 
 
 def installed() -> bool:
     """Whether the extra is there."""
     return PYSDD.installed and KLAY.installed
-
-
-def _arrange(clauses: list[list[int]], variables: int) -> Int[np.ndarray, " positions"]:
-    """A position for each variable (index 0 is unused) that keeps every clause's variables close together.
-
-    FORCE: each variable moves to the mean of the centres of its clauses, over and over; the arrangement with
-    the least total span is kept. Source: Aloul, Markov, Sakallah 2003.
-    """
-    clause = np.repeat(np.arange(len(clauses)), [len(c) for c in clauses])
-    variable = np.abs(np.concatenate([np.asarray(c) for c in clauses]))
-    sizes = np.bincount(clause)
-    degrees = np.maximum(np.bincount(variable, minlength=variables + 1), 1)
-    position = np.arange(variables + 1)
-    best, least = position, np.inf
-    for _ in range(ROUNDS):
-        centres = np.bincount(clause, weights=position[variable]) / sizes
-        moved = np.bincount(variable, weights=centres[clause], minlength=variables + 1) / degrees
-        position = np.zeros(variables + 1, dtype=np.int64)
-        position[np.argsort(moved[1:], kind="stable") + 1] = np.arange(1, variables + 1)
-        low, high = np.full(len(clauses), np.inf), np.zeros(len(clauses))
-        np.minimum.at(low, clause, position[variable])
-        np.maximum.at(high, clause, position[variable])
-        if (span := (high - low).sum()) < least:
-            best, least = position, span
-    return best
-
-
-def _compile(problem: Problem) -> Any:
-    """The rules as an SDD over the indicators alone, with the manager that owns it.
-
-    Clauses are joined along the arrangement of their variables. Auxiliary literals are quantified as soon as
-    nothing mentions them any more; those of a counter, which few clauses mention, before all else: joined
-    with the rest, the counters of two ten-symbol variables and their sum took 8 s, this way 0.1 s. Raises
-    `TooManySolutionsError` when the SDD outgrows `MAX_NODES`.
-    """
-    sdd = PYSDD.load()
-    if problem.rules is None:
-        raise ValueError("this problem was given without rules, so there is nothing to compile")
-    clauses, top = problem.rules.clauses, max(problem.rules.nv or 0, problem.indicators)
-    position: list[int] = _arrange(clauses, top).tolist()
-    manager = sdd.SddManager.from_vtree(
-        sdd.Vtree(top, sorted(range(1, top + 1), key=position.__getitem__), "balanced")
-    )
-
-    def kept(node: Any) -> Any:
-        node.ref()
-        if manager.dead_size() > MAX_NODES:
-            manager.garbage_collect()
-        if manager.live_size() > MAX_NODES:
-            raise TooManySolutionsError(
-                f"these rules do not compile to a circuit of {MAX_NODES:,} nodes: take a smaller task or a "
-                "solver that searches, such as conditional"
-            )
-        return node
-
-    factors: list[
-        tuple[frozenset[int], Any, int]
-    ] = []  # scope, node, where along the arrangement it is joined
-    for clause in clauses:
-        node = manager.false()
-        for literal in clause:
-            node = node | manager.literal(literal)
-        scope = frozenset(map(abs, clause))
-        factors.append((scope, kept(node), max(position[v] for v in scope)))
-    for auxiliary in range(top, problem.indicators, -1):
-        touched = [factor for factor in factors if auxiliary in factor[0]]
-        if len(touched) > MAX_LINK_CLAUSES:
-            continue
-        node, scope = manager.true(), frozenset[int]()
-        for mentioned, factor, _ in touched:
-            node, scope = node & factor, scope | mentioned
-        scope -= {auxiliary}
-        factors = [factor for factor in factors if auxiliary not in factor[0]]
-        factors.append((scope, kept(manager.exists(auxiliary, node)), min(position[v] for v in scope)))
-    factors.sort(key=lambda factor: factor[2])
-    last = {variable: index for index, (scope, *_) in enumerate(factors) for variable in scope}
-    root = kept(manager.true())
-    for index, (scope, factor, _) in enumerate(factors):
-        joined = root & factor
-        for done in (v for v in scope if v > problem.indicators and last[v] == index):
-            joined = manager.exists(done, joined)
-        kept(joined)
-        root.deref()
-        root = joined
-    return manager, root
 
 
 class Circuit(nn.Module):
@@ -129,7 +38,7 @@ class Circuit(nn.Module):
     def __init__(self, problem: Problem) -> None:
         super().__init__()
         klay = KLAY.load()
-        manager, root = _compile(problem)
+        manager, root = compile_rules(problem)
         if root.is_false():
             raise ValueError("these rules have no solution: there is nothing to believe in")
         compiled = klay.Circuit()

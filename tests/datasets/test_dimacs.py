@@ -6,7 +6,7 @@ import pytest
 from groundcheck.datasets.dimacs import DimacsError, parse_dimacs
 from groundcheck.datasets.logic import Logic
 
-GOOD = "c a comment\np cnf 4 3\n1 -2 0\n2 3\n-4 0 4 0\n"
+GOOD = b"c a comment\np cnf 4 3\n1 -2 0\n2 3\n-4 0 4 0\n"
 
 
 def test_clauses_may_run_over_lines() -> None:

@@ -13,7 +13,7 @@ from groundcheck.datasets.parity import Parity
 from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.extras import MissingExtraError
-from groundcheck.solvers.rules import circuits
+from groundcheck.solvers.rules import circuits, compiling
 from groundcheck.solvers.rules.reasoning import worlds_of
 from groundcheck.solvers.rules.worlds import Enumeration, TooManySolutionsError
 from groundcheck.solvers.semantic import SemanticLoss
@@ -242,6 +242,6 @@ def test_circuits_count_what_no_list_could_hold(task, worlds):
 def test_few_worlds_are_listed_and_many_compiled(monkeypatch):
     assert isinstance(worlds_of(latin(3)), Enumeration)
     assert isinstance(worlds_of(Parity(length=20).problem), circuits.Circuit)
-    monkeypatch.setattr(circuits, "MAX_NODES", 500)
+    monkeypatch.setattr(compiling, "MAX_NODES", 500)
     with pytest.raises(TooManySolutionsError, match="do not compile to a circuit of 500 nodes"):
         worlds_of(Addition().problem)
