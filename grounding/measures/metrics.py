@@ -157,12 +157,12 @@ def board_intervals(
     queries: Float[np.ndarray, " puzzles"] = (~given).sum(axis=1).astype(np.float64)
     cells: Float[np.ndarray, " puzzles"] = (right & ~given).sum(axis=1).astype(np.float64)
     intervals = {
-        "task": clustered_interval(solved.astype(np.float64), whole, image),
+        "task": clustered_interval(np.asarray(solved, np.float64), whole, image),
         "cell": clustered_interval(cells, queries, image),
     }
     if (image >= 0).any():
         for name, hits in (("board", solved & read), ("read", read)):
-            intervals[name] = clustered_interval(hits.astype(np.float64), whole, image)
+            intervals[name] = clustered_interval(np.asarray(hits, np.float64), whole, image)
     return intervals
 
 
