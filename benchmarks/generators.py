@@ -35,7 +35,7 @@ from groundcheck.grounding.trials.perception import LeNet
 
 SAT = "cadical153"  # the fastest of python-sat's on these puzzles, by a little
 LINES = lines_of(9, (3, 3))
-SEVENTEEN = Path(__file__).parent.parent / "tests" / "datasets" / "seventeen.txt"
+SEVENTEEN = Path(__file__).parent.parent / "tests" / "datasets" / "search" / "seventeen.txt"
 
 
 def pairwise(problem: Problem) -> list[list[int]]:

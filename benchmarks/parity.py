@@ -23,7 +23,7 @@ def learn(length: int, seed: int, *, rounded: bool) -> tuple[list[float], float]
     """Test error after each epoch, and seconds per epoch."""
     rng = torch.Generator().manual_seed(seed)
     layer = MixingLayer(
-        3, m=4, aux=4, sweeps=StoppingRule(prox=0.1, relaxation=0.7, backward_relaxation=0.5), generator=rng
+        3, m=4, aux=4, stopping=StoppingRule(prox=0.1, relaxation=0.7, backward_relaxation=0.5), generator=rng
     )
     sequences = torch.randint(0, 2, (TRAIN + TEST, length), generator=rng).float()
     parity = sequences.sum(1) % 2

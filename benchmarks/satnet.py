@@ -161,10 +161,10 @@ class Public(nn.Module):
             return self.layer(bits, known.int())
 
 
-def ours(case: Case, clauses: Tensor, sweeps: StoppingRule, start: Tensor | None = None) -> MixingLayer:
+def ours(case: Case, clauses: Tensor, stopping: StoppingRule, start: Tensor | None = None) -> MixingLayer:
     """Our layer with these weights, and this start or its own."""
     rng = torch.Generator().manual_seed(1)
-    layer = MixingLayer(case.bits, m=case.m, aux=case.aux, sweeps=sweeps, generator=rng, path=case.path)
+    layer = MixingLayer(case.bits, m=case.m, aux=case.aux, stopping=stopping, generator=rng, path=case.path)
     with torch.no_grad():
         layer.clauses.copy_(clauses)
     if start is not None:
@@ -229,10 +229,10 @@ CONVERGED = StoppingRule(
 
 
 def in_double(
-    case: Case, clauses: Tensor, start: Tensor | None, batch: Batch, sweeps: StoppingRule
+    case: Case, clauses: Tensor, start: Tensor | None, batch: Batch, stopping: StoppingRule
 ) -> Outcome:
     """The same layer in float64."""
-    layer = ours(case, clauses, sweeps, start).double()
+    layer = ours(case, clauses, stopping, start).double()
     return run(layer, Batch(batch.bits.double(), batch.known, batch.slope))
 
 
@@ -245,17 +245,19 @@ def accuracy(found: Outcome, true: Outcome, known: Tensor) -> Accuracy:
 def as_accurate(case: Case, clauses: Tensor, batch: Batch, wanted: Accuracy) -> tuple[StoppingRule, Accuracy]:
     """The loosest tolerances, on a ladder of factors of 2, that are as accurate as wanted."""
     true = in_double(case, clauses, None, batch, CONVERGED)
-    sweeps, reached = StoppingRule(), Accuracy(1, 1)
+    stopping, reached = StoppingRule(), Accuracy(1, 1)
     ladder = [0.02 * 0.5**step for step in range(20)]
     for tolerance in ladder:
         for backward_tolerance in ladder:
-            sweeps = StoppingRule(200, tolerance, backward_tolerance, relaxation=0.7, backward_relaxation=0.5)
-            reached = accuracy(run(ours(case, clauses, sweeps), batch), true, batch.known)
+            stopping = StoppingRule(
+                200, tolerance, backward_tolerance, relaxation=0.7, backward_relaxation=0.5
+            )
+            reached = accuracy(run(ours(case, clauses, stopping), batch), true, batch.known)
             if reached.output > wanted.output:
                 break  # the gradient cannot mend this
             if reached.gradient <= wanted.gradient:
-                return sweeps, reached
-    return sweeps, reached
+                return stopping, reached
+    return stopping, reached
 
 
 def marked(ratio: float, floor: float, aim: float) -> str:
@@ -295,15 +297,15 @@ def compare(case: Case, package: Any, rounds: int) -> None:
         return  # the accuracies are those of the compiled path
     few = Batch(batch.bits[:4], batch.known[:4], batch.slope[:4]) if case.bits > 500 else batch
     wanted = accuracy(run(public, few), in_double(case, clauses, start, few, CONVERGED), few.known)
-    sweeps, reached = as_accurate(case, clauses, few, wanted)
-    quick = ours(case, clauses, sweeps)
+    stopping, reached = as_accurate(case, clauses, few, wanted)
+    quick = ours(case, clauses, stopping)
     (ref_f, ref_b), (our_f, our_b) = interleaved([public, quick], batch, rounds)
     print(
         f"  same accuracy  forward {marked(ref_f / our_f, case.floor[0] * scale, case.aim[0])}"
         f"  backward {marked(ref_b / our_b, case.floor[1] * scale, case.aim[1])}"
         f"  public {wanted.output:.1e}, {wanted.gradient:.1e} off the converged output and gradient,"
         f" ours {reached.output:.1e}, {reached.gradient:.1e} with k={quick.start.shape[1]},"
-        f" tolerances {sweeps.tolerance:.1e}, {sweeps.backward_tolerance:.1e}",
+        f" tolerances {stopping.tolerance:.1e}, {stopping.backward_tolerance:.1e}",
         flush=True,
     )
 

@@ -71,11 +71,11 @@ class SATNet(Solver):
         path: str | None = None,
     ) -> None:
         super().__init__(problem)
-        sweeps = StoppingRule(
+        stopping = StoppingRule(
             max_sweeps, tolerance, backward_tolerance, prox, relaxation, backward_relaxation
         )
         self.layer = MixingLayer(
-            problem.indicators, m=m, aux=aux, sweeps=sweeps, generator=generator, path=path
+            problem.indicators, m=m, aux=aux, stopping=stopping, generator=generator, path=path
         )
         self.register_buffer("legal", torch.from_numpy(problem.legal.copy()), persistent=False)
         self._ragged = problem.indicators < problem.legal.size

@@ -165,7 +165,7 @@ def _begin(grid, now, seen, fixed, clues):
 
 @kept
 @njit
-def room():
+def make_workspace():
     """What `count_completions` works in."""
     words = 82 * WORDS  # a depth for every cell
     now, seen, fixed = np.empty(words, np.int32), np.empty(words, np.int32), np.empty(words, np.int32)

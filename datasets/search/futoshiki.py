@@ -18,7 +18,7 @@ def make_futoshiki(seeds, lines, size, pairs, marks, fewest, most, share, attemp
     `pairs` are the neighbouring cells that may have a sign between them, `marks` how many have one. A row
     of `boards` holds the symbols of the cells, then the signs (0 none, 1 for <, 2 for >); in `puzzles`
     cells without a given hold −1. A random Latin square gets signs at random pairs and is then emptied as
-    in `grid_search.make_grids`.
+    in `grids.make_grids`.
     """
     cells = size * size
     state = np.zeros(1, dtype=np.uint64)

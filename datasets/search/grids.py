@@ -3,7 +3,7 @@
 A set of symbols is a bit mask. A cell's candidates are what its row, column and block leave open and what
 the inequality signs around it allow. The search takes a cell with one candidate first, then a symbol with
 one place in a line, and only then branches, on a cell with the fewest candidates. Sudoku of 9×9, where only
-the number of completions is asked for, goes by bands instead (`band_search`). Nothing is compiled at import;
+the number of completions is asked for, goes by bands instead (`bands`). Nothing is compiled at import;
 what was compiled once is cached on disk.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from ..kernel_cache import kept
-from .bands import count_completions, room
+from .bands import count_completions, make_workspace
 from .splits import share_of
 
 ENDLESS = 2**62  # a patience that never ends
@@ -255,7 +255,7 @@ def dig(puzzle, order, givens, lines, size, signs, ignored, work):
     left = len(puzzle)
     in_order = np.empty(0, dtype=np.uint64)
     bands = _in_bands(lines, size) and not len(signs)
-    words = room()
+    words = make_workspace()
     for cell in order:
         if left == givens:
             break
@@ -329,7 +329,7 @@ def solve_grids(puzzles, lines, size, limit, solutions, found):
     grid = np.empty(size * size, dtype=np.int8)
     signs = np.empty((0, 4, 2), dtype=np.int64)
     in_order = np.empty(0, dtype=np.uint64)
-    words = room()
+    words = make_workspace()
     for row in range(len(puzzles)):
         if _in_bands(lines, size):
             found[row] = count_completions(puzzles[row], limit, -1, 0, solutions[row], words)

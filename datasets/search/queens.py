@@ -97,7 +97,7 @@ def count_completions(board, limit, without, state, solution):
 def make_queens(seeds, size, fewest, most, share, attempts, solutions, puzzles):
     """Boards with one completion whose content belongs to a share; returns how many were made.
 
-    As `grid_search.make_grids`: queens of a random solution are removed in random order as long as one
+    As `grids.make_grids`: queens of a random solution are removed in random order as long as one
     completion is left, until the number of givens drawn is reached.
     """
     state = np.zeros(1, dtype=np.uint64)

@@ -25,13 +25,13 @@ def share_of(content):
 
 @kept
 @njit
-def _shares(content, out):
+def _shares(content, shares):
     for row in range(len(content)):
-        out[row] = share_of(content[row])
+        shares[row] = share_of(content[row])
 
 
 def shares(content: Int[np.ndarray, "puzzles entries"]) -> Int[np.ndarray, " puzzles"]:
     """The quarter of each puzzle, from whatever identifies it, in entries of −128 to 127."""
-    out = np.empty(len(content), dtype=np.int64)
-    _shares(np.ascontiguousarray(content, dtype=np.int8), out)
-    return out
+    found = np.empty(len(content), dtype=np.int64)
+    _shares(np.ascontiguousarray(content, dtype=np.int8), found)
+    return found

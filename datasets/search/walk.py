@@ -16,12 +16,12 @@ def _broken(clauses, bits, broken):
     """Writes the numbers of the clauses that no literal satisfies; how many there are."""
     count = 0
     for clause in range(len(clauses)):
-        held = False
+        satisfied = False
         for literal in clauses[clause]:
             if literal != 0 and (bits[abs(literal) - 1] == 1) == (literal > 0):
-                held = True
+                satisfied = True
                 break
-        if not held:
+        if not satisfied:
             broken[count] = clause
             count += 1
     return count
@@ -29,7 +29,7 @@ def _broken(clauses, bits, broken):
 
 @kept
 @njit
-def make_assignments(seeds, clauses, wanted, share, steps, budget, out):
+def make_assignments(seeds, clauses, wanted, share, steps, budget, assignments):
     """Assignments that break a wanted number of clauses, as many as `wanted` says per row; how many made.
 
     `wanted` is 0 for satisfied, 1 for exactly one broken clause, −1 for one or more. A walk starts at a
@@ -41,7 +41,7 @@ def make_assignments(seeds, clauses, wanted, share, steps, budget, out):
     broken = np.empty(len(clauses), dtype=np.int64)
     for row in range(len(seeds)):
         state[0] = seeds[row]
-        bits = out[row]
+        bits = assignments[row]
         done, left = False, budget
         while left > 0:
             for bit in range(len(bits)):

@@ -251,34 +251,31 @@ def relax(
 
 @kept
 @njit(**KERNEL)
-def solve(
-    size, tile, gram, clauses, start, ground, noise, places, counts, sound, base, first, last, limit,
-    tolerance, omega, vectors, norms, sweeps, converged,
-    columns, packed, sums, constant, target, steps, inside, floor, register,
-):  # fmt: skip
-    """Solves the samples first … last−1; see `mixing_torch.solve`.
-
-    `places` of a sample are its `counts` free variables, then the others. `base`: the pulls of what is
-    known. `ground` is the |g| below which g is only rounding, times `noise` from Sᵀ V.
-    """
+def solve(size, tile, layer, batch, start, first, last, rule, solution, buffers):
+    """Solves the samples first … last−1 into `solution`; see `reference.solve`, and `structs`."""
+    gram, clauses, columns = layer.gram, layer.clauses, layer.columns
+    packed, sums, constant, target = buffers.packed, buffers.sums, buffers.constant, buffers.pulls
+    steps, inside, floor, decrease = buffers.steps, buffers.inside, buffers.scalars, buffers.register
     height, clause_count = len(tile), len(columns)
     for sample in range(first, last):
-        if not sound[sample]:
+        if not batch.sound[sample]:
             continue
-        count, rows, own, lengths = counts[sample], places[sample], vectors[sample], norms[sample]
+        count, rows = batch.counts[sample], batch.places[sample]
+        own, norms = solution.vectors[sample], solution.norms[sample]
         wide = 2 * clause_count < count
         width = clause_count if wide else count
         source = clauses if wide else gram
         pack(
             tile, source, source.shape[1], rows, columns if wide else rows, width, not wide, packed, count
         )  # fmt: skip
-        begin(size, start, ground, noise if wide else 1.0, base[sample], rows, own, constant, floor, count)
+        noise = start.noise if wide else 1.0
+        begin(size, start.vectors, start.ground, noise, start.base[sample], rows, own, constant, floor, count)
         if wide:
             begin_sums(size, tile, packed, own, sums, width, count)
         own_block, others = (inside, sums) if wide else (packed, own)
-        enough = 0.0
-        for sweep in range(limit if count else 0):
-            clear(register, len(register))
+        threshold = 0.0
+        for sweep in range(rule.limit if count else 0):
+            clear(decrease, len(decrease))
             for top in range(0, count, height):
                 rest = count - top if count - top < height else height
                 block_pulls(size, tile, packed, top * width, others, target, width)
@@ -286,13 +283,13 @@ def solve(
                     begin_wide(size, tile, gram, len(gram), rows, top, rest, own, target, steps, inside)
                 relax(
                     size, tile, own_block, 0 if wide else top * (width + height), top, rest, constant, target,
-                    steps, floor, own, lengths, register, omega,
+                    steps, floor, own, norms, decrease, rule.relaxation,
                 )  # fmt: skip
                 if wide:
                     advance(size, tile, packed, top * width, steps, sums, width)
-            sweeps[sample] = sweep + 1
+            solution.sweeps[sample] = sweep + 1
             if sweep == 0:
-                enough = tolerance * register[0]
-            if not register[0] > 0 or (sweep > 0 and register[0] < enough):
-                converged[sample] = True
+                threshold = rule.tolerance * decrease[0]
+            if not decrease[0] > 0 or (sweep > 0 and decrease[0] < threshold):
+                solution.converged[sample] = True
                 break

@@ -1,6 +1,6 @@
 # ruff: noqa: ANN001, ANN201 -- numba infers types, and kernels take what they touch
 # pyright: basic
-"""The derivative of the mixing method for large layers; see `mixing_blocks` for how arrays are laid out."""
+"""The derivative of the mixing method for large layers; see `blocks` for how arrays are laid out."""
 
 import math
 from typing import Any
@@ -27,7 +27,7 @@ def adjoint_rhs(
     stiffness: Any,
     count: Any,
 ) -> None:
-    """What drives the adjoint of each free variable, and how stiff it is; see `mixing_torch`."""
+    """What drives the adjoint of each free variable, and how stiff it is; see `reference`."""
     single, builder = unit.single, unit.builder
     zero, one = single.constant(0.0), single.constant(1.0)
     first = unit.constants([1.0, *([0.0] * (unit.lanes - 1))])
@@ -103,20 +103,16 @@ def spread(
 
 @kept
 @njit(**KERNEL)
-def differentiate(
-    size, tile, gram, clauses, places, counts, sound, slope, begin, first, last,
-    limit, tolerance, prox, omega, kink, vectors, norms, sweeps, converged, left, right,
-    columns, packed, sums, constant, target, steps, inside, stiffness, register, adjoint,
-):  # fmt: skip
-    """Adjoint of the samples first … last−1, into left[:, sample − begin]; their vectors into right.
-
-    A negative tolerance takes each sample's number of sweeps from the forward pass.
-    """
-    height, clause_count = len(tile), len(columns)
+def differentiate(size, tile, layer, batch, slope, first, last, rule, solution, gathered, buffers, adjoint):
+    """Adjoint of the samples first … last−1, gathered with their vectors; see `structs`."""
+    gram, clauses, columns = layer.gram, layer.clauses, layer.columns
+    packed, sums, constant, target = buffers.packed, buffers.sums, buffers.constant, buffers.pulls
+    steps, inside, stiffness, register = buffers.steps, buffers.inside, buffers.scalars, buffers.register
+    height, clause_count, gathered_count = len(tile), len(columns), gathered.adjoints.shape[1]
     for sample in range(first, last):
-        if not sound[sample]:
+        if not batch.sound[sample]:
             continue
-        count, rows, own = counts[sample], places[sample], vectors[sample]
+        count, rows, own = batch.counts[sample], batch.places[sample], solution.vectors[sample]
         wide = 2 * clause_count < count
         width = clause_count if wide else count
         source = clauses if wide else gram
@@ -124,17 +120,17 @@ def differentiate(
             tile, source, source.shape[1], rows, columns if wide else rows, width, not wide, packed, count
         )  # fmt: skip
         adjoint_rhs(
-            size, slope[sample], slope.shape[1], rows, own, norms[sample], prox, kink, constant, stiffness,
-            count,
+            size, slope[sample], slope.shape[1], rows, own, solution.norms[sample], rule.prox, rule.kink,
+            constant, stiffness, count,
         )  # fmt: skip
         clear(adjoint, adjoint.size)
         if wide:
             clear(sums, sums.size)
         own_block, others = (inside, sums) if wide else (packed, adjoint)
-        enough = 0.0
-        planned = sweeps[sample] - converged[sample]
-        for sweep in range(limit if count else 0):
-            if tolerance < 0 and sweep > 0 and sweep >= planned:
+        threshold = 0.0
+        planned = solution.sweeps[sample] - solution.converged[sample]
+        for sweep in range(rule.limit if count else 0):
+            if rule.tolerance < 0 and sweep > 0 and sweep >= planned:
                 break
             clear(register, len(register))
             for top in range(0, count, height):
@@ -144,7 +140,7 @@ def differentiate(
                     begin_wide(size, tile, gram, len(gram), rows, top, rest, adjoint, target, steps, inside)
                 relax(
                     size, tile, own_block, 0 if wide else top * (width + height), top, rest, constant, target,
-                    steps, stiffness, own, adjoint, register, omega,
+                    steps, stiffness, own, adjoint, register, rule.relaxation,
                 )  # fmt: skip
                 if wide:
                     advance(size, tile, packed, top * width, steps, sums, width)
@@ -152,8 +148,9 @@ def differentiate(
             for lane in range(len(register)):
                 change += register[lane]
             if sweep == 0:
-                enough = tolerance * change
-            if not change > 0 or (sweep > 0 and change < enough):
+                threshold = rule.tolerance * change
+            if not change > 0 or (sweep > 0 and change < threshold):
                 break
-        spread(size, adjoint, rows, left, left.shape[1], sample - begin, count)
-        spread(size, own, rows, right, left.shape[1], sample - begin, count)
+        place = sample - gathered.begin
+        spread(size, adjoint, rows, gathered.adjoints, gathered_count, place, count)
+        spread(size, own, rows, gathered.vectors, gathered_count, place, count)

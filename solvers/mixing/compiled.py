@@ -1,10 +1,7 @@
-# The arguments of kernels come in tuples, which pyright cannot count.
-# pyright: reportCallIssue=false
 """The compiled paths of the mixing method: what kernels are given, and what the derivative needs of them."""
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +16,21 @@ from . import lanes_adjoint as mixing_lanes_adjoint
 from .reference import KINK, read
 from .schedule import Bits, Clauses, Known, Start, StoppingRule
 from .simd import REGISTER_BYTES, REGISTERS
+from .structs import (
+    BackwardRule,
+    BlocksBatch,
+    BlocksBuffers,
+    BlocksGathered,
+    BlocksLayer,
+    BlocksSolution,
+    BlocksStart,
+    ForwardRule,
+    LanesAdjointBuffers,
+    LanesAdjointLayer,
+    LanesBuffers,
+    LanesLayer,
+    LanesSolution,
+)
 from .workspace import WORKSPACE, parallel
 
 Steps = Float[Tensor, "steps batch bits"]
@@ -27,16 +39,14 @@ Steps = Float[Tensor, "steps batch bits"]
 CHUNK = 8
 
 
-def _backward(sweeps: StoppingRule, dtype: torch.dtype) -> tuple[Any, ...]:
-    """The schedule of `differentiate`: a negative tolerance stands for none."""
-    tolerance = -1.0 if sweeps.backward_tolerance is None else sweeps.backward_tolerance
+def _forward_rule(stopping: StoppingRule) -> ForwardRule:
+    return ForwardRule(stopping.limit, stopping.tolerance, stopping.relaxation or None)
+
+
+def _backward_rule(stopping: StoppingRule, dtype: torch.dtype) -> BackwardRule:
+    tolerance = -1.0 if stopping.backward_tolerance is None else stopping.backward_tolerance
     kink = KINK * torch.finfo(dtype).eps
-    return sweeps.limit, tolerance, sweeps.prox, _over(sweeps.backward_relaxation), kink
-
-
-def _over(relaxation: float) -> float | None:
-    """Plain and over-relaxed steps are compiled apart: `None` is another type to numba than a number."""
-    return relaxation or None
+    return BackwardRule(stopping.limit, tolerance, stopping.prox, stopping.backward_relaxation or None, kink)
 
 
 @dataclass
@@ -46,7 +56,7 @@ class LanesSolved:
     rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
     columns: Int[np.ndarray, " rows"]  # their bits; of auxiliary ones, the number of bits
     packed: Float[np.ndarray, "rows rows"]  # Gram matrix of the rows, zero on the diagonal
-    across: Float[np.ndarray, "rows held"]  # and with what can be known: the truth, the bits
+    across: Float[np.ndarray, "rows embedded"]  # and with what can be known: the truth, the bits
     signs: Float[np.ndarray, " bits"]
     known: Float[np.ndarray, "batch bits"]  # 1 or 0
     completed: Float[np.ndarray, "steps batch bits"]
@@ -54,6 +64,13 @@ class LanesSolved:
     norms: Float[np.ndarray, "steps batch rows"]
     sweeps: Int[np.ndarray, "steps batch"]
     converged: Bool[np.ndarray, "steps batch"]
+
+    def step(self, number: int) -> LanesSolution:
+        """What a kernel writes, or reads, of one step."""
+        return LanesSolution(
+            self.completed[number], self.vectors[number], self.norms[number], self.sweeps[number],
+            self.converged[number],
+        )  # fmt: skip
 
     def last(self) -> "LanesSolved":
         """The last step alone."""
@@ -66,10 +83,10 @@ class Lanes:
 
     @staticmethod
     def solve(
-        clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: StoppingRule
+        clauses: Clauses, bits: Bits, known: Known, start: Start, stopping: StoppingRule
     ) -> tuple[Bits, LanesSolved]:
-        """See `mixing_torch.solve`."""
-        completed, solved = Lanes.solve_chain(clauses, bits.contiguous()[None], known, start, sweeps)
+        """See `reference.solve`."""
+        completed, solved = Lanes.solve_chain(clauses, bits.contiguous()[None], known, start, stopping)
         return completed[0], solved
 
     @staticmethod
@@ -78,7 +95,7 @@ class Lanes:
         bits: Steps,
         known: Known,
         start: Start,
-        sweeps: StoppingRule,
+        stopping: StoppingRule,
         *,
         rounded: bool = False,
     ) -> tuple[Steps, LanesSolved]:
@@ -107,73 +124,73 @@ class Lanes:
             sweeps=np.zeros((steps, samples), np.int64),
             converged=np.zeros((steps, samples), np.bool_),
         )
-        layer = packed, solved.across, floor, begin[rows], solved.columns, solved.signs
-        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
+        layer = LanesLayer(packed, solved.across, floor, begin[rows], solved.columns, solved.signs)
+        rule = _forward_rule(stopping)
         values = bits.numpy()
-        results = solved.completed, solved.vectors, solved.norms, solved.sweeps, solved.converged
 
         def work(_: int, first: int, last: int) -> None:
             one, two = (visited, lanes), (visited, 2, lanes)
-            scratch = WORKSPACE.arrays(
-                "lanes", dtype, base=two, free=one, own=(visited, k, lanes), lengths=one, pulling=two,
-                moving=one, held=(1 + inputs, 2, lanes), told=(inputs, lanes), mask=(1 + inputs, lanes),
-                decrease=(lanes,), enough=(lanes,), sound=(lanes,),
+            arrays = WORKSPACE.arrays(
+                "lanes", dtype, group_base=two, group_free=one, vectors=(visited, k, lanes), norms=one,
+                base=two, free=one, embedded=(1 + inputs, 2, lanes), bits=(inputs, lanes),
+                known=(1 + inputs, lanes), decrease=(lanes,), threshold=(lanes,), sound=(lanes,),
             )  # fmt: skip
             owner, group = np.empty((2, lanes), np.int64)
+            buffers = LanesBuffers(**arrays, owner=owner, group=group)
             for step in range(steps):
                 if step:
                     state = solved.completed[step - 1, first:last, -1]
                     values[step, first:last, 0] = state > 0.5 if rounded else state
                 mixing_lanes.solve(
-                    (0,) * k, *layer, values[step], solved.known, first, last, *schedule,
-                    *(result[step] for result in results), *scratch, owner, group,
-                )  # fmt: skip
+                    (0,) * k, layer, values[step], solved.known, first, last, rule, solved.step(step), buffers
+                )
 
         parallel(work, samples, steps * samples * visited**2 * k * 10)
         return completed, solved
 
     @staticmethod
     def differentiate(
-        clauses: Clauses, known: Known, solved: LanesSolved, slope: Bits, sweeps: StoppingRule
+        clauses: Clauses, known: Known, solved: LanesSolved, slope: Bits, stopping: StoppingRule
     ) -> tuple[Float[Tensor, "n n"], Bits]:
-        """See `mixing_torch.differentiate`."""
-        products, to_bits = Lanes.differentiate_chain(clauses, known, solved, slope[None], sweeps)
+        """See `reference.differentiate`."""
+        products, to_bits = Lanes.differentiate_chain(clauses, known, solved, slope[None], stopping)
         return products, to_bits[0]
 
     @staticmethod
     def differentiate_chain(
-        clauses: Clauses, known: Known, solved: LanesSolved, slope: Steps, sweeps: StoppingRule
+        clauses: Clauses, known: Known, solved: LanesSolved, slope: Steps, stopping: StoppingRule
     ) -> tuple[Float[Tensor, "n n"], Steps]:
         """Step before step, from the slope of the last; of the others only what comes back counts."""
         (steps, samples, visited, k), inputs, dtype = solved.vectors.shape, known.shape[1], clauses.dtype
         lanes, rows = REGISTER_BYTES // dtype.itemsize, solved.rows
         to_bits = torch.empty_like(slope)
         products = torch.zeros(torch.get_num_threads(), len(clauses), len(clauses), dtype=dtype)
-        layer = solved.packed, solved.across[:, 1:].T.copy(), solved.columns, solved.signs, solved.known
+        back = solved.across[:, 1:].T.copy()
+        layer = LanesAdjointLayer(solved.packed, back, solved.columns, solved.signs)
         slopes, backs = slope.numpy(), to_bits.numpy()
-        solution = solved.completed, solved.vectors, solved.norms, solved.sweeps, solved.converged
-        schedule = _backward(sweeps, dtype)
+        rule = _backward_rule(stopping, dtype)
 
         def work(thread: int, first: int, last: int) -> None:
             one, two, vectors = (visited, lanes), (visited, 2, lanes), (visited, k, lanes)
-            scratch = WORKSPACE.arrays(
+            arrays = WORKSPACE.arrays(
                 "lanes, adjoint", dtype,
-                among=(visited, visited, lanes), towards=(visited, 1 + inputs, lanes), own=vectors,
-                lengths=one, adjoint=vectors, held=(1 + inputs, 2, lanes), driven=two, stiffness=one,
-                slopes=(1 + inputs, lanes), told=(inputs, lanes), mask=(1 + inputs, lanes),
-                active=(lanes,), change=(lanes,), enough=(lanes,),
+                among=(visited, visited, lanes), towards=(visited, 1 + inputs, lanes), vectors=vectors,
+                norms=one, adjoint=vectors, embedded=(1 + inputs, 2, lanes), rhs=two, stiffness=one,
+                slopes=(1 + inputs, lanes), bits=(inputs, lanes), known=(1 + inputs, lanes),
+                active=(lanes,), change=(lanes,), threshold=(lanes,),
             )  # fmt: skip
-            (among, towards, *_), owner, own = scratch, np.empty(lanes, np.int64), products[thread].numpy()
+            buffers = LanesAdjointBuffers(**arrays, owner=np.empty(lanes, np.int64))
+            own = products[thread].numpy()
             for step in reversed(range(steps)):
                 if step < steps - 1:
                     slopes[step, first:last, -1] = backs[step + 1, first:last, 0]
                 order = first + np.argsort(solved.sweeps[step, first:last], kind="stable")
                 mixing_lanes_adjoint.differentiate(
-                    (0,) * k, *layer, slopes[step], *(part[step] for part in solution), order, *schedule,
-                    backs[step], *scratch, owner,
+                    (0,) * k, layer, solved.known, slopes[step], solved.step(step), order, rule, backs[step],
+                    buffers,
                 )  # fmt: skip
-                own[rows, : 1 + inputs] += towards.sum(-1)
-                own[rows[:, None], rows] += among.sum(-1)
+                own[rows, : 1 + inputs] += buffers.towards.sum(-1)
+                own[rows[:, None], rows] += buffers.among.sum(-1)
 
         parallel(work, samples, steps * samples * visited**2 * k * 10)
         return products.sum(0) if len(products) > 1 else products[0], to_bits
@@ -193,6 +210,16 @@ class BlocksSolved:
     norms: Float[Tensor, "batch free"]
     sweeps: Int[np.ndarray, " batch"]
     converged: Bool[np.ndarray, " batch"]
+
+    @property
+    def batch(self) -> BlocksBatch:
+        """For a kernel."""
+        return BlocksBatch(self.places, self.counts, self.sound)
+
+    @property
+    def solution(self) -> BlocksSolution:
+        """What a kernel writes, or reads."""
+        return BlocksSolution(self.vectors.numpy(), self.norms.numpy(), self.sweeps, self.converged)
 
 
 @dataclass(frozen=True)
@@ -215,8 +242,8 @@ class Tile:
         """Both sizes, as tuples of that length."""
         return (0,) * self.registers, (0,) * self.rows
 
-    def workspace(self, m: int, free: int, dtype: torch.dtype, scalars: str) -> tuple[np.ndarray, ...]:
-        """Every clause, and buffers of a kernel; `scalars` has one per variable."""
+    def buffers(self, kernel: str, m: int, free: int, dtype: torch.dtype) -> BlocksBuffers:
+        """Those of a kernel."""
         blocks = -(-free // self.rows)
         shapes = {
             "packed": (blocks * self.rows * free,),
@@ -225,10 +252,10 @@ class Tile:
             "pulls": (self.rows, self.padded),
             "steps": (self.rows, self.padded),
             "inside": (self.rows**2,),
-            scalars: (free,),
+            "scalars": (free,),
             "register": (self.padded // self.registers,),
         }
-        return np.arange(m), *WORKSPACE.arrays(f"blocks, {scalars}", dtype, **shapes)
+        return BlocksBuffers(**WORKSPACE.arrays(f"blocks, {kernel}", dtype, **shapes))
 
 
 class Blocks:
@@ -236,9 +263,9 @@ class Blocks:
 
     @staticmethod
     def solve(
-        clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: StoppingRule
+        clauses: Clauses, bits: Bits, known: Known, start: Start, stopping: StoppingRule
     ) -> tuple[Bits, BlocksSolved]:
-        """See `mixing_torch.solve`."""
+        """See `reference.solve`."""
         (samples, inputs), (n, m), k, dtype = bits.shape, clauses.shape, start.shape[1], clauses.dtype
         tile = Tile.fitting(k, dtype)
         open_ = torch.ones(samples, n, dtype=torch.bool)
@@ -268,17 +295,20 @@ class Blocks:
             converged=np.zeros(samples, np.bool_),
         )
         ground = gram.diagonal() * torch.finfo(dtype).eps
-        arguments = (
-            gram.numpy(), clauses.contiguous().numpy(), functional.pad(start, (0, tile.padded - k)).numpy(),
-            ground.numpy(), mixing_blocks.WIDE_NOISE, solved.places, solved.counts, solved.sound,
+        layer, rule = (
+            BlocksLayer(gram.numpy(), clauses.contiguous().numpy(), np.arange(m)),
+            _forward_rule(stopping),
+        )
+        begin = BlocksStart(
+            functional.pad(start, (0, tile.padded - k)).numpy(), ground.numpy(), mixing_blocks.WIDE_NOISE,
             torch.bmm(gram.expand(samples, n, n), fixed).numpy(),
         )  # fmt: skip
-        schedule = sweeps.limit, sweeps.tolerance, _over(sweeps.relaxation)
-        results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
 
         def work(_: int, first: int, last: int) -> None:
-            scratch = tile.workspace(m, free, dtype, "floor")
-            mixing_blocks.solve(*tile.tags, *arguments, first, last, *schedule, *results, *scratch)
+            buffers = tile.buffers("solve", m, free, dtype)
+            mixing_blocks.solve(
+                *tile.tags, layer, solved.batch, begin, first, last, rule, solved.solution, buffers
+            )
 
         parallel(work, samples, samples * free**2 * k * 10)
         # What stands beyond a sample's count goes to what is fixed, and is not looked at.
@@ -288,19 +318,15 @@ class Blocks:
 
     @staticmethod
     def differentiate(
-        clauses: Clauses, known: Known, solved: BlocksSolved, slope: Bits, sweeps: StoppingRule
+        clauses: Clauses, known: Known, solved: BlocksSolved, slope: Bits, stopping: StoppingRule
     ) -> tuple[Float[Tensor, "n n"], Bits]:
-        """See `mixing_torch.differentiate`."""
+        """See `reference.differentiate`."""
         (samples, inputs), (n, m), dtype = slope.shape, clauses.shape, clauses.dtype
         free, padded = solved.vectors.shape[1:]
         tile = Tile.fitting(padded, dtype)
         products, to_bits = torch.zeros(n, n, dtype=dtype), torch.zeros_like(slope)
-        arguments = (
-            solved.gram.numpy(), clauses.detach().contiguous().numpy(), solved.places, solved.counts,
-            solved.sound, slope.numpy(),
-        )  # fmt: skip
-        schedule = _backward(sweeps, clauses.dtype)
-        results = solved.vectors.numpy(), solved.norms.numpy(), solved.sweeps, solved.converged
+        layer = BlocksLayer(solved.gram.numpy(), clauses.detach().contiguous().numpy(), np.arange(m))
+        rule, slopes = _backward_rule(stopping, dtype), slope.numpy()
         chunk = CHUNK * torch.get_num_threads()
         for begin in range(0, samples, chunk):
             size = min(chunk, samples - begin)
@@ -308,14 +334,14 @@ class Blocks:
             right = WORKSPACE.take("right", (n, size, padded), dtype).zero_()
             fixed = solved.fixed[begin : begin + size].transpose(0, 1)
             right[..., :2] = fixed
-            gathered = left.numpy(), right.numpy()
+            gathered = BlocksGathered(left.numpy(), right.numpy(), begin)
 
-            def work(_: int, first: int, last: int, begin: int = begin, gathered: Any = gathered) -> None:
-                scratch = tile.workspace(m, free, dtype, "stiffness")
+            def work(_: int, first: int, last: int, gathered: BlocksGathered = gathered) -> None:
+                buffers = tile.buffers("differentiate", m, free, dtype)
                 adjoint = WORKSPACE.take("adjoint", (free, padded), dtype).numpy()
                 mixing_blocks_adjoint.differentiate(
-                    *tile.tags, *arguments, begin, begin + first, begin + last, *schedule, *results,
-                    *gathered, *scratch, adjoint,
+                    *tile.tags, layer, solved.batch, slopes, gathered.begin + first, gathered.begin + last,
+                    rule, solved.solution, gathered, buffers, adjoint,
                 )  # fmt: skip
 
             parallel(work, size, size * free**2 * padded * 10)

@@ -134,10 +134,10 @@ def keep(unit: Unit, own: Any, lane: Any, kept: Any, sample: Any, length: Any) -
 
 
 @emitted
-def embed(unit: Unit, bits: Any, known: Any, signs: Any, count: Any, held: Any, sound: Any) -> None:
+def embed(unit: Unit, bits: Any, known: Any, signs: Any, count: Any, embedded: Any, sound: Any) -> None:
     """The truth, and (−cos πz, sign · sin πz) of each known bit; zeros where a known bit is not finite.
 
-    held[0] is the truth's, held[1 + j] that of bit j, zero where it is not known; `sound` is 1 or 0.
+    embedded[0] is the truth's, embedded[1 + j] that of bit j, zero where it is not known; `sound` is 1 or 0.
     """
     zero, one = unit.constant(0.0), unit.constant(1.0)
 
@@ -147,7 +147,7 @@ def embed(unit: Unit, bits: Any, known: Any, signs: Any, count: Any, held: Any, 
 
     (whole,) = unit.accumulate(count, [one], finite)
     unit.store_row(sound, count.type(0), [whole])
-    unit.store_row(held, count.type(0), [whole, zero])
+    unit.store_row(embedded, count.type(0), [whole, zero])
     with unit.loop(count) as j:
         (bit,), (here,) = unit.load_row(bits, j, 1), unit.load_row(known, j, 1)
         angle = bit - unit.constant(0.5)
@@ -155,14 +155,14 @@ def embed(unit: Unit, bits: Any, known: Any, signs: Any, count: Any, held: Any, 
         cosine, sine = (unit.polynomial(square, series) for series in (COSINE, SINE))
         there, sign = (here * whole) > zero, unit.load_spread(signs, j)
         vector = [there.where(angle * sine, zero), there.where(sign * cosine, zero)]
-        unit.store_row(held, unit.builder.add(j, j.type(1)), vector)
+        unit.store_row(embedded, unit.builder.add(j, j.type(1)), vector)
 
 
 @emitted
 def fixed_pull(
     unit: Unit,
     across: Any,
-    held: Any,
+    embedded: Any,
     width: Any,
     known: Any,
     columns: Any,
@@ -183,7 +183,7 @@ def fixed_pull(
 
         def term(j: Any, sums: list[Register], first: Any = first) -> list[Register]:
             weight = unit.load_spread(across, unit.builder.add(first, j))
-            pair = unit.load_row(held, j, 2)
+            pair = unit.load_row(embedded, j, 2)
             return [weight.times_plus(number, total) for number, total in zip(pair, sums, strict=True)]
 
         unit.store_row(base, row, unit.accumulate(width, [zero, zero], term))
@@ -248,20 +248,21 @@ def read(
 
 @kept
 @njit(**KERNEL)
-def solve(
-    size, packed, across, floor, begin, columns, signs, bits, known, first, last, limit, tolerance, omega,
-    completed, vectors, norms, sweeps, converged,
-    base, free, own, lengths, pulling, moving, held, told, mask, decrease, enough, sound, owner, group,
-):  # fmt: skip
-    """Solves the samples first … last−1; see `mixing_torch.solve`.
+def solve(size, layer, bits, known, first, last, rule, solution, buffers):
+    """Solves the samples first … last−1 into `solution`; see `reference.solve`, and `structs` for the rest.
 
     A lane whose sample is done takes the next one: `owner` is the sample of each lane, or −1. The next
     ones are made ready by the `group`.
     """
+    columns, sweeps = layer.columns, solution.sweeps
+    vectors, norms, base, free = buffers.vectors, buffers.norms, buffers.base, buffers.free
+    embedded, own_bits, own_known = buffers.embedded, buffers.bits, buffers.known
+    decrease, threshold, sound = buffers.decrease, buffers.threshold, buffers.sound
+    owner, group = buffers.owner, buffers.group
     inputs, lanes, rows = bits.shape[1], len(owner), len(columns)
-    clear(own, own.size)
-    clear(pulling, pulling.size)
-    clear(moving, moving.size)
+    clear(vectors, vectors.size)
+    clear(base, base.size)
+    clear(free, free.size)
     for i in range(lanes):
         owner[i] = -1
     waiting, left = first, last - first
@@ -272,35 +273,41 @@ def solve(
                 if source == 0:
                     for j in range(lanes):
                         group[j] = waiting + j if waiting + j < last else waiting
-                    pick(bits, group, inputs, told)
-                    pick(known, group, inputs, mask)
-                    embed(told, mask, signs, inputs, held, sound)
-                    fixed_pull(across, held, 1 + inputs, mask, columns, sound, base, free, rows)
-                load_sample(size, begin, base, free, source, own, pulling, moving, i, rows)
+                    pick(bits, group, inputs, own_bits)
+                    pick(known, group, inputs, own_known)
+                    embed(own_bits, own_known, layer.signs, inputs, embedded, sound)
+                    fixed_pull(
+                        layer.across, embedded, 1 + inputs, own_known, columns, sound, buffers.group_base,
+                        buffers.group_free, rows,
+                    )  # fmt: skip
+                load_sample(
+                    size, layer.start, buffers.group_base, buffers.group_free, source, vectors, base, free, i,
+                    rows,
+                )  # fmt: skip
                 owner[i] = waiting
                 waiting += 1
-        sweep(size, packed, pulling, floor, moving, own, lengths, decrease, rows, omega)
+        sweep(size, layer.gram, base, layer.floor, free, vectors, norms, decrease, rows, rule.relaxation)
         for i in range(lanes):
             sample = owner[i]
             if sample < 0:
                 continue
             count = sweeps[sample]
             if count == 0:
-                enough[i] = tolerance * decrease[i]
-            more = decrease[i] > 0 and (count == 0 or decrease[i] >= enough[i])
+                threshold[i] = rule.tolerance * decrease[i]
+            more = decrease[i] > 0 and (count == 0 or decrease[i] >= threshold[i])
             sweeps[sample] = count + 1
-            if not more or count + 1 == limit:
-                converged[sample] = not more
-                keep(own, i, vectors, sample, rows * len(size))
-                keep(lengths, i, norms, sample, rows)
+            if not more or count + 1 == rule.limit:
+                solution.converged[sample] = not more
+                keep(vectors, i, solution.vectors, sample, rows * len(size))
+                keep(norms, i, solution.norms, sample, rows)
                 owner[i] = -1
                 left -= 1
     for offset in range(first, last, lanes):
         for i in range(lanes):
             owner[i] = offset + i if offset + i < last else offset
-        gather(vectors, owner, rows * len(size), own)
-        pick(bits, owner, inputs, told)
-        pick(known, owner, inputs, mask)
-        read(size, own, columns, mask, inputs, told, rows)
+        gather(solution.vectors, owner, rows * len(size), vectors)
+        pick(bits, owner, inputs, own_bits)
+        pick(known, owner, inputs, own_known)
+        read(size, vectors, columns, own_known, inputs, own_bits, rows)
         for i in range(lanes):
-            keep(told, i, completed, owner[i], inputs)
+            keep(own_bits, i, solution.completed, owner[i], inputs)

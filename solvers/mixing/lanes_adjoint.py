@@ -1,6 +1,6 @@
 # ruff: noqa: ANN001, ANN201 -- numba infers types; kernels take what they touch
 # pyright: basic
-"""The derivative of the mixing method for small layers; see `mixing_lanes` for how arrays are laid out."""
+"""The derivative of the mixing method for small layers; see `lanes` for how arrays are laid out."""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ def adjoint_rhs(
     here: Any,
     prox: Any,
     kink: Any,
-    driven: Any,
+    rhs: Any,
     stiffness: Any,
     active: Any,
     count: Any,
@@ -32,7 +32,7 @@ def adjoint_rhs(
     """What drives the adjoint of each row towards the truth, and how stiff it is, in the first `here` lanes.
 
     Two numbers per row: what drives the first component, and what, times v, the others: the slope over π
-    times the unit tangent of `mixing_torch`.
+    times the unit tangent of `reference`.
     """
     zero, one = unit.constant(0.0), unit.constant(1.0)
     numbers = unit.constants([float(i) for i in range(unit.lanes)])
@@ -48,7 +48,7 @@ def adjoint_rhs(
         rest = apart.where(square, one).sqrt()
         (slope,) = unit.load_row(slopes, unit.index(columns, row), 1)
         push = (moves & apart).where(slope * unit.constant(1 / math.pi), zero)
-        unit.store_row(driven, row, [push * rest, -(push * vector[0] / rest)])
+        unit.store_row(rhs, row, [push * rest, -(push * vector[0] / rest)])
         unit.store_row(stiffness, row, [moves.where(norm + unit.spread(prox), zero)])
         (sofar,) = unit.load_row(active, row.type(0), 1)
         unit.store_row(active, row.type(0), [moves.where(one, sofar)])
@@ -60,7 +60,7 @@ def sweep(
     size: int,
     gram: Any,
     vectors: Any,
-    driven: Any,
+    rhs: Any,
     stiffness: Any,
     active: Any,
     adjoint: Any,
@@ -77,7 +77,7 @@ def sweep(
         pull = pulls(unit, size, gram, adjoint, row, count)
         vector, old = unit.load_row(vectors, row, size), unit.load_row(adjoint, row, size)
         (stiff,), (going,) = unit.load_row(stiffness, row, 1), unit.load_row(active, begin, 1)
-        truth, lean = unit.load_row(driven, row, 2)
+        truth, lean = unit.load_row(rhs, row, 2)
         along = -unit.dot(pull, vector)
         pull[0] += truth
         scale = ((stiff > zero) & (going > zero)).where(far / stiff, zero)
@@ -97,7 +97,7 @@ def multiply(
     size: int,
     adjoint: Any,
     vectors: Any,
-    held: Any,
+    embedded: Any,
     width: Any,
     among: Any,
     towards: Any,
@@ -115,7 +115,7 @@ def multiply(
     with unit.loop(count) as row:
         left = unit.load_row(adjoint, row, size)
         gain(row, left, vectors, among, count)
-        gain(row, left[:2], held, towards, width)
+        gain(row, left[:2], embedded, towards, width)
 
 
 @emitted
@@ -124,7 +124,7 @@ def turn(
     size: int,
     back: Any,
     adjoint: Any,
-    held: Any,
+    embedded: Any,
     known: Any,
     signs: Any,
     slopes: Any,
@@ -142,7 +142,7 @@ def turn(
             return [weight.times_plus(number, total) for number, total in zip(pair, sums, strict=True)]
 
         pull = unit.accumulate(count, [zero, zero], term)
-        vector = unit.load_row(held, unit.builder.add(j, j.type(1)), 2)
+        vector = unit.load_row(embedded, unit.builder.add(j, j.type(1)), 2)
         turned = (vector[1] * pull[0] - vector[0] * pull[1]) * (unit.load_spread(signs, j) * pi)
         (slope,), (here,) = unit.load_row(slopes, j, 1), unit.load_row(known, j, 1)
         unit.store_row(slopes, j, [(here > zero).where(slope + turned, zero)])
@@ -150,51 +150,51 @@ def turn(
 
 @kept
 @njit(**KERNEL)
-def differentiate(
-    size, packed, back, columns, signs, known, slope, completed, vectors, norms, sweeps, converged, order,
-    limit, tolerance, prox, omega, kink, to_bits,
-    among, towards, own, lengths, adjoint, held, driven, stiffness, slopes, told, mask,
-    active, change, enough, owner,
-):  # fmt: skip
+def differentiate(size, layer, known, slope, solution, order, rule, to_bits, buffers):
     """Adjoint of the samples of an order, that of their forward sweeps: like stand together in a group.
 
-    See `mixing_torch.differentiate`. Adds the products up lane by lane. A negative tolerance takes each
-    sample's number of sweeps from the forward pass.
+    See `reference.differentiate`, and `structs`. Adds the products up lane by lane.
     """
+    columns, sweeps = layer.columns, solution.sweeps
+    vectors, norms, adjoint, rhs = buffers.vectors, buffers.norms, buffers.adjoint, buffers.rhs
+    stiffness, slopes, embedded = buffers.stiffness, buffers.slopes, buffers.embedded
+    bits, own_known, owner = buffers.bits, buffers.known, buffers.owner
+    active, change, threshold = buffers.active, buffers.change, buffers.threshold
     inputs, lanes, rows, samples = slope.shape[1], len(owner), len(columns), len(order)
-    clear(among, among.size)
-    clear(towards, towards.size)
+    clear(buffers.among, buffers.among.size)
+    clear(buffers.towards, buffers.towards.size)
     for offset in range(0, samples, lanes):
         here = lanes if offset + lanes < samples else samples - offset
         for i in range(lanes):
             owner[i] = order[offset + i if i < here else offset]
-        gather(vectors, owner, rows * len(size), own)
-        pick(norms, owner, rows, lengths)
+        gather(solution.vectors, owner, rows * len(size), vectors)
+        pick(solution.norms, owner, rows, norms)
         pick(slope, owner, inputs, slopes)
-        pick(completed, owner, inputs, told)
-        pick(known, owner, inputs, mask)
-        embed(told, mask, signs, inputs, held, change)
+        pick(solution.completed, owner, inputs, bits)
+        pick(known, owner, inputs, own_known)
+        embed(bits, own_known, layer.signs, inputs, embedded, change)
         adjoint_rhs(
-            size, own, lengths, slopes, columns, inputs, here, prox, kink, driven, stiffness, active, rows
+            size, vectors, norms, slopes, columns, inputs, here, rule.prox, rule.kink, rhs, stiffness, active,
+            rows,
         )  # fmt: skip
         clear(adjoint, adjoint.size)
         going = rows
         count = 0
-        while going and count < limit:
-            sweep(size, packed, own, driven, stiffness, active, adjoint, change, rows, omega)
+        while going and count < rule.limit:
+            sweep(size, layer.gram, vectors, rhs, stiffness, active, adjoint, change, rows, rule.relaxation)
             going = 0
             for i in range(lanes):
                 if active[i]:
                     if count == 0:
-                        enough[i] = tolerance * change[i]
-                    if tolerance < 0:
-                        more = count + 1 < sweeps[owner[i]] - converged[owner[i]]
+                        threshold[i] = rule.tolerance * change[i]
+                    if rule.tolerance < 0:
+                        more = count + 1 < sweeps[owner[i]] - solution.converged[owner[i]]
                     else:
-                        more = change[i] > 0 and (count == 0 or change[i] >= enough[i])
+                        more = change[i] > 0 and (count == 0 or change[i] >= threshold[i])
                     active[i] = more
                     going += more
             count += 1
-        multiply(size, adjoint, own, held, 1 + inputs, among, towards, rows)
-        turn(size, back, adjoint, held, mask, signs, slopes, inputs, rows)
+        multiply(size, adjoint, vectors, embedded, 1 + inputs, buffers.among, buffers.towards, rows)
+        turn(size, layer.back, adjoint, embedded, own_known, layer.signs, slopes, inputs, rows)
         for i in range(here):
             keep(slopes, i, to_bits, owner[i], inputs)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ...datasets.errors import UsageError
-from . import reference as mixing_torch
+from . import reference
 from .schedule import Bits, Clauses, Known, Start, StoppingRule
 
 Ends = Float[Tensor, " batch"]
@@ -55,7 +55,7 @@ def choose_path(clauses: Clauses, wanted: Path | None = None) -> Path:
 def _engine(path: Path) -> Any:
     """What solves and differentiates on this path."""
     if path == "torch":
-        return mixing_torch
+        return reference
     from . import compiled as mixing_compiled  # noqa: PLC0415 -- imports numba
 
     return mixing_compiled.Lanes if path == "lanes" else mixing_compiled.Blocks
@@ -69,12 +69,12 @@ class Mixing(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: StoppingRule, path: Path
+        ctx: Any, clauses: Clauses, bits: Bits, known: Known, start: Start, stopping: StoppingRule, path: Path
     ) -> Bits:
         """Solves, and keeps the vectors for the derivative."""
-        completed, record = _engine(path).solve(clauses.detach(), bits.detach(), known, start, sweeps)
+        completed, record = _engine(path).solve(clauses.detach(), bits.detach(), known, start, stopping)
         ctx.save_for_backward(clauses, known)
-        ctx.record, ctx.sweeps, ctx.path = record, sweeps, path
+        ctx.record, ctx.stopping, ctx.path = record, stopping, path
         return completed
 
     @staticmethod
@@ -85,7 +85,7 @@ class Mixing(torch.autograd.Function):
         """
         clauses, known = ctx.saved_tensors
         products, to_bits = _engine(ctx.path).differentiate(
-            clauses, known, ctx.record, slopes[0].contiguous(), ctx.sweeps
+            clauses, known, ctx.record, slopes[0].contiguous(), ctx.stopping
         )
         return torch.addmm(products @ clauses, products.T, clauses), to_bits, None, None, None, None
 
@@ -95,19 +95,19 @@ class Chain(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, clauses: Clauses, sequence: Bits, start: Start, sweeps: StoppingRule, rounded: bool
+        ctx: Any, clauses: Clauses, sequence: Bits, start: Start, stopping: StoppingRule, rounded: bool
     ) -> Ends:
         """The third bit of the last step."""
         bits = sequence.new_zeros(sequence.shape[1] - 1, len(sequence), 3)
         bits[0, :, 0], bits[..., 1] = sequence[:, 0], sequence[:, 1:].T
         known = torch.tensor([True, True, False]).expand(len(sequence), 3)
         completed, record = _engine("lanes").solve_chain(
-            clauses.detach(), bits, known, start, sweeps, rounded=rounded
+            clauses.detach(), bits, known, start, stopping, rounded=rounded
         )
         ctx.save_for_backward(clauses, known)
         # No derivative comes through a rounded state: only the last step counts.
         ctx.record = record.last() if rounded else record
-        ctx.sweeps, ctx.steps, ctx.length = sweeps, 1 if rounded else len(bits), len(bits)
+        ctx.stopping, ctx.steps, ctx.length = stopping, 1 if rounded else len(bits), len(bits)
         return completed[-1, :, 2].clone()
 
     @staticmethod
@@ -118,7 +118,7 @@ class Chain(torch.autograd.Function):
         slope = clauses.new_zeros(ctx.steps, *known.shape)
         slope[-1, :, 2] = slopes[0]
         products, to_bits = _engine("lanes").differentiate_chain(
-            clauses, known, ctx.record, slope, ctx.sweeps
+            clauses, known, ctx.record, slope, ctx.stopping
         )
         to_sequence = clauses.new_zeros(len(known), ctx.length + 1)
         to_sequence[:, -ctx.steps :] = to_bits[..., 1].T
@@ -144,7 +144,7 @@ class MixingLayer(nn.Module):
         *,
         m: int,
         aux: int = 0,
-        sweeps: StoppingRule | None = None,
+        stopping: StoppingRule | None = None,
         generator: torch.Generator | None = None,
         path: str | None = None,
     ) -> None:
@@ -156,7 +156,7 @@ class MixingLayer(nn.Module):
         wanted: Path | None = next((known for known in get_args(Path) if known == path), None)
         if wanted != path:
             raise UsageError(f"path={path!r}: it is one of {', '.join(get_args(Path))}, or None to choose")
-        self.sweeps = sweeps or StoppingRule()
+        self.stopping = stopping or StoppingRule()
         self.wanted: Path | None = wanted
         self.bits = bits
         n = 1 + bits + aux
@@ -172,14 +172,14 @@ class MixingLayer(nn.Module):
     def extra_repr(self) -> str:
         """Size, schedule and path."""
         n, m = self.clauses.shape
-        return f"{n} variables, m={m}, k={self.start.shape[1]}, {self.sweeps}, path={self.path}"
+        return f"{n} variables, m={m}, k={self.start.shape[1]}, {self.stopping}, path={self.path}"
 
     def forward(self, bits: Bits, known: Known) -> Bits:
         """The bits, those that are not `known` filled in; what stood there is not looked at.
 
         A row with a known bit that is not finite comes back NaN where it is not known.
         """
-        return Mixing.apply(self.clauses, bits, known, self.start, self.sweeps, self.path)
+        return Mixing.apply(self.clauses, bits, known, self.start, self.stopping, self.path)
 
     def chain(self, sequence: Bits, *, rounded: bool = False) -> Ends:
         """Folds sequences of at least two bits by a layer of three: (state, next bit, ?) gives a new state.
@@ -193,7 +193,7 @@ class MixingLayer(nn.Module):
                 f"{length} bits by a layer of {self.bits}: a chain folds 2 bits or more by a layer of 3"
             )
         if self.path == "lanes":
-            return Chain.apply(self.clauses, sequence, self.start, self.sweeps, rounded)
+            return Chain.apply(self.clauses, sequence, self.start, self.stopping, rounded)
         known = torch.tensor([True, True, False], device=sequence.device).expand(len(sequence), 3)
         state = sequence[:, 0]
         for place in range(1, length):

@@ -32,7 +32,7 @@ class Solved:
 
 
 def solve(
-    clauses: Clauses, bits: Bits, known: Known, start: Start, sweeps: StoppingRule
+    clauses: Clauses, bits: Bits, known: Known, start: Start, stopping: StoppingRule
 ) -> tuple[Bits, Solved]:
     """Minimises over the free vectors. Costs 2 n² k flops per sample and sweep.
 
@@ -49,9 +49,9 @@ def solve(
     converged = torch.zeros_like(sound)
     rows = sound.nonzero().squeeze(-1)  # samples still at work
     vectors, free, size = result[rows], ~fixed[rows], norms[rows]
-    enough = bits.new_zeros(len(rows))
+    threshold = bits.new_zeros(len(rows))
     blocks = _blocks(fixed)
-    for sweep in range(sweeps.limit if blocks else 0):
+    for sweep in range(stopping.limit if blocks else 0):
         decrease = bits.new_zeros(len(rows))
         for block, places in blocks:
             pulls = torch.bmm(gram[block].expand(len(rows), -1, -1), vectors)
@@ -64,22 +64,24 @@ def solve(
                 step = torch.where(moves, pull / -norm - old, 0)
                 size[:, variable, None] = torch.where(moves, norm, 0)
                 exact[:, place] = step
-                if sweeps.relaxation:
-                    step = _farther(step, old, sweeps.relaxation)
+                if stopping.relaxation:
+                    step = _farther(step, old, stopping.relaxation)
                 old += step
                 pulls[:, place + 1 :].addcmul_(inside[place + 1 :, place, None], step[:, None, :])
-            decrease += (2 * size[:, block] * _share(exact, sweeps.relaxation)).sum(-1)
+            decrease += (2 * size[:, block] * _share(exact, stopping.relaxation)).sum(-1)
         taken[rows] += 1
         if sweep == 0:
-            enough = sweeps.tolerance * decrease
-        stops = ~(decrease > 0) if sweep == 0 else ~(decrease >= enough)
+            threshold = stopping.tolerance * decrease
+        stops = ~(decrease > 0) if sweep == 0 else ~(decrease >= threshold)
         converged[rows[stops]] = True
-        if sweep == sweeps.limit - 1:
+        if sweep == stopping.limit - 1:
             stops = torch.ones_like(stops)
         if stops.any():
             result[rows[stops]], norms[rows[stops]] = vectors[stops], size[stops]
             left = ~stops
-            rows, vectors, free, size, enough = (part[left] for part in (rows, vectors, free, size, enough))
+            rows, vectors, free, size, threshold = (
+                part[left] for part in (rows, vectors, free, size, threshold)
+            )
         if not len(rows):
             break
     completed = torch.where(sound[:, None], read(result[:, 1 : 1 + bits.shape[1]]), math.nan)
@@ -87,10 +89,10 @@ def solve(
 
 
 def differentiate(
-    clauses: Clauses, known: Known, solved: Solved, slope: Bits, sweeps: StoppingRule
+    clauses: Clauses, known: Known, solved: Solved, slope: Bits, stopping: StoppingRule
 ) -> tuple[Float[Tensor, "n n"], Bits]:
     """Σ_b U_b V_bᵀ, and the slope of the bits; zero where they are not known."""
-    adjoint = _adjoint(clauses, solved, slope, sweeps)
+    adjoint = _adjoint(clauses, solved, slope, stopping)
     flat = adjoint.transpose(0, 1).flatten(1)
     products = flat @ solved.vectors.transpose(0, 1).flatten(1).T
     inputs = slice(1, 1 + known.shape[1])
@@ -102,7 +104,7 @@ def differentiate(
     return products, torch.where(known, to_bits, 0)
 
 
-def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, sweeps: StoppingRule) -> Vectors:
+def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, stopping: StoppingRule) -> Vectors:
     """u_i = ∂loss/∂g_i for the free variables, from slope = ∂loss/∂z; zeros at what is fixed.
 
     Solves (|g_i| + prox) u_i = −(I − v_i v_iᵀ) Σ_j (s_i·s_j) u_j − (slope_i/π) t_i, where t_i is the unit
@@ -118,10 +120,10 @@ def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, sweeps: StoppingRule
     adjoint_rhs = torch.zeros_like(vectors)
     push = torch.where(moves[:, inputs], slope[rows] / math.pi, 0)
     adjoint_rhs[:, inputs] = push.unsqueeze(-1) * _tangent(vectors[:, inputs])
-    stiffness = solved.norms[rows] + sweeps.prox
-    omega, enough = sweeps.backward_relaxation, slope.new_zeros(len(rows))
+    stiffness = solved.norms[rows] + stopping.prox
+    omega, threshold = stopping.backward_relaxation, slope.new_zeros(len(rows))
     planned = (solved.sweeps - solved.converged.long())[rows].clamp_min(1)
-    limit = sweeps.limit if sweeps.backward_tolerance is not None else max(planned.tolist(), default=0)
+    limit = stopping.limit if stopping.backward_tolerance is not None else max(planned.tolist(), default=0)
     blocks = _blocks(solved.fixed)
     for sweep in range(limit if len(rows) else 0):
         change = slope.new_zeros(len(rows))
@@ -138,20 +140,20 @@ def _adjoint(clauses: Clauses, solved: Solved, slope: Bits, sweeps: StoppingRule
                 old += step
                 pulls[:, place + 1 :].addcmul_(inside[place + 1 :, place, None], step[:, None, :])
             change += (stiffness[:, block] * steps.square().sum(-1)).sum(-1)
-        if sweeps.backward_tolerance is None:
+        if stopping.backward_tolerance is None:
             stops = planned <= sweep + 1
         elif sweep == 0:
-            enough, stops = sweeps.backward_tolerance * change, ~(change > 0)
+            threshold, stops = stopping.backward_tolerance * change, ~(change > 0)
         else:
-            stops = ~(change >= enough)
+            stops = ~(change >= threshold)
         if sweep == limit - 1:
             stops = torch.ones_like(stops)
         if stops.any():
             result[rows[stops]] = adjoint[stops]
             left = ~stops
-            rows, adjoint, vectors, moves, adjoint_rhs, stiffness, enough, planned = (
+            rows, adjoint, vectors, moves, adjoint_rhs, stiffness, threshold, planned = (
                 part[left]
-                for part in (rows, adjoint, vectors, moves, adjoint_rhs, stiffness, enough, planned)
+                for part in (rows, adjoint, vectors, moves, adjoint_rhs, stiffness, threshold, planned)
             )
         if not len(rows):
             break
@@ -185,10 +187,10 @@ def _signs(start: Start) -> Float[Tensor, " n"]:
 def _embed(value: Numbers, fixed: Fixed, start: Start) -> Vectors:
     """(−cos πz, ±sin πz, 0 …) at what is fixed, with the sign of the start's second entry; else the start."""
     angle = torch.where(fixed, value, 0) * math.pi
-    held = start.new_zeros(*value.shape, start.shape[1])
-    held[..., 0] = -angle.cos()
-    held[..., 1] = angle.sin() * _signs(start)
-    return torch.where(fixed.unsqueeze(-1), held, start)
+    embedded = start.new_zeros(*value.shape, start.shape[1])
+    embedded[..., 0] = -angle.cos()
+    embedded[..., 1] = angle.sin() * _signs(start)
+    return torch.where(fixed.unsqueeze(-1), embedded, start)
 
 
 def read(vectors: Vectors) -> Bits:

@@ -2,9 +2,6 @@
 
 A kernel that is written with these builds LLVM instructions when numba compiles it; nothing here runs
 later. Loops over registers are unrolled by Python, loops over memory become loops.
-
-Compiled kernels are kept on disk, and numba looks only at a kernel's own file for changes: whoever changes
-this one, or what a kernel takes from another file, has to touch theirs.
 """
 
 from collections.abc import Callable, Generator, Sequence

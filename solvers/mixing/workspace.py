@@ -23,16 +23,16 @@ class Workspace(threading.local):
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
-        self._latest: dict[str, tuple[tuple[Any, ...], tuple[np.ndarray, ...]]] = {}
+        self._latest: dict[str, tuple[tuple[Any, ...], dict[str, np.ndarray]]] = {}
 
-    def arrays(self, kernel: str, dtype: torch.dtype, **shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    def arrays(self, kernel: str, dtype: torch.dtype, **shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
         """The buffers of a kernel, by name; at hand if its latest call had the same shapes."""
         wanted = (dtype, *shapes.values())
-        latest, buffers = self._latest.get(kernel, (None, ()))
+        latest, buffers = self._latest.get(kernel, (None, {}))
         if latest != wanted:
-            buffers = tuple(
-                self.take(f"{kernel} {name}", shape, dtype).numpy() for name, shape in shapes.items()
-            )
+            buffers = {
+                name: self.take(f"{kernel} {name}", shape, dtype).numpy() for name, shape in shapes.items()
+            }
             self._latest[kernel] = wanted, buffers
         return buffers
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from pysat.solvers import Solver as SatSolver
 
 from groundcheck.datasets.grids import lines_of
-from groundcheck.datasets.search.bands import count_completions, room
+from groundcheck.datasets.search.bands import count_completions, make_workspace
 from groundcheck.datasets.search.grids import ENDLESS, search, solve_grids
 from groundcheck.datasets.sudoku import Sudoku
 
 TASK = Sudoku(size=9)
 LINES = lines_of(9, (3, 3))
 SOLVED = TASK.generate("test", 50, 0).solution
-WORDS, LIMIT = room(), 6
+WORDS, LIMIT = make_workspace(), 6
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
 

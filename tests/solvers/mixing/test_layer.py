@@ -34,10 +34,10 @@ def layers(draw):
     return clauses, start / start.norm(dim=1, keepdim=True), values, known, slope
 
 
-def outcome(layer, sweeps, path, dtype=torch.float64):
+def outcome(layer, stopping, path, dtype=torch.float64):
     clauses, start, values, known, slope = layer
     clauses, values = (part.to(dtype).requires_grad_() for part in (clauses.clone(), values.clone()))
-    out = Mixing.apply(clauses, values, known, start.to(dtype), sweeps, path)
+    out = Mixing.apply(clauses, values, known, start.to(dtype), stopping, path)
     out.backward(slope.to(dtype))
     return [part.double() for part in (out.detach(), clauses.grad, values.grad)]
 
@@ -54,8 +54,8 @@ def assert_near(found, true, tolerance):
 @given(layer=layers(), counted=st.booleans(), prox=st.sampled_from((0.0, 1e-2)))
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_paths_make_the_same_iterates_and_stop_alike(path, layer, counted, prox):
-    sweeps = StoppingRule(limit=30, prox=prox, backward_tolerance=None if counted else 1e-4)
-    assert_near(outcome(layer, sweeps, path), outcome(layer, sweeps, "torch"), 1e-9)
+    stopping = StoppingRule(limit=30, prox=prox, backward_tolerance=None if counted else 1e-4)
+    assert_near(outcome(layer, stopping, path), outcome(layer, stopping, "torch"), 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_paths_make_the_same_iterates_and_stop_alike(path, layer, counted, prox)
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_single_precision_over_relaxed_stays_near_double(path, layer):
     # A set number of sweeps: rounding may otherwise decide about one more.
-    sweeps = StoppingRule(
+    stopping = StoppingRule(
         limit=12, tolerance=0.0, backward_tolerance=0.0, prox=0.1, relaxation=0.7, backward_relaxation=0.5
     )
-    single = outcome(layer, sweeps, path, torch.float32)
-    assert_near(single, outcome(layer, sweeps, "torch"), 2e-3)
+    single = outcome(layer, stopping, path, torch.float32)
+    assert_near(single, outcome(layer, stopping, "torch"), 2e-3)
 
 
 @needs_numba
@@ -172,8 +172,8 @@ def test_refuses_schedules_that_cannot_work(option, value):
 @needs_numba
 def test_a_chain_learns_parity_in_an_epoch():
     rng = torch.Generator().manual_seed(1)
-    sweeps = StoppingRule(prox=0.1, relaxation=0.7, backward_relaxation=0.5)
-    layer = MixingLayer(3, m=4, aux=4, sweeps=sweeps, generator=rng)
+    stopping = StoppingRule(prox=0.1, relaxation=0.7, backward_relaxation=0.5)
+    layer = MixingLayer(3, m=4, aux=4, stopping=stopping, generator=rng)
     optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
     sequences = torch.randint(0, 2, (10_000, 20), generator=rng).float()
     parity = sequences.sum(1) % 2
