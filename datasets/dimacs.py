@@ -66,7 +66,7 @@ def parse_dimacs(text: bytes, name: str) -> tuple[int, list[list[int]]]:  # noqa
             if not variables:
                 weighted = ": weights are not read, give the plain formula" if "wcnf" in words else ""
                 raise refused(
-                    last, f"the header is 'p cnf VARIABLES CLAUSES', not {' '.join(words)!r}{weighted}"
+                    last, f"the header is 'p cnf VARIABLES CLAUSES', not {' '.join(words)!a}{weighted}"
                 )
             continue
         if not variables:
@@ -74,7 +74,7 @@ def parse_dimacs(text: bytes, name: str) -> tuple[int, list[list[int]]]:  # noqa
         for word in words:
             literal = _literal(word)
             if literal is None:
-                raise refused(last, f"{word!r} is no literal: they are whole numbers")
+                raise refused(last, f"{word!a} is no literal: they are whole numbers")
             if abs(literal) > variables:
                 raise refused(last, f"literal {literal}, but the header announces {variables} variables")
             begun = begun if clause else last
@@ -101,7 +101,7 @@ def _lines(text: bytes) -> Iterator[tuple[int, list[str]]]:
         if words == [b"%"]:
             return
         if words and not words[0].startswith(b"c"):
-            yield number, [word.decode("ascii", "backslashreplace") for word in words]
+            yield number, [word.decode("latin-1") for word in words]
 
 
 def _header(words: list[str]) -> tuple[int, int]:

@@ -120,11 +120,12 @@ class ImageSet:
         for label in task.classes:
             if label not in every:
                 raise _lacking(label, f"image set {self.name}", every)
-            parts = {"training": self.train, "validation": self.validation, "test": self.test}
-            for part in (part for part, bank in parts.items() if label not in bank.labels):
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        for part, bank in parts.items():
+            if absent := sorted({*task.classes} - {*bank.labels.tolist()}):
                 raise UsageError(
-                    f"image set {self.name}: no picture of class {label}, which this task shows, is in its "
-                    f"{part} part; give each class more pictures, or mark another test part"
+                    f"image set {self.name}: no picture of class {absent[0]}, which this task shows, is in "
+                    f"its {part} part; give each class more pictures, or mark another test part"
                 )
 
 

@@ -116,5 +116,5 @@ def name_classes(labels: Int[np.ndarray, " images"]) -> str:
     """The classes that occur, in words: "0 to 3 and 5 to 9"."""
     present = np.unique(labels)
     runs = np.split(present, np.flatnonzero(np.diff(present) > 1) + 1)
-    words = [f"{run[0]} to {run[-1]}" if len(run) > 2 else " and ".join(map(str, run)) for run in runs]
+    words = [word for run in runs for word in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,9 +1,14 @@
 """CNF files are read as they are, or refused with line and reason."""
 
+import bz2
+import gzip
+import lzma
+
 import numpy as np
 import pytest
 
-from groundcheck.datasets.dimacs import DimacsError, parse_dimacs
+from groundcheck.datasets.dimacs import DimacsError, parse_dimacs, read_dimacs
+from groundcheck.datasets.errors import UsageError
 from groundcheck.datasets.logic import Logic
 
 GOOD = b"c a comment\np cnf 4 3\n1 -2 0\n2 3\n-4 0 4 0\n"
@@ -14,7 +19,7 @@ def test_clauses_may_run_over_lines() -> None:
 
 
 def test_a_percent_sign_ends_the_file_as_in_satlib() -> None:
-    assert parse_dimacs("p cnf 2 1\n 1 2 0\n%\n0\n\n", "f") == (2, [[1, 2]])
+    assert parse_dimacs(b"p cnf 2 1\n 1 2 0\n%\n0\n\n", "f") == (2, [[1, 2]])
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,11 @@ def test_a_percent_sign_ends_the_file_as_in_satlib() -> None:
         ("c only a comment\n", "line 1: the file ends without a header"),
         ("1 2 0\n", "line 1: a clause before the header"),
         ("p cnf 2\n1 0\n", "line 1: the header is 'p cnf VARIABLES CLAUSES', not 'p cnf 2'"),
-        ("p wcnf 2 1\n1 0\n", "line 1: the header is"),
+        (
+            "p wcnf 2 1\n1 0\n",
+            "line 1: the header is 'p cnf VARIABLES CLAUSES', not 'p wcnf 2 1': weights are not",
+        ),
+        ("p cnf 2 1\n1 \xff 0\n", r"line 2: '\xff' is no literal"),
         ("p cnf two 1\n1 0\n", "line 1: the header is"),
         ("p cnf 0 0\n", "line 1: the header is"),
         ("p cnf 2 1\np cnf 2 1\n1 0\n", "line 2: a second header"),
@@ -40,13 +49,13 @@ def test_a_percent_sign_ends_the_file_as_in_satlib() -> None:
 )
 def test_a_malformed_file_is_refused_with_line_and_reason(text, reason) -> None:
     with pytest.raises(DimacsError) as refused:
-        parse_dimacs(text, "rules.cnf")
+        parse_dimacs(text.encode("latin-1"), "rules.cnf")
     assert str(refused.value).startswith(f"rules.cnf, {reason}")
 
 
 def test_a_file_becomes_a_task(tmp_path) -> None:
     path = tmp_path / "rules.cnf"
-    path.write_text(GOOD)
+    path.write_bytes(GOOD)
     task = Logic(file=str(path))
     assert task.problem.variables == ("x1", "x2", "x3", "x4", "satisfied")
     rows = np.concatenate([task.generate(split, 100, 0).solution for split in ("train", "ood")])
@@ -54,11 +63,50 @@ def test_a_file_becomes_a_task(tmp_path) -> None:
     assert true == {(a, b, c, 1) for a in (0, 1) for b in (0, 1) for c in (0, 1) if (a or not b) and (b or c)}
 
 
-def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path) -> None:
-    path = tmp_path / "rules.cnf"
-    path.write_bytes(b"p cnf 1 1\n1 \xff 0\n")
-    with pytest.raises(DimacsError, match="not a text file"):
+CLAUSES = b"p cnf 4 3\n1 -2 0\n2 3\n-4 0 4 0\n"
+READ = (4, [[1, -2], [2, 3, -4], [4]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"c=====\nc---------- banner\n" + CLAUSES,
+        b"cglued words 1 2 0\n  c indented\nc\n" + CLAUSES,
+        "c author: Müller\n".encode() + CLAUSES,
+        bytes([ord("c"), *(b for b in range(256) if b not in b"\r\n")]) + b"\n" + CLAUSES,
+        b"c \x85 no line ends here \x1c nor here\r\n" + CLAUSES.replace(b"\n", b"\r\n"),
+        CLAUSES.replace(b"3\n", b"3\nc \xff in between 5 0\n"),
+        b"\xef\xbb\xbf" + CLAUSES,
+        gzip.compress(b"\xef\xbb\xbfc packed\n" + CLAUSES),
+    ],
+)  # fmt: skip
+def test_comments_may_hold_anything_and_files_may_be_packed(tmp_path, content) -> None:
+    path = tmp_path / "rules.cnf"  # whatever its name says
+    path.write_bytes(content)
+    assert read_dimacs(path) == READ
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (gzip.compress(CLAUSES)[:-9], "is a damaged or truncated .gz"),
+        (gzip.compress(CLAUSES)[:12] + b"junk", "is a damaged or truncated .gz"),
+        (bz2.compress(CLAUSES), "packed with bzip2: unpack"),
+        (lzma.compress(CLAUSES), "packed with xz: unpack"),
+        (b"PK\x03\x04rest", "is a zip archive: unpack"),
+        (CLAUSES.decode().encode("utf-16"), "UTF-16: save it"),
+        (gzip.compress(b"rules.cnf".ljust(257, b"\0") + b"ustar\0"), "tar archive: unpack it and name one"),
+    ],
+)
+def test_what_is_packed_otherwise_is_named(tmp_path, content, told) -> None:
+    path = tmp_path / "rules.cnf.gz"
+    path.write_bytes(content)
+    with pytest.raises(DimacsError, match=f"rules.cnf.gz .*{told}") as refused:
         Logic(file=str(path))
+    assert isinstance(refused.value, UsageError)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path) -> None:
     with pytest.raises(FileNotFoundError):
         Logic(file=str(tmp_path / "missing.cnf"))
 

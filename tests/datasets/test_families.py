@@ -444,12 +444,12 @@ def test_transfer_boards_show_classes_that_training_has_not() -> None:
         (lambda: Logic(width=0), "width=0"),
         (lambda: Logic(variables=3, clauses=200), "nothing satisfies random formula 0"),
         (
-            lambda: Logic(variables=12, clauses=24, width=2).generate("test", 9, 0),
-            "found nothing in the test split that satisfies it: take a formula with fewer clauses, or longer",
+            lambda: Logic(variables=12, clauses=24, width=2),
+            "assignments that satisfy it: 2 (train 1, validation 0, test 0, ood 1), but a split needs 16 d",
         ),
         (
-            lambda: Logic(variables=12, clauses=1, width=12).generate("train", 9, 0),
-            "found nothing in the train split that breaks a clause: take a formula with more clauses",
+            lambda: Logic(variables=12, clauses=1, width=12),
+            "assignments that break a clause: 1 (train 0, validation 0, test 1, ood 0), but",
         ),
         (lambda: Logic(variables=0), "variables=0: at least 1"),
         (lambda: Logic(clauses=0), "clauses=0: at least 1"),

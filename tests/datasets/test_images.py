@@ -1,46 +1,31 @@
-import gzip
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from groundcheck.datasets import images
-from groundcheck.datasets.errors import DataUnavailableError, UnknownNameError
-from groundcheck.datasets.images import IMAGES, IdxImages, load_images, parse_idx
+from groundcheck.datasets import idx, images
+from groundcheck.datasets.errors import DataUnavailableError, UnknownNameError, UsageError
+from groundcheck.datasets.images import IMAGES, load_images
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.pictures import Pictures
+from groundcheck.datasets.task import textual
 
 
 def content_hashes(gallery: images.Gallery) -> set[str]:
     return {hashlib.sha256(picture.numpy().tobytes()).hexdigest() for picture in gallery.pictures}
 
 
-def idx(array: np.ndarray) -> bytes:
-    header = b"\x00\x00\x08" + bytes([array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
-    return header + array.astype(np.uint8).tobytes()
-
-
-@pytest.fixture
-def tiny_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small image set in the layout of torchvision, gzipped, registered under the name of mnist."""
-    rng = np.random.default_rng(0)
-    raw = tmp_path / "root" / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    md5: dict[str, tuple[str, str]] = {}
-    for part, count in (("train", 60), ("t10k", 20)):
-        for kind, array in (
-            ("images-idx3", rng.integers(0, 255, (count, 28, 28))),
-            ("labels-idx1", np.arange(count) % 10),
-        ):
-            name = f"{part}-{kind}-ubyte"
-            content = idx(array)
-            packed = gzip.compress(content, mtime=0)
-            (raw / f"{name}.gz").write_bytes(packed)
-            md5[name] = tuple(hashlib.md5(c).hexdigest() for c in (packed, content))  # type: ignore[assignment]
-    monkeypatch.setattr(images, "mnist", IdxImages("MNIST", md5, "tiny", "none"))
+def delivering(monkeypatch: pytest.MonkeyPatch, delivered: object) -> None:
+    """Puts a source in the place of the bundled digits."""
+    monkeypatch.setattr(images, "digits", lambda root, download: delivered)
     images._load.cache_clear()
-    yield tmp_path / "root"
+
+
+@pytest.fixture(autouse=True)
+def _load_anew():
+    yield
     images._load.cache_clear()
 
 
@@ -81,73 +66,77 @@ def test_find_refuses_a_class_that_is_not_there() -> None:
         load_images("digits").train.find(np.array([12]), np.array([0]))
 
 
-def test_idx_files_are_read_gzipped_and_plain(tiny_source: Path) -> None:
-    packed = load_images("mnist", tiny_source)
-    assert len(packed.test.gallery) == 20
-    assert len(packed.train.gallery) + len(packed.validation.gallery) == 60
-    for path in (tiny_source / "MNIST" / "raw").glob("*.gz"):
-        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
-        path.unlink()
+def test_image_sets_join_their_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = load_images("digits")
+    pictures = np.random.default_rng(0).integers(0, 255, (60, 28, 28), np.uint8)
+    monkeypatch.setattr(idx, "mnist", lambda root, download: Pictures(pictures, np.arange(60) % 4, None))
     images._load.cache_clear()
-    assert load_images("mnist", tiny_source).digest == packed.digest
+    joined = load_images("digits+mnist")
+    assert set(joined.train.labels) == set(range(14))
+    assert len(joined.test.gallery) == len(other.test.gallery) + 12
 
 
-def test_image_sets_join_their_classes(tiny_source: Path) -> None:
-    joined = load_images("digits+mnist", tiny_source)
-    assert set(joined.train.labels) == set(range(20))
-    assert len(joined.test.gallery) == len(load_images("digits").test.gallery) + 20
-
-
-def test_a_picture_that_occurs_twice_stays_on_the_training_side(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    same = images.Pictures(np.zeros((40, 28, 28), np.uint8), np.arange(40) % 10, np.arange(40) >= 20)
-    monkeypatch.setattr(images, "digits", lambda root, download: same)
-    images._load.cache_clear()
+def test_a_picture_that_occurs_twice_stays_on_the_training_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (60, 28, 28), np.uint8)
+    pictures[40:50] = pictures[:10]  # half of the test part stands in the rest as well
+    delivering(monkeypatch, Pictures(pictures, np.arange(60) % 10, np.arange(60) >= 40))
     loaded = load_images("digits")
+    assert len(loaded.test.gallery) == 10
+    hashes = [content_hashes(part.gallery) for part in (loaded.train, loaded.validation, loaded.test)]
+    assert sum(map(len, hashes)) == len(set.union(*hashes)) == 50
+
+
+def test_a_set_whose_parts_share_every_picture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (20, 28, 28), np.uint8)
+    both = np.concatenate([pictures, pictures])
+    delivering(monkeypatch, Pictures(both, np.arange(40) % 10, np.arange(40) >= 20))
+    with pytest.raises(UsageError, match=r"40 pictures \(20 different\)"):
+        load_images("digits")
+
+
+def test_labels_of_any_whole_numbers_and_tensors_are_one_image_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (60, 28, 28), np.uint8)
+    digests: set[str] = set()
+    for labels in (np.arange(60), np.arange(60, dtype=np.uint8), torch.arange(60, dtype=torch.int32)):
+        delivering(monkeypatch, Pictures(pictures, labels % 10, None))
+        digests.add(load_images("digits").digest)
+    delivering(monkeypatch, Pictures(torch.from_numpy(pictures), torch.arange(60) % 10, None))
+    assert digests == {load_images("digits").digest}
+
+
+@pytest.mark.parametrize(
+    ("classes", "task", "told"),
+    [
+        (np.arange(60) % 10 + 1, Mapping(), "class 0, but image set digits has classes 1 to 10: number"),
+        (np.array([0, 1, 2, 3, 5, 6])[np.arange(60) % 6], Mapping(), "class 4, .* 0 to 3, 5 and 6: n"),
+        (np.arange(60) % 3, Mapping(), "class 3, but .* has classes 0 to 2: choose a smaller task"),
+        (np.zeros(60, np.int64), Mapping(symbols=2), "class 1, but .* has class 0: choose"),
+        (np.arange(60) // 20, Mapping(symbols=2), "no picture of class 0, .* is in its test part"),
+    ],
+)  # fmt: skip
+def test_a_class_that_a_task_shows_and_a_set_lacks_is_told_with_those_it_has(
+    classes: np.ndarray, task: Mapping, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (60, 28, 28), np.uint8)
+    delivering(monkeypatch, Pictures(pictures, classes, np.arange(60) >= 40))
+    loaded = load_images("digits")
+    with pytest.raises(UsageError, match=told):
+        loaded.require(task)
+    loaded.require(textual(task))  # shows no image
+
+
+def test_a_set_with_every_class_fits() -> None:
+    load_images("digits").require(Mapping())
+
+
+@pytest.mark.parametrize(
+    "source", [lambda root: None, lambda root, download: {}["a"], lambda root, download: 1 / 0]
+)
+def test_a_source_that_raises_is_told_by_name(source: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "digits", source)
     images._load.cache_clear()
-    assert len(loaded.test.gallery) == 0
-    assert len(loaded.validation.gallery) == 0
-
-
-@pytest.mark.parametrize("damage", ["truncated", "altered", "wrong"])
-def test_a_damaged_file_is_named_and_refused(tiny_source: Path, damage: str) -> None:
-    raw = tiny_source / "MNIST" / "raw"
-    path = raw / "t10k-images-idx3-ubyte.gz"
-    content = path.read_bytes()
-    if damage == "truncated":
-        path.write_bytes(content[:-100])
-    elif damage == "altered":
-        path.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
-    else:
-        shutil.copy(raw / "train-images-idx3-ubyte.gz", path)
-    with pytest.raises(DataUnavailableError, match=r"t10k-images-idx3-ubyte\.gz is not the published file"):
-        load_images("mnist", tiny_source)
-
-
-def test_missing_files_name_the_folder_and_both_ways_out(tmp_path: Path) -> None:
-    with pytest.raises(DataUnavailableError) as caught:
-        load_images("fashion", tmp_path)
-    message = str(caught.value)
-    for part in (
-        str(tmp_path / "FashionMNIST" / "raw"),
-        "train-images-idx3-ubyte.gz",
-        "--data-root",
-        "--download",
-    ):
-        assert part in message
-
-
-def test_a_failed_download_says_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Offline:
-        class datasets:
-            @staticmethod
-            def MNIST(root: str, *, train: bool, download: bool) -> None:
-                raise RuntimeError(f"Error downloading {'train' if train else 'test'} to {root}: {download}")
-
-    monkeypatch.setattr(images, "import_torchvision", lambda: Offline)
-    with pytest.raises(DataUnavailableError, match=r"could not download MNIST .*Error downloading train"):
-        load_images("mnist", tmp_path, download=True)
+    with pytest.raises(UsageError, match=r"image set 'digits': its source raised \w+Error: .*root, download"):
+        load_images("digits")
 
 
 def test_a_data_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
@@ -157,22 +146,9 @@ def test_a_data_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
         load_images("mnist", path)
 
 
-def test_the_environment_names_the_data_root(tiny_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GROUNDCHECK_DATA", str(tiny_source))
-    assert len(load_images("mnist").test.gallery) == 20
-
-
 def test_an_unknown_image_set_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean mnist"):
         load_images("minst")
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\x1f\x8b\x08\x00junk", idx(np.zeros((2, 28, 28)))[:-1], idx(np.zeros(3))[:6]]
-)
-def test_what_is_no_idx_file_is_refused(content: bytes) -> None:
-    with pytest.raises(DataUnavailableError, match="some-file"):
-        parse_idx(content, Path("some-file"))
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion"])
