@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import UnknownNameError
+from .outside import importing
 
 
 class Catalogue:
@@ -27,13 +28,21 @@ class Catalogue:
         return found
 
     def load(self, name: str) -> Any:
-        """What `name` stands for. Raises `UnknownNameError`, with the nearest names."""
+        """What `name` stands for.
+
+        Raises `UnknownNameError`, with the nearest names, or with what the package that registered it raised.
+        """
         entries = self.entries()
         if name not in entries:
             near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(entries)}"
             raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}")
-        return entries[name].load()
+        if name in self.ours:
+            return entries[name].load()
+        entry = entries[name]
+        package = f", of the package {entry.dist.name}" if entry.dist else ""
+        with importing(f"{self.kind} {name!r} ({entry.value}{package})", "The package has to be mended"):
+            return entry.load()
 
 
 TASKS = Catalogue(

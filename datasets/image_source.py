@@ -27,7 +27,13 @@ class ImageSource:
         return cls(images) if isinstance(images, str) else images
 
     def load(self) -> "ImageSet":
-        """The image set. Raises `UnknownNameError`, `DataUnavailableError` for missing or damaged files."""
+        """The image set.
+
+        Raises `UnknownNameError`, `UsageError` for a device that cannot be used here, `DataUnavailableError`
+        for missing or damaged files.
+        """
+        from .devices import require_device  # noqa: PLC0415
         from .images import load_images  # noqa: PLC0415 - torch, which naming images does not need
 
+        require_device(self.device)
         return load_images(self.name, self.root, download=self.download, device=self.device)

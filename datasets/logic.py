@@ -1,5 +1,6 @@
 """Is a formula satisfied? Any CNF file, or a random one, over images of 0 and 1."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,6 +71,13 @@ class Logic(Task):
             return
         if shortage := self.assignments.shortage(wanted, splits):
             raise UsageError(f"{self._which}: {shortage}")
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of the CNF file."""
+        if self.file is None:
+            return {}
+        return {"file": hashlib.sha256(Path(self.file).read_bytes()).hexdigest()}
 
     @property
     def _which(self) -> str:

@@ -162,6 +162,11 @@ class Task(ABC):
         """The configuration, for records and captions."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of what each setting that names a file led to, by setting: records keep it beside them."""
+        return {}
+
     def stream(self, split: Split, seed: int, *more: int) -> np.random.Generator:
         """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
         if seed < 0:

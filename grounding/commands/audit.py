@@ -1,6 +1,5 @@
 """`groundcheck audit`: does a user's own training loss see the labels of the givens?"""
 
-import importlib
 from typing import Annotated, Any
 
 import typer
@@ -42,13 +41,9 @@ def audit(
 
 
 def _load(name: str) -> Any:
-    module, colon, attribute = name.partition(":")
-    try:
-        if not colon:
-            raise AttributeError("no colon")
-        found: Any = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"loss {name!r}: {error}; it is written package.module:attribute") from error
+    from ...datasets.outside import import_attribute  # noqa: PLC0415
+
+    found = import_attribute(name, "loss")
     if not callable(found):
         raise UsageError(f"loss {name!r} is a {type(found).__name__}, not a function")
     return found

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ...datasets.errors import DataUnavailableError, UnknownNameError
+from ...datasets.errors import DataUnavailableError, UsageError
 from ...datasets.image_source import ImageSource
 from ...datasets.images import ImageSet
 from ..checks.finding import Finding
@@ -45,7 +45,7 @@ def write_page(path: Path, report: Report, source: ImageSource | None = None) ->
     """Writes the page of a report. Without its image set at hand, from `source`, boards show no pictures."""
     try:
         images = (source or ImageSource(report.images)).load()
-    except (DataUnavailableError, UnknownNameError):
+    except (DataUnavailableError, UsageError):
         images = None
     write_text(path, render_report(report, images))
 

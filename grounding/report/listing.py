@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...datasets.catalogue import TASKS, Catalogue
+from ...datasets.errors import UsageError
 from ...datasets.images import IMAGES
 from ...solvers.catalogue import SOLVERS
 
@@ -28,8 +29,8 @@ def print_listing(console: Console) -> None:
 def _line(catalogue: Catalogue, name: str) -> tuple[str, str]:
     try:
         thing: Any = catalogue.load(name)
-    except ImportError as error:
-        return f"not available: {escape(str(error))}", ""
+    except (ImportError, UsageError) as error:
+        return f"[yellow]not available:[/] {escape(str(error))}", ""
     text = getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
     first = " ".join(text.partition("\n\n")[0].split())
     rules = getattr(thing, "rules", None)

@@ -99,6 +99,10 @@ def incomparable(a: Report, one: TaskReport, b: Report, other: TaskReport) -> li
         (f"setting {name}", one.settings.get(name), other.settings.get(name))
         for name in sorted(one.settings.keys() | other.settings.keys())
     ]
+    pairs += [
+        (f"content of {name}", one.files.get(name, "")[:12], other.files.get(name, "")[:12])
+        for name in sorted(one.files.keys() & other.files.keys())
+    ]
     pairs.append(("image set", a.images, b.images))
     if a.images == b.images:
         pairs.append(("content of the image set", a.images_digest[:12], b.images_digest[:12]))

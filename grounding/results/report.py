@@ -33,6 +33,7 @@ class TaskReport:
     judgement: Judgement
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)  # SHA-256 of what settings that name files led to
     label: str = ""  # what the task is called beside others of its name: sudoku[size=9]
 
     def __post_init__(self) -> None:

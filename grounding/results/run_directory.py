@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -96,7 +96,7 @@ class RunDirectory(Record):
 def key_of(trial: Trial) -> str:
     """A digest of everything that decides the trial's outcome."""
     decides = {
-        "task": [trial.task.name, trial.task.version, trial.task.settings],
+        "task": [trial.task.name, trial.task.version, trial.task.settings, *trial.task.files.values()],
         "solver": [trial.solver.name, dict(trial.solver.options)],
         "role": trial.role,
         "seed": trial.seed,
@@ -232,11 +232,7 @@ def _holder(path: Path) -> str:
 
 def _compare(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     then, asked = before["settings"], now["settings"]
-    differing = [
-        f"{name} was {then.get(name)!r} and is now {asked.get(name)!r}"
-        for name in sorted(then.keys() | asked.keys())
-        if then.get(name) != asked.get(name)
-    ]
+    differing = list(_differences("", then, asked))
     old, new = (each["environment"].get("versions", {}) for each in (before, now))
     differing += [
         f"{name} was {old.get(name)} and is now {new.get(name)}"
@@ -245,6 +241,22 @@ def _compare(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> N
     ]
     if differing:
         raise UsageError(f"{path} cannot be continued: {'; '.join(differing)}. Choose another folder")
+
+
+def _differences(name: str, then: Any, now: Any) -> Iterator[str]:
+    """What differs between two settings, field by field; a task's fields are told with its name."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in sorted(then.keys() | now.keys()):
+            inner = f"{name}.{key}" if name and not name.endswith(": ") else f"{name}{key}"
+            yield from _differences(inner, then.get(key), now.get(key))
+    elif name == "tasks" and [one["task"] for one in then] == [one["task"] for one in now]:
+        for old, new in zip(then, now, strict=True):
+            yield from _differences(f"{old['task']}: ", old, new)
+    elif name == "tasks":
+        named = (", ".join(one["task"] for one in tasks) for tasks in (then, now))
+        yield "tasks were {} and are now {}".format(*named)
+    elif then != now:
+        yield f"{name} was {then!r} and is now {now!r}"
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:
@@ -258,8 +270,8 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
         raise UnusableFileError(f"{path} cannot be written: {error.strerror}. {RESUME_HINT}") from error
 
 
-def _damaged(path: Path, line: int, error: Exception) -> ValueError:
-    return ValueError(
+def _damaged(path: Path, line: int, error: Exception) -> UsageError:
+    return UsageError(
         f"{path}, line {line}, is damaged ({error}): delete that line, and --resume runs it again"
     )
 

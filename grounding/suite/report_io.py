@@ -61,4 +61,10 @@ def _suite(asked: dict[str, Any]) -> Suite:
 
 def _task_run(asked: dict[str, Any]) -> TaskRun:
     task: Task = TASKS.load(asked["task"])(**{k: thawed(v) for k, v in asked["settings"].items()})
+    for name, digest in task.files.items():
+        if asked.get("files", {}).get(name) != digest:
+            raise UsageError(
+                f"{task.settings[name]} has changed since this run was begun (its SHA-256 is now "
+                f"{digest[:12]}…), and the run wrote no report: put back the file as it was"
+            )
     return TaskRun(task, Training(**asked["training"]))

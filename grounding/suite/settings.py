@@ -2,7 +2,6 @@
 
 import ast
 import difflib
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -11,6 +10,7 @@ from ...datasets.errors import UnknownNameError
 from ...datasets.task import Task
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
+from .options import check_options, options_of
 
 PARTS = ("task", "solver", "training")
 
@@ -34,14 +34,16 @@ def apply_settings(
 ) -> tuple[list[Task], SolverSpec, list[Training]]:
     """Hands every setting to the task, solver or training that knows its name.
 
-    A name that several know needs its part in front (`solver.size`); one that none knows raises
-    `UnknownNameError` with the nearest. A task setting reaches every task that has it. `training` holds one
+    A name that several know needs its part in front (`solver.size`), and so does one that a solver takes by
+    `**options`; one that none knows raises `UnknownNameError` with the nearest, and a solver's option of
+    another type `UsageError`. A task setting reaches every task that has it. `training` holds one
     budget per task.
     """
     tasks, training, options = list(tasks), list(training), dict(solver.options)
+    options_taken = options_of(solver.load())
     known = {
         "task": {f.name for task in tasks for f in fields(task)},
-        "solver": _options(solver),
+        "solver": set(options_taken.known),
         "training": {f.name for f in fields(Training)},
     }
     for full, value in settings.items():
@@ -50,13 +52,15 @@ def apply_settings(
             raise UnknownNameError(
                 f"setting {full!r}: the part before the dot is {', '.join(PARTS[:-1])} or {PARTS[-1]}"
             )
-        homes = [home for home in ([part] if part else PARTS) if name in known[home] or "**" in known[home]]
-        sure = [home for home in homes if name in known[home]]
-        homes = sure or homes
+        homes = [home for home in ([part] if part else PARTS) if name in known[home]]
+        if not homes and part == "solver" and options_taken.open:
+            homes = ["solver"]
         if not homes:
             names = sorted(set().union(*known.values()))
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)}"
+            if options_taken.open and part in ("", "solver"):
+                hint += f" An option that only {solver.name} knows of is written solver.{name}"
             raise UnknownNameError(f"unknown setting {full!r}: {hint}")
         if len(homes) > 1:
             ways = " or ".join(f"{home}.{name}" for home in homes)
@@ -67,7 +71,9 @@ def apply_settings(
             training = [replace(budget, **{name: value}) for budget in training]
         else:
             tasks = [replace(t, **{name: value}) if name in {f.name for f in fields(t)} else t for t in tasks]
-    return tasks, replace(solver, options=options), training
+    solver = replace(solver, options=options)
+    check_options(solver)
+    return tasks, solver, training
 
 
 def apply_task_settings(settings: Mapping[str, Any], task: Task) -> Task:
@@ -77,9 +83,3 @@ def apply_task_settings(settings: Mapping[str, Any], task: Task) -> Task:
             f"{task.name} has no setting {name!r}: it has {', '.join(f.name for f in fields(task))}"
         )
     return replace(task, **settings)
-
-
-def _options(solver: SolverSpec) -> set[str]:
-    """Names of a solver's options; "**" where it takes any."""
-    parameters = list(inspect.signature(solver.load()).parameters.values())[1:]
-    return {"**" if p.kind is p.VAR_KEYWORD else p.name for p in parameters if p.kind is not p.VAR_POSITIONAL}

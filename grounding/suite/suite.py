@@ -222,6 +222,7 @@ class Suite:
                     "task": run.task.name,
                     "version": run.task.version,
                     "settings": run.task.settings,
+                    **({"files": run.task.files} if run.task.files else {}),
                     "training": run.training.settings,
                 }
                 for run in self.runs
@@ -288,6 +289,7 @@ class Suite:
             label=run.label,
             version=run.task.version,
             settings=run.task.settings,
+            files=run.task.files,
             training=run.training.settings,
             judgement=judgement,
             findings=[*findings, *(check_trained(trained, run.label) if counted else [])],

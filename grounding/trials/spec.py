@@ -1,7 +1,6 @@
 """From what a user names to a solver that a trial can train."""
 
 import contextlib
-import importlib
 import pickle
 import traceback
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ...datasets.errors import UnknownNameError, UsageError
+from ...datasets.outside import import_attribute
 from ...datasets.problem import Problem
 from ...solvers.catalogue import SOLVERS
 from ...solvers.extras import MissingExtraError
@@ -77,18 +77,9 @@ class SolverSpec:
         """The callable. Raises `UnknownNameError` where there is none of that name."""
         if self.factory is not None:
             return self.factory
-        module_name, colon, attribute = self.name.partition(":")
-        if not colon:
+        if ":" not in self.name:
             return SOLVERS.load(self.name)
-        try:
-            found: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
-            raise UnknownNameError(
-                f"solver {self.name!r}: {error}. It is written package.module:attribute, and the module must "
-                "be importable from here"
-            ) from error
+        found = import_attribute(self.name, "solver")
         if not callable(found):
             raise UnknownNameError(
                 f"solver {self.name!r} is a {type(found).__name__}, not a callable that takes a Problem"

@@ -47,12 +47,15 @@ class Training:
 
     def __post_init__(self) -> None:
         for name in ("puzzles", "epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}={getattr(self, name)}: it takes at least 1")
+            count = getattr(self, name)
+            if type(count) is not int or count < 1:
+                raise UsageError(f"{name}={count!r}: it is a whole number of at least 1")
         for name in ("perception_rate", "solver_rate"):
             rate = getattr(self, name)
-            if rate is not None and not (rate > 0 and math.isfinite(rate)):
-                raise UsageError(f"{name}={rate}: a learning rate is a positive number")
+            if rate is not None and (
+                type(rate) not in (int, float) or not (rate > 0 and math.isfinite(rate))
+            ):
+                raise UsageError(f"{name}={rate!r}: a learning rate is a positive number")
         if self.interface not in ("softmax", "sigmoid"):
             raise UsageError(f"interface={self.interface!r}: it is softmax or sigmoid")
         if self.pretraining not in (None, "none", "clusters"):
