@@ -36,6 +36,7 @@ class Search:
         self._cells = np.flatnonzero(problem.legal)  # cell v·symbols + k of each indicator literal
         self._literals = np.zeros(problem.legal.shape, dtype=np.int64)
         self._literals.flat[self._cells] = np.arange(1, problem.indicators + 1)
+        self._open = problem.legal  # the symbols that no unit clause denies
         self._sat: Any = None
         self._process = 0
 
@@ -48,6 +49,10 @@ class Search:
         if self._sat is None or self._process != os.getpid():
             self._sat = SatSolver(name="glucose4", bootstrap_with=self.problem.rules)
             self._process = os.getpid()
+            # What unit clauses decide, propagation never tells: it is asked for here, once.
+            self._open = self.problem.legal.copy()
+            for cell, literal in zip(self._cells, self._literals.flat[self._cells].tolist(), strict=True):
+                self._open.flat[cell] = self._sat.propagate(assumptions=[literal])[0]
         return self._sat
 
     def _narrow(self, assumed: list[int]) -> Bool[np.ndarray, "variables symbols"] | None:
@@ -57,7 +62,7 @@ class Search:
             return None
         literals = np.asarray(implied, dtype=np.int64)
         denied = -literals[(literals < 0) & (literals >= -self.problem.indicators)] - 1
-        allowed = self.problem.legal.copy()
+        allowed = self._open.copy()
         allowed.flat[self._cells[denied]] = False
         return allowed
 

@@ -99,3 +99,14 @@ def test_a_copy_starts_its_own_solver():
         assert other._sat is None
         assert (other.heaviest(weights, [-1] * 16) == found).all()
     assert search.seconds > 0
+
+
+def test_what_unit_clauses_decide_is_not_branched_on():
+    problem = make_problem(("a", "b", "c"), (2, 2, 2), [[1], [3, 5]])
+    worlds = Search(problem, nodes=20).worlds([-1, -1, -1], 100)
+    assert worlds is not None
+    assert sorted(map(tuple, worlds.tolist())) == [(0, 0, 0), (0, 0, 1), (0, 1, 0)]
+    weights = np.array([[0.0, 9.0], [0.0, 1.0], [0.0, 1.0]])
+    assert Search(problem).heaviest(weights, [-1, -1, -1], proven=True).tolist() == [0, 0, 1]
+    none = make_problem(("a", "b"), (2, 2), [[1], [-1]])
+    assert Search(none).heaviest(weights[:2], [-1, -1]) is None
