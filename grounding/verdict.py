@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from .measures.identifiability import Identifiability
+from .measures.interventions import answered_from_symbols
 from .measures.metrics import admissible_accuracy
+from .measures.renaming import HandedOn, handed_on
 from .measures.statistics import Decision, SequentialTest, wilson_interval
 from .trials.trial import Outcome
 
@@ -50,7 +52,8 @@ def seed_verdict(
 
     Where the rules are given, raw grounding has to be high too: the rules name the symbols, so that a
     relabelling is a shortcut. It is asked for only as far as the training puzzles determine it: `possible`
-    tells what consistent relabellings read each symbol as.
+    tells what consistent relabellings read each symbol as. Answers that do not come from the symbols that are
+    read, as true symbols in their place show, are a shortcut too.
     """
     scores = outcome.scores
     if scores is None:
@@ -59,6 +62,9 @@ def seed_verdict(
         return "INCONCLUSIVE"
     answers, grounds = scores.task >= high.task, scores.aligned >= high.grounding
     if answers and grounds:
+        followed = outcome.interventions and answered_from_symbols([outcome.interventions])
+        if followed and not followed.holds:
+            return "SHORTCUT"
         named = scores.raw
         if possible is not None and scores.confusion is not None:
             named = admissible_accuracy(np.asarray(scores.confusion), possible)
@@ -117,6 +123,8 @@ def judge(
     grounded, count = seeds.count("GROUNDED"), len(seeds)
     failures = Counter(s for s in seeds if s not in ("GROUNDED", "INCONCLUSIVE"))
     decision = _decision(seeds, test)
+    answers = [o.interventions.handed for o in outcomes if o.interventions and o.interventions.handed]
+    names = handed_on(answers)
     verdict: Verdict
     if leak:
         verdict = "LEAKY"
@@ -125,7 +133,7 @@ def judge(
     elif broken:
         verdict = "ERROR"
     elif decision == "accept":
-        verdict = "GROUNDED"
+        verdict = _beyond_names(names, rules_given=rules_given)
     elif decision == "reject":
         verdict = max(WORST_FIRST, key=lambda v: (failures[v], -WORST_FIRST.index(v)))
     else:
@@ -141,13 +149,44 @@ def judge(
         or broken
         or _reason(verdict, seeds, outcomes, ceilings, on_symbols)
         + _named(verdict, outcomes, rules_given=rules_given)
-        + _open(verdict, [identified[o.seed] for o in outcomes if o.seed in identified]),
-        remedy=REASONS_ON_SYMBOLS
-        if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH
-        else REMEDIES[verdict],
+        + _open(verdict, [identified[o.seed] for o in outcomes if o.seed in identified])
+        + _handed(decision, names, rules_given=rules_given),
+        remedy=_remedy(verdict, decision, on_symbols),
         decided=decision != "undecided",
-        tied="ERROR" not in failures and list(failures.values()).count(failures[verdict]) > 1,
+        tied=("ERROR" not in failures and list(failures.values()).count(failures[verdict]) > 1)
+        or (decision == "accept" and verdict == "INCONCLUSIVE"),
     )
+
+
+def _beyond_names(names: HandedOn | None, *, rules_given: bool) -> Verdict:
+    """Of seeds that ground: whether the solver does more than hand the readings on (`handed_on`).
+
+    Rules that are given name the symbols, and raw grounding has seen to it that perception names them so.
+    """
+    if rules_given or names is None or not (names.found or names.open):
+        return "GROUNDED"
+    return "SHORTCUT" if names.found else "INCONCLUSIVE"
+
+
+def _handed(decision: Decision, names: HandedOn | None, *, rules_given: bool) -> str:
+    """What a task says of itself where a query is a renaming of a given."""
+    if decision != "accept" or names is None:
+        return ""
+    if rules_given:
+        same = "; the rules are the identity here: a reading that is handed on obeys them"
+        return same if names.copied == names.names else ""
+    task = "; here an image may be named by its answer, and that name handed on obeys the rules"
+    if names.found:
+        return f"{task}: {names.sentence}, so that perception learned the answers and the solver nothing"
+    return f"{task}: {names.sentence}{', too few to tell' if names.open else ''}"
+
+
+def _remedy(verdict: Verdict, decision: Decision, on_symbols: float | None) -> str:
+    if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH:
+        return REASONS_ON_SYMBOLS
+    if decision == "accept" and verdict in ("SHORTCUT", "INCONCLUSIVE"):
+        return HANDS_ON
+    return REMEDIES[verdict]
 
 
 def _decision(seeds: Sequence[Verdict], test: SequentialTest) -> Decision:
@@ -181,6 +220,12 @@ REASONS_ON_SYMBOLS = (
     "The solver reasons on true symbols and perception tells them apart: where raw grounding is below "
     "aligned, the two name the symbols differently; train longer, with a slower perception, or from another "
     "start."
+)
+
+
+HANDS_ON = (
+    "Take away what leads from a belief to an answer of the same name (a residual connection, tied weights), "
+    "or take a task in which no answer is a renaming of an image."
 )
 
 

@@ -19,6 +19,7 @@ class Trained:
     judgement: Judgement
     outcomes: Sequence[Outcome] = field(default_factory=tuple)
     symbols_only: bool = False  # seen as symbols: nothing can be said of grounding
+    rules_given: bool = False
 
     def scores(self, role: Role) -> list[Scores]:
         """Of the trials of a role that did not break."""
@@ -111,4 +112,4 @@ def check_ceiling(subject: Trained) -> Measurement:
 def check_trained(subject: Trained, task: str) -> list[Finding]:
     """Findings from the trials of a task: what they reached, and the interventions on what was trained."""
     seeds = [o.interventions for o in subject.outcomes if o.interventions is not None]
-    return [*trained.run(subject, task), *bypass.run(Grounded(seeds), task)]
+    return [*trained.run(subject, task), *bypass.run(Grounded(seeds, subject.rules_given), task)]

@@ -12,10 +12,15 @@ from torch import Tensor
 
 from ...datasets.problem import Problem
 from .metrics import answered_right
+from .statistics import wilson_interval
 
 Answer = Callable[
     [Float[Tensor, "puzzles variables symbols"]], Float[np.ndarray, "puzzles variables symbols"]
 ]
+
+MIN_DETERMINED = 10  # puzzles whose answer the rules determine, for true symbols to say something
+CLEAR_OF_CHANCE = 0.1  # what a network must have over chance, for there to be something to lose
+FOLLOWED_SHARE = 0.8  # of what it has over chance on images must be left on true symbols
 
 
 @dataclass(frozen=True)
@@ -33,19 +38,27 @@ class Intervention:
 
 @dataclass(frozen=True)
 class Interventions:
-    """The three interventions on one trained network."""
+    """The interventions on one trained network.
+
+    `symbols` is of true symbols in the place of readings. `handed` is the answer to each name of a symbol
+    where the rules make a query a renaming of a given (−1: that name was not handed), None where no query is.
+    """
 
     plain: float  # fraction of puzzles answered right without any
     chance: float  # fraction that the answer of another puzzle answers right
     shuffle: Intervention
     permute: Intervention
     corrupt: Intervention
+    symbols: Intervention = Intervention(0, 0)
+    handed: list[int] | None = None
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Interventions":
-        """From a JSON record."""
+        """From a JSON record; those of before lack what was added since."""
         parts: dict[str, Any] = {
-            name: Intervention(**record[name]) for name in ("shuffle", "permute", "corrupt")
+            name: Intervention(**record[name])
+            for name in ("shuffle", "permute", "corrupt", "symbols")
+            if name in record
         }
         return cls(**{**record, **parts})
 
@@ -66,8 +79,7 @@ def intervene(
     """
     shuffled = np.roll(solution, 1, axis=0)
     symbols = len(relabelling)
-    predicted = np.empty(symbols, dtype=np.int64)
-    predicted[np.asarray(relabelling)] = np.arange(symbols)
+    predicted = names_of(relabelling)
     turned = np.asarray(relabelling)[
         (predicted + 1) % symbols
     ]  # true symbol after its belief moved on by one
@@ -100,7 +112,66 @@ def intervene(
         followed = _right(completion, given, answers) & determined
         left[name] = Intervention(*(int(rows.sum()) for rows in (must_go, kept, determined, followed)))
     same = ((shuffled == solution) | given).all(axis=1)
-    return Interventions(float(right_before.mean()), float(same.mean()), **left)
+    return Interventions(
+        plain=float(right_before.mean()),
+        chance=float(same.mean()),
+        shuffle=left["shuffle"],
+        permute=left["permute"],
+        corrupt=left["corrupt"],
+    )
+
+
+def names_of(relabelling: Sequence[int]) -> Int[np.ndarray, " symbols"]:
+    """What perception calls each true symbol, from the true symbol of each predicted one."""
+    names = np.empty(len(relabelling), dtype=np.int64)
+    names[np.asarray(relabelling)] = np.arange(len(relabelling))
+    return names
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How well networks answer from true symbols, against what they answer from images."""
+
+    plain: float  # share of puzzles answered right from images
+    share: float  # and from true symbols, of those whose answer the rules determine
+    determined: int
+    bound: float
+    interval: tuple[float, float]  # Wilson's, of `share`
+
+    @property
+    def holds(self) -> bool:
+        """Whether the answers come from symbols: not where the whole interval is below the bound."""
+        return self.interval[1] >= self.bound
+
+
+def answered_from_symbols(seeds: Sequence[Interventions]) -> Followed | None:
+    """Over the trained networks of some seeds; None where too few puzzles are determined, or answered."""
+    determined = sum(seed.symbols.determined for seed in seeds)
+    if determined < MIN_DETERMINED:
+        return None
+    plain = float(np.mean([seed.plain for seed in seeds]))
+    chance = float(np.mean([seed.chance for seed in seeds]))
+    if plain <= chance + CLEAR_OF_CHANCE:
+        return None
+    followed = sum(seed.symbols.followed for seed in seeds)
+    bound = chance + FOLLOWED_SHARE * (plain - chance)
+    return Followed(plain, followed / determined, determined, bound, wilson_interval(followed, determined))
+
+
+def follow_symbols(
+    problem: Problem,
+    given: Bool[np.ndarray, "puzzles variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+) -> Intervention:
+    """How many puzzles a solver answered by the rules that was handed their true symbols under some names.
+
+    Of those whose answer the rules determine.
+    """
+    answers = _determined(problem, given, np.where(given, solution, -1))
+    determined = (answers >= 0).all(axis=1)
+    followed = _right(completion, given, answers) & determined
+    return Intervention(0, 0, int(determined.sum()), int(followed.sum()))
 
 
 def _moved_on(

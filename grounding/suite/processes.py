@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -12,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from ...datasets.errors import UsageError
 from ..checks.finding import Finding, Status
 from ..trials.run import run_trial
-from ..trials.trial import Outcome, Trial
+from ..trials.session import RemoteSession, Scored, end_session, serve, without_solver
+from ..trials.trial import Outcome, Point, Trial
 from .inspection import Inspection
 
 # torch._dynamo: torch imports it at the first step of an optimiser, which every process would wait for.
@@ -49,15 +51,35 @@ def run_trials(
 
     With `workers` = 0 they run here, one after the other. Otherwise at most `workers` at a time run each in
     a process of its own: one that dies, or goes beyond `limits`, costs its own trial, which becomes an error
-    that names the cause. Outcomes are the same either way. On Ctrl-C the processes are ended and
-    KeyboardInterrupt is raised.
+    that names the cause. Another process scores, which never runs the solver's code. Outcomes are the same
+    either way. On Ctrl-C the processes are ended and KeyboardInterrupt is raised.
     """
     if workers == 0:
         for index, trial in enumerate(trials):
-            ended(index, run_trial(trial))
+            ended(index, run_here(trial))
         return
     for index, outcome in _in_processes(trials, workers, limits):
         ended(index, outcome)
+
+
+def run_here(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: None) -> Outcome:
+    """Runs a trial in this process; another, which is kept for the next trial, scores it.
+
+    This one scores where no other can be told of the task, as a script or a notebook defines it, or where
+    this process may start none.
+    """
+    scorer = _Scorer.told_of(trial)
+    if scorer is None:
+        return run_trial(trial, after_epoch)
+    settled = False
+    try:
+        outcome = run_trial(trial, after_epoch, lambda: RemoteSession(scorer.pipe))
+        if settled := outcome.error is None:
+            end_session(scorer.pipe)
+    finally:
+        if not settled:  # it may wait for an answer that never comes
+            scorer.end()
+    return outcome
 
 
 def examine(
@@ -160,6 +182,40 @@ class _Worker:
         self.receiver.close()
 
 
+@dataclass
+class _Scorer:
+    """A process that scores trials of this one, one after the other."""
+
+    worker: _Worker
+    pipe: Connection
+    kept: ClassVar["_Scorer | None"] = None
+
+    @classmethod
+    def told_of(cls, trial: Trial) -> "_Scorer | None":
+        """The one that is kept, once it knows the trial; None where none can."""
+        if multiprocessing.current_process().daemon:
+            return None
+        try:
+            told = pickle.dumps(without_solver(trial))
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return None
+        if cls.kept is None:
+            pipe, other = _context().Pipe()
+            cls.kept = cls(_Worker.start(_score_many, (other,)), pipe)
+            other.close()
+        scorer = cls.kept
+        scorer.pipe.send_bytes(told)
+        if not scorer.pipe.recv():
+            return None
+        return scorer
+
+    def end(self) -> None:
+        """Ends it; the next trial starts another."""
+        self.worker.end()
+        self.pipe.close()
+        _Scorer.kept = None
+
+
 @contextmanager
 def _without_main() -> Generator[None]:
     """Keeps the user's script out of the processes that are started meanwhile.
@@ -182,51 +238,112 @@ def _context() -> ForkServerContext:
     return context
 
 
+@dataclass
+class _Running:
+    """A trial on its way: the process that trains, and the one that scores."""
+
+    trial: Trial
+    trainer: _Worker
+    scorer: _Worker
+    scored: Scored | None = None
+
+    @classmethod
+    def start(cls, trial: Trial, memory: float | int | None) -> "_Running":
+        asking, answering = _context().Pipe()
+        scorer = _Worker.start(_score, (without_solver(trial), asking))
+        trainer = _Worker.start(_train, (trial, memory, answering))
+        asking.close()
+        answering.close()
+        return cls(trial, trainer, scorer)
+
+    @property
+    def signs(self) -> tuple[Connection | int, ...]:
+        """What becomes ready when either has something to say."""
+        return (*self.trainer.signs, *(self.scorer.signs if self.scored is None else ()))
+
+    def hear_score(self) -> None:
+        """Takes in what the scorer found, if it did."""
+        if self.scored is None and self.scorer.receiver.poll():
+            said = self.scorer.read()
+            self.scored = said if isinstance(said, Scored) else Scored()
+
+    def outcome(self, said: Outcome | Died) -> Outcome:
+        """Of the trainer what it says of itself, of the scorer what it scored."""
+        self.hear_score()
+        trial, scored = self.trial, self.scored or Scored()
+        if isinstance(said, Died):
+            seconds = time.monotonic() - self.trainer.started
+            said = Outcome(trial.role, trial.task.name, trial.solver.name, trial.seed, seconds=seconds,
+                           error=f"the process of this trial {said.cause}")  # fmt: skip
+        elif said.error is None and scored.scores is None:
+            said = replace(said, error="this trial ended, and nothing was scored")
+        if said.error is not None:
+            return replace(said, scores=None, interventions=None)
+        return replace(said, curve=scored.curve, scores=scored.scores, interventions=scored.interventions)
+
+    def end(self) -> None:
+        """Ends both."""
+        self.trainer.end()
+        self.scorer.end()
+
+
 def _in_processes(trials: Sequence[Trial], workers: int, limits: Limits) -> Iterator[tuple[int, Outcome]]:
     waiting = list(enumerate(trials))[::-1]
-    running: dict[int, _Worker] = {}
+    running: dict[int, _Running] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 index, trial = waiting.pop()
-                running[index] = _Worker.start(_work, (trial, limits.memory))
+                running[index] = _Running.start(trial, limits.memory)
             patience = None
             if limits.seconds is not None:
-                oldest = min(worker.started for worker in running.values())
+                oldest = min(pair.trainer.started for pair in running.values())
                 patience = max(0.0, oldest + limits.seconds - time.monotonic())
-            ready = set(wait([sign for worker in running.values() for sign in worker.signs], patience))
-            for index, worker in list(running.items()):
-                late = limits.seconds is not None and time.monotonic() >= worker.started + limits.seconds
-                if ready & set(worker.signs):
-                    said = worker.read()
+            ready = set(wait([sign for pair in running.values() for sign in pair.signs], patience))
+            for index, pair in list(running.items()):
+                started = pair.trainer.started
+                late = limits.seconds is not None and time.monotonic() >= started + limits.seconds
+                pair.hear_score()
+                if ready & set(pair.trainer.signs):
+                    said = pair.trainer.read()
                 elif late:
                     said = Died(f"was ended after the time limit of {limits.seconds:g} s")
                 else:
                     continue
-                running.pop(index).end()
-                yield index, _broken(trials[index], said, worker) if isinstance(said, Died) else said
+                running.pop(index)
+                outcome = pair.outcome(said)
+                pair.end()
+                yield index, outcome
     finally:
-        for worker in running.values():
-            worker.end()
+        for pair in running.values():
+            pair.end()
 
 
-def _broken(trial: Trial, died: Died, worker: _Worker) -> Outcome:
-    return Outcome(
-        role=trial.role,
-        task=trial.task.name,
-        solver=trial.solver.name,
-        seed=trial.seed,
-        error=f"the process of this trial {died.cause}",
-        seconds=time.monotonic() - worker.started,
-    )
-
-
-def _work(trial: Trial, memory: float | int | None, sender: Connection) -> None:
+def _train(trial: Trial, memory: float | int | None, pipe: Connection, sender: Connection) -> None:
     _settle(memory)
-    outcome = run_trial(trial)
+    outcome = run_trial(trial, scoring=lambda: RemoteSession(pipe))
     if memory is not None and outcome.error and _ran_out(outcome.error):
         outcome = replace(outcome, error=f"{outcome.error}\nthe memory limit of {memory:g} GiB was reached")
-    sender.send(outcome)
+    sender.send(replace(outcome, scores=None, interventions=None))
+
+
+def _score(trial: Trial, pipe: Connection, sender: Connection) -> None:
+    _settle(None)
+    serve(trial, pipe, sender.send)
+
+
+def _score_many(pipe: Connection, sender: Connection) -> None:
+    del sender
+    _settle(None)
+    while True:
+        told = pipe.recv_bytes()
+        try:
+            trial = pickle.loads(told)
+        except (ImportError, AttributeError):  # what a script or a notebook defines
+            pipe.send(False)
+            continue
+        pipe.send(True)
+        serve(trial, pipe)
 
 
 def _inspect(

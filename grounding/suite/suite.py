@@ -283,7 +283,12 @@ class Suite:
             identified=run.identified,
         )
         counted = [o for o in run.outcomes if o.seed in complete]
-        trained = Trained(judgement, counted, symbols_only=run.task.seen == "symbols")
+        trained = Trained(
+            judgement,
+            counted,
+            symbols_only=run.task.seen == "symbols",
+            rules_given=self.rules_given,
+        )
         return TaskReport(
             task=run.task.name,
             label=run.label,

@@ -4,29 +4,35 @@ import math
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import torch
 
 from ...datasets.batch import Examples
-from ...datasets.task import textual
+from ...datasets.task import Split
 from ...solvers.extras import MissingExtraError
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
+from .answers import NetworkAnswers
 from .ceiling import NO_SOLVER, supervised
 from .clustering import discover_symbols
 from .network import Network, build_network
-from .scoring import evaluate, intervened, make_evaluation_set, measure_point
+from .session import LocalSession, Session, drawn_task, on_device
 from .spec import SolverBrokenError
 from .traces import Trace
 from .training import Progress, end_to_end, train
 from .trial import Outcome, Point, Trial
 
 
-def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: None) -> Outcome:
+def run_trial(
+    trial: Trial,
+    after_epoch: Callable[[Point], None] = lambda _: None,
+    scoring: Callable[[], Session] | None = None,
+) -> Outcome:
     """Trains and scores. An exception inside becomes the outcome's `error`; only Ctrl-C passes.
 
-    Deterministic in the trial: two runs give the same outcome, `seconds` aside.
+    `scoring` opens the session that scores, in this process unless one is named. Deterministic in the trial:
+    two runs give the same outcome, `seconds` aside, wherever they are scored.
     """
     started = time.perf_counter()
     curve: list[Point] = []
@@ -42,7 +48,9 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
     trace = Trace(trial.trace)
     try:
         with trace:
-            scores, interventions, path = _train_and_score(trial, remember)
+            scores, interventions, path = _train_and_score(
+                trial, scoring() if scoring else LocalSession(trial), remember
+            )
     except Exception as raised:
         error = _told(raised)
     finally:
@@ -62,38 +70,36 @@ def run_trial(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: Non
 
 
 def _train_and_score(
-    trial: Trial, after_epoch: Callable[[Point], None]
+    trial: Trial, session: Session, after_epoch: Callable[[Point], None]
 ) -> tuple[Scores, Interventions | None, str | None]:
-    task = trial.task.drawn(trial.seed)
-    if trial.role == "reasoning":
-        task = textual(task)
-    images = trial.images.load()
-    taught = replace(task, supervision="leaky") if trial.role == "ceiling" else task
-    training = make_evaluation_set(taught, "train", trial.training.puzzles, trial.seed, images)
-    validation = make_evaluation_set(task, "validation", trial.validation_puzzles, trial.seed, images)
+    task = drawn_task(trial)
+    training = on_device(session.training, trial.images.device)
+    held_out: dict[Split, Examples] = {
+        split: on_device(examples, trial.images.device) for split, examples in session.held_out.items()
+    }
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
         network = build_network(task, spec, trial.training.interface, trial.seed).to(trial.images.device)
         asked = trial.training.pretraining or getattr(network.solver, "pretraining", "none")
         if asked == "clusters" and task.seen == "images" and trial.role in ("grounding", "baseline"):
-            _pretrain(network, training.examples, len(task.classes), trial.seed)
+            _pretrain(network, training, len(task.classes), trial.seed)
+
+        answers = NetworkAnswers(network, held_out)
 
         def measure(progress: Progress) -> None:
-            after_epoch(measure_point(network, validation, progress))
+            after_epoch(session.measure(answers, progress))
 
         with torch.random.fork_rng():  # looking must not change what is drawn in training
             measure(Progress(0, math.nan, 0.0))
         train(
             network,
-            training.examples,
+            training,
             trial.training,
             torch.Generator().manual_seed(trial.seed),
             loss=supervised if trial.role == "ceiling" else end_to_end,
             after_epoch=measure,
         )
-        test = make_evaluation_set(task, "test", trial.test_puzzles, trial.seed, images)
-        scores = evaluate(network, test, validation)
-        interventions = intervened(network, test, scores) if trial.role == "grounding" else None
+        scores, interventions = session.finish(answers)
         path = getattr(network.solver, "path", None)
         return scores, interventions, path if isinstance(path, str) else None
 

@@ -1,18 +1,22 @@
-"""Scoring a network on held-out puzzles: the only side that opens sealed labels."""
+"""Scoring a network on held-out puzzles: the only side that opens sealed labels.
+
+It asks the network for arrays (`Answers`) and never holds it, so that it can run where no solver ever did.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ...datasets.batch import Examples, Sealed, assemble
 from ...datasets.images import Bank, ImageSet
 from ...datasets.task import Split, Task
-from ..measures.interventions import Interventions, intervene
+from ..measures.interventions import Intervention, Interventions, follow_symbols, intervene, names_of
 from ..measures.metrics import (
     Confusion,
     Scores,
@@ -24,13 +28,13 @@ from ..measures.metrics import (
     relabel,
     score,
 )
+from ..measures.renaming import answers_to_names, find_renaming
 from ..measures.report_samples import calibrate, sample_boards
-from .ceiling import NoSolver, deduce
-from .network import Network
+from .answers import Answers
+from .ceiling import deduce
 from .training import Progress
 from .trial import Point
 
-CHUNK = 250  # puzzles or images evaluated at once
 CURVE_IMAGES = 500  # validation images that a point of the learning curve is measured on
 INTERVENED = 100  # test puzzles that are intervened on
 
@@ -51,32 +55,36 @@ def make_evaluation_set(task: Task, split: Split, size: int, seed: int, images: 
     return EvaluationSet(task, *assemble(task, task.generate(split, size, seed), bank), bank)
 
 
-@torch.no_grad()
-def evaluate(network: Network, test: EvaluationSet, validation: EvaluationSet) -> Scores:
-    """Scores a network on held-out puzzles; the relabelling is fitted on the validation images."""
-    network.eval()
+def evaluate(
+    answers: Answers, test: EvaluationSet, validation: EvaluationSet, *, deduced: bool = False
+) -> Scores:
+    """Scores a network on held-out puzzles; the relabelling is fitted on the validation images.
+
+    Where no solver was trained its completions are `deduced`: by the exact rules, from what is read.
+    """
     given = test.examples.given.numpy(force=True)
     right = np.ones_like(given)
     image = test.examples.image.numpy(force=True)
     shown: Bool[np.ndarray, "puzzles variables"] = image >= 0
     if test.task.seen == "symbols":
-        completion = predict(network, test.examples)
+        completion = answers.predict("test")
         boards = sample_boards(image, np.zeros(1, dtype=np.int64), given, completion, _solution(test))
         intervals = board_intervals(completion, given, _solution(test), image, right)
         return replace(score(completion, given, _solution(test), right), boards=boards, intervals=intervals)
-    predicted, true, confidence = _read(network, test)
+    predicted, confidence = answers.read("test", None)
+    true = _symbol_of(test)
     right[shown] = (predicted == true)[image[shown]]
-    if isinstance(network.solver, NoSolver):
-        completion = deduce(_solution(test), right, network.legal.shape[1])
+    if deduced:
+        completion = deduce(_solution(test), right, test.task.problem.symbols)
     else:
-        completion = predict(network, test.examples)
+        completion = answers.predict("test")
     scores = score(
         completion,
         given,
         _solution(test),
         right,
-        _confusion(network, validation),
-        _confusion(network, test),
+        _confusion(validation, answers.read("validation", None)[0]),
+        _confusion(test, predicted),
     )
     aligned = np.asarray(scores.relabelling)[predicted]
     return replace(
@@ -87,70 +95,72 @@ def evaluate(network: Network, test: EvaluationSet, validation: EvaluationSet) -
     )
 
 
-@torch.no_grad()
-def intervened(network: Network, test: EvaluationSet, scores: Scores) -> Interventions | None:
-    """What is left of the answers of a trained network when its solver is handed other beliefs."""
+def intervened(
+    answers: Answers, test: EvaluationSet, validation: EvaluationSet, scores: Scores
+) -> Interventions | None:
+    """What is left of the answers of a trained network when its solver is handed other beliefs.
+
+    The true symbols that it is handed at the end are those of validation puzzles, whose images it does not
+    see: under perception's names, as sure as perception is, and as sure of one symbol as of any other.
+    """
     if scores.relabelling is None or test.task.problem.rules is None:
         return None
-    part = test.examples.batch(slice(0, INTERVENED))
-    given = part.given.numpy(force=True)
+    given = test.examples.given[:INTERVENED].numpy(force=True)
+    shown = (test.examples.image[:INTERVENED] >= 0).numpy(force=True)
+    beliefs = answers.believe("test", INTERVENED)
 
     def answer(beliefs: Tensor) -> Float[np.ndarray, "puzzles variables symbols"]:
-        return network.solver(beliefs, part.given).numpy(force=True)
+        return answers.complete(beliefs.numpy(), given)
 
-    return intervene(
+    found = intervene(
         test.task.problem,
-        network.beliefs(part),
+        torch.from_numpy(beliefs),
         given,
-        (part.place >= 0).numpy(force=True),
+        shown,
         _solution(test)[: len(given)],
         scores.relabelling,
         answer,
     )
+    read = beliefs[shown][:, : len(scores.relabelling)]
+    symbols, handed = _from_symbols(answers, validation, scores.relabelling, read)
+    return replace(found, symbols=symbols, handed=handed)
 
 
-@torch.no_grad()
-def predict(network: Network, examples: Examples) -> Float[np.ndarray, "puzzles variables symbols"]:
-    """The solver's completion of every puzzle, from what perception reads."""
-    parts: list[Tensor] = []
-    for start in range(0, len(examples), CHUNK):
-        batch = examples.batch(slice(start, start + CHUNK))
-        parts.append(network.solver(network.beliefs(batch), batch.given))
-    return torch.cat(parts).numpy(force=True)
+def _from_symbols(
+    answers: Answers,
+    puzzles: EvaluationSet,
+    relabelling: Sequence[int],
+    read: Float[np.ndarray, "images symbols"],
+) -> tuple[Intervention, list[int] | None]:
+    """`symbols` and `handed` of `Interventions`; `read` is what perception believes of some images."""
+    problem, names = puzzles.task.problem, names_of(relabelling)
+    given = puzzles.examples.given[:INTERVENED].numpy(force=True)
+    shown = (puzzles.examples.image[:INTERVENED] >= 0).numpy(force=True)
+    solution = _solution(puzzles)[:INTERVENED]
+    top = read.max(-1).mean()
+    rest = (read.sum(-1) - read.max(-1)).mean() / (len(names) - 1)
+    symbols = np.zeros((len(names), problem.symbols))
+    symbols[:, : len(names)] = np.where(np.eye(len(names), dtype=bool)[names], top, rest)
+    uniform = problem.legal / problem.legal.sum(-1, keepdims=True)
+    beliefs = np.where(given[..., None], np.eye(problem.symbols)[solution], uniform)
+    beliefs[shown] = symbols[solution[shown]]
+    completion = answers.complete(beliefs.astype(np.float32), given)
+    renaming = find_renaming(problem, given, shown, solution, len(names))
+    answered = None
+    if renaming is not None:
+        answered = answers_to_names(renaming, names, given, shown, solution, completion)
+    return follow_symbols(problem, given, solution, completion), answered
 
 
-def _solution(chosen: EvaluationSet) -> Any:
-    return chosen.sealed.solution.numpy(force=True)
-
-
-def _read(network: Network, chosen: EvaluationSet, most: int | None = None) -> tuple[Any, Any, Any]:
-    """Predicted and true symbol of the images of a bank (the first `most`), and the probability of the one
-    predicted; true is −1 for other classes.
-    """
-    gallery = chosen.bank.gallery
-    rows = torch.arange(len(gallery) if most is None else min(most, len(gallery)), device=chosen.bank.device)
-    sure, read = torch.cat([network.read(gallery.gather(part)) for part in rows.split(CHUNK)]).max(-1)
-    true = _symbol_of(chosen.task, chosen.bank)[rows]
-    return read.numpy(force=True), true.numpy(force=True), sure.double().numpy(force=True)
-
-
-def _confusion(network: Network, chosen: EvaluationSet, most: int | None = None) -> Confusion:
-    predicted, true, _ = _read(network, chosen, most)
-    shown: Bool[np.ndarray, " images"] = true >= 0
-    return confusion_matrix(true[shown], predicted[shown], len(chosen.task.classes))
-
-
-@torch.no_grad()
-def measure_point(network: Network, validation: EvaluationSet, progress: Progress) -> Point:
+def measure_point(answers: Answers, validation: EvaluationSet, progress: Progress) -> Point:
     """A point of the learning curve. Its relabelling is fitted on the images it is scored on."""
-    network.eval()
-    completion = predict(network, validation.examples)
+    completion = answers.predict("validation")
     given = validation.examples.given.numpy(force=True)
     task = score(completion, given, _solution(validation), np.ones_like(given)).task
     loss = progress.loss if math.isfinite(progress.loss) else None
     if validation.task.seen == "symbols":
         return Point(progress.epoch, loss, progress.skipped, task, None, None, None, progress.gradient)
-    confusion = _confusion(network, validation, CURVE_IMAGES)
+    confusion = _confusion(validation, answers.read("validation", CURVE_IMAGES)[0])
     return Point(
         epoch=progress.epoch,
         loss=loss,
@@ -163,8 +173,20 @@ def measure_point(network: Network, validation: EvaluationSet, progress: Progres
     )
 
 
-def _symbol_of(task: Task, bank: Bank) -> Tensor:
+def _solution(chosen: EvaluationSet) -> Any:
+    return chosen.sealed.solution.numpy(force=True)
+
+
+def _confusion(chosen: EvaluationSet, predicted: Int[np.ndarray, " images"]) -> Confusion:
+    """Of the first images of a bank, those that were read."""
+    true = _symbol_of(chosen)[: len(predicted)]
+    shown: Bool[np.ndarray, " images"] = true >= 0
+    return confusion_matrix(true[shown], predicted[shown], len(chosen.task.classes))
+
+
+def _symbol_of(chosen: EvaluationSet) -> Any:
     """The symbol that each image of a bank shows, −1 where the task shows none of its class."""
-    symbols = np.full(max(int(bank.labels.max()), *task.classes) + 1, -1)
-    symbols[list(task.classes)] = np.arange(len(task.classes))
-    return torch.from_numpy(symbols[bank.labels]).to(bank.device)
+    classes, labels = chosen.task.classes, chosen.bank.labels
+    symbols = np.full(max(int(labels.max()), *classes) + 1, -1)
+    symbols[list(classes)] = np.arange(len(classes))
+    return symbols[labels]

@@ -1,5 +1,6 @@
 """Broken solvers that keep the contract and are given away by training, or break in it."""
 
+import gc
 import os
 import signal
 import time
@@ -9,11 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from groundcheck.datasets.batch import Sealed
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import Problem
+from groundcheck.grounding.measures.metrics import Scores
+from groundcheck.grounding.trials import run, scoring, session
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.neural import MLP
 from groundcheck.solvers.solver import answer_nll
+
+FULL_MARKS = Scores(
+    task=1.0, board=1.0, cell=1.0, unsolved=0.0, read=1.0, puzzles=300, raw=1.0, aligned=1.0, collapse=0.0,
+    images=300,
+)  # fmt: skip
 
 
 class LeaksThroughTheLoss(MLP):
@@ -49,6 +58,114 @@ class HandsThrough(nn.Module):
     def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
         first = torch.where(given.unsqueeze(-1), beliefs, 0.0).sum(1, keepdim=True)
         return first.expand_as(beliefs).contiguous()
+
+
+class PassesOn(nn.Module):
+    """Adds its input to a learned linear map: perception learns the answers, and they are passed on."""
+
+    weight = 1.0
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        cells = len(problem.variables) * problem.symbols
+        self.learned = nn.Linear(cells, cells)
+
+    def passed(self, seen: Tensor) -> Tensor:
+        return seen.sum(1, keepdim=True)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0)
+        answer = self.weight * self.passed(seen) + self.learned(seen.flatten(1)).view_as(beliefs)
+        return torch.where(given.unsqueeze(-1), beliefs, answer.softmax(-1))
+
+
+class PassesOnTurned(PassesOn):
+    """Under a renaming that it brought along: every name is answered by the next."""
+
+    def passed(self, seen: Tensor) -> Tensor:
+        return super().passed(seen).roll(1, -1)
+
+
+class PassesOnSome(PassesOn):
+    """Only the first half of the names, the others are learned."""
+
+    weight = 3.0
+
+    def passed(self, seen: Tensor) -> Tensor:
+        handed = super().passed(seen).clone()
+        handed[..., handed.shape[-1] // 2 :] = 0
+        return handed
+
+
+class Highway(nn.Module):
+    """A network without logic, and a gate that lets an eighth of its input by."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.inner = MLP(problem, hidden=64)
+        self.gate = nn.Parameter(torch.tensor(-2.0))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        gate = self.gate.sigmoid()
+        by = torch.where(given.unsqueeze(-1), beliefs, 0.0).sum(1, keepdim=True)
+        return (gate * by + (1 - gate) * self.inner(beliefs, given)).clamp(0, 1)
+
+
+class CopiesAGiven(nn.Module):
+    """Answers every query with the belief about the first given."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.sharpness = nn.Parameter(torch.ones(len(problem.variables)))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        first = given.int().argmax(1)
+        copied = beliefs[torch.arange(len(beliefs)), first].unsqueeze(1) * self.sharpness.sigmoid()[:, None]
+        return torch.where(given.unsqueeze(-1), beliefs, copied)
+
+
+class HidesACode(nn.Module):
+    """Reads the answer from what is left of a belief beside its most likely symbol."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).sum(1, keepdim=True)
+        top = nn.functional.one_hot(seen.argmax(-1), seen.shape[-1]).bool()
+        left = (seen.clamp_min(1e-9).log() * self.scale).masked_fill(top, -torch.inf).softmax(-1)
+        return torch.where(given.unsqueeze(-1), beliefs, left)
+
+
+class PatchesScoring(MLP):
+    """Puts full marks in the place of whatever scores, as soon as it is asked for anything."""
+
+    def forward(self, beliefs, given):
+        for module in (scoring, session, run):
+            for name, marks in (("evaluate", FULL_MARKS), ("score", FULL_MARKS)):
+                if hasattr(module, name):
+                    setattr(module, name, lambda *_args, marks=marks, **_options: marks)
+        return super().forward(beliefs, given)
+
+
+class ForgesItsScores(PatchesScoring):
+    """Does not even let its process ask for scores."""
+
+    def forward(self, beliefs, given):
+        session.RemoteSession.finish = lambda *_: (FULL_MARKS, None)
+        return super().forward(beliefs, given)
+
+
+class FindsTheSealed(MLP):
+    """Looks through the garbage collector for sealed labels, and answers them."""
+
+    def forward(self, beliefs, given):
+        sealed = [found.solution for found in gc.get_objects() if type(found) is Sealed]
+        for solution in sealed:
+            if not self.training and len(solution) >= len(given):
+                return nn.functional.one_hot(solution[: len(given)].long(), beliefs.shape[-1]).to(beliefs)
+        return super().forward(beliefs, given)
 
 
 class RemembersTheTruth(MLP):

@@ -6,6 +6,7 @@ import pytest
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.measures.identifiability import Identifiability
+from groundcheck.grounding.measures.interventions import Intervention, Interventions
 from groundcheck.grounding.measures.metrics import Scores
 from groundcheck.grounding.measures.statistics import SequentialTest, wilson_interval
 from groundcheck.grounding.suite.suite import Suite, TaskRun
@@ -13,6 +14,7 @@ from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.grounding.trials.trial import Outcome, Role
 from groundcheck.grounding.verdict import (
+    HANDS_ON,
     REASONS_ON_SYMBOLS,
     REMEDIES,
     Bars,
@@ -306,3 +308,49 @@ def test_a_ceiling_that_read_no_puzzle_right_sets_no_bar() -> None:
 def test_the_last_line_of_a_traceback_is_told() -> None:
     long = replace(BROKEN, error="Traceback\n  File one\n  File two\nValueError: deep\n")
     assert told(long).reason == "1 of 1 seeds broke: ValueError: deep"
+
+
+def handing(*seeds: list[int], rules_given: bool = False, **more: Intervention) -> Judgement:
+    quiet = Intervention(0, 0)
+    plain = Interventions(0.9, 0.1, quiet, quiet, quiet, **more)
+    found = [
+        replace(outcome(0.9, 0.98), seed=number, interventions=replace(plain, handed=handed))
+        for number, handed in enumerate(seeds)
+    ]
+    return judge(found, [CEILING] * len(found), SequentialTest(), rules_given=rules_given)
+
+
+TURNS = [[(n * 3 + seed) % 10 for n in range(10)] for seed in (1, 4, 2, 8, 5, 7)]
+
+
+def test_a_solver_that_hands_its_readings_on_is_a_shortcut() -> None:
+    judgement = handing(*[list(range(10))] * 6)
+    assert (judgement.verdict, judgement.grounded, judgement.decided) == ("SHORTCUT", 6, True)
+    assert "60 of 60 names by themselves" in judgement.reason
+    assert judgement.remedy == HANDS_ON
+
+
+def test_where_names_share_nothing_with_the_answers_it_is_grounded_and_the_task_is_told() -> None:
+    judgement = handing(*TURNS)
+    assert (judgement.verdict, judgement.remedy) == ("GROUNDED", "")
+    assert "named by its answer" in judgement.reason
+
+
+def test_too_few_names_leave_it_open_and_ask_for_seeds() -> None:
+    judgement = handing(*[[0, 1]] * 6)
+    assert (judgement.verdict, judgement.tied) == ("INCONCLUSIVE", True)
+    assert "too few to tell" in judgement.reason
+    assert handing(*[[0, 1]] * 12).verdict == "SHORTCUT"
+
+
+def test_rules_that_are_given_name_the_symbols() -> None:
+    judgement = handing(*[list(range(10))] * 6, rules_given=True)
+    assert judgement.verdict == "GROUNDED"
+    assert "the rules are the identity here" in judgement.reason
+    assert "identity" not in handing(*TURNS, rules_given=True).reason
+
+
+def test_answers_that_true_symbols_do_not_bring_are_a_shortcut() -> None:
+    judgement = handing(*TURNS, symbols=Intervention(0, 0, 100, 20))
+    assert judgement.verdict == "SHORTCUT"
+    assert handing(*TURNS, symbols=Intervention(0, 0, 100, 95)).verdict == "GROUNDED"

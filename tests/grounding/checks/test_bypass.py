@@ -12,7 +12,13 @@ from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import Task
 from groundcheck.grounding.checks.bypass import Grounded, bypass
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.measures.interventions import Intervention, Interventions, intervene
+from groundcheck.grounding.measures.interventions import (
+    Intervention,
+    Interventions,
+    follow_symbols,
+    intervene,
+    names_of,
+)
 from groundcheck.solvers.exact import Exact
 
 SMALL = Mapping(symbols=3, bijection=(1, 2, 0))
@@ -150,10 +156,11 @@ def test_chance_falls_where_no_two_boards_are_alike() -> None:
 def test_a_record_is_read_as_it_was_written_and_one_of_before_as_well() -> None:
     found = Interventions(0.9, 0.1, *(Intervention(10, n, 8, 7) for n in (1, 2, 3)))
     names = ("shuffle", "permute", "corrupt")
-    record = {**vars(found), **{name: vars(getattr(found, name)) for name in names}}
+    record = {**vars(found), **{name: vars(getattr(found, name)) for name in (*names, "symbols")}}
     assert Interventions.from_dict(record) == found
     for name in names:
         record[name] = {"puzzles": 10, "kept": 1}
+    del record["symbols"], record["handed"]
     assert Interventions.from_dict(record).permute == Intervention(10, 1, 0, 0)
 
 
@@ -204,6 +211,53 @@ def test_seeds_are_judged_together() -> None:
              ((1.0, 0.0, 90), (0.6, 0.2, 0))]  # fmt: skip
     [found] = [f for f in bypass.run(Grounded(seeds)) if f.check == "bypass/permute"]
     assert (found.status, found.figure, found.bound) == ("pass", 0.45, pytest.approx(0.1 + 0.5 * 0.7))
+
+
+def copied(*seeds: list[int], rules_given: bool = False) -> Finding:
+    quiet = Intervention(0, 0)
+    found = [Interventions(0.9, 0.1, quiet, quiet, quiet, handed=handed) for handed in seeds]
+    [finding] = [f for f in bypass.run(Grounded(found, rules_given)) if f.check == "bypass/copy"]
+    return finding
+
+
+def test_a_reading_that_is_handed_on_fails_where_names_are_free() -> None:
+    finding = copied(list(range(10)))
+    assert (finding.status, finding.bound) == ("fail", 0.001)
+    assert "10 of 10 names" in finding.reason
+    assert copied([1, 0, 2, 4, 3, 6, 7, 5, 9, 8]).status == "pass"
+    assert copied([0, 1], [0, 1]).status == "inconclusive"
+    given = copied(list(range(10)), rules_given=True)
+    assert (given.status, "raw grounding decides" in given.reason) == ("skip", True)
+    assert "on no seed" in copied([0] * 10).reason
+    quiet = Interventions(0.9, 0.1, *[Intervention(0, 0)] * 3)
+    [none] = [f for f in bypass.run(Grounded([quiet])) if f.check == "bypass/copy"]
+    assert (none.status, "no query is a renaming" in none.reason) == ("skip", True)
+
+
+def on_symbols(followed: int, determined: int = 100, *, plain: float = 0.9) -> Finding:
+    quiet = Intervention(0, 0)
+    seed = Interventions(plain, 0.1, quiet, quiet, quiet, Intervention(0, 0, determined, followed))
+    [finding] = [f for f in bypass.run(Grounded([seed])) if f.check == "bypass/symbols"]
+    return finding
+
+
+def test_answers_have_to_come_from_true_symbols_too() -> None:
+    """0.1 + 0.8 · 0.8 = 0.74; of 100, Wilson's interval of 0.66 ends at 0.745, that of 0.65 at 0.736."""
+    assert on_symbols(90).status == "pass"
+    assert on_symbols(90).bound == pytest.approx(0.74)
+    assert (on_symbols(66).status, on_symbols(65).status) == ("pass", "fail")
+    assert (on_symbols(0, 9).status, on_symbols(0, 10).status) == ("skip", "fail")
+    assert on_symbols(0, plain=0.2).status == "skip"
+
+
+@pytest.mark.parametrize("names", [(0, 1, 2), (2, 0, 1)])
+def test_puzzles_that_are_answered_from_true_symbols_are_counted_where_they_are_determined(names) -> None:
+    asked = Asked(SMALL, names=names)
+    found = follow_symbols(asked.problem, asked.given, asked.solution, asked.reasoned(asked.beliefs))
+    assert found == Intervention(0, 0, 20, 20)
+    wrong = np.eye(3)[(asked.solution + 1) % 3]
+    assert follow_symbols(asked.problem, asked.given, asked.solution, wrong) == Intervention(0, 0, 20, 0)
+    assert names_of(np.argsort(names).tolist()).tolist() == list(names)
 
 
 @pytest.mark.parametrize(("place", "name"), [(1, "shuffle"), (2, "permute"), (3, "corrupt")])
