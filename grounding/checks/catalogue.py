@@ -32,10 +32,11 @@ def page() -> str:
         "task it ran on: `contract/shape/sudoku`. This page is written by "
         "`python -m groundcheck.grounding.checks.catalogue docs/checks.md` from the docstrings.",
         "",
-        "A check sees what a solver does when it is called, in the process in which it is called. A solver that "
-        "walks the stack or the garbage collector to labels, inverts the seed, or replaces functions of the "
-        "suite is malice that a test in one process cannot exclude. Scoring therefore runs in a process that "
-        "never ran the solver's code, and hears of it arrays only; what stays open is in [limits](limits.md).",
+        "A check sees what a solver does when it is called, in the process that calls it. A solver that "
+        "walks the stack or the garbage collector to labels, inverts the seed, or replaces functions of "
+        "the suite is malice that a test in one process cannot exclude. Scoring therefore runs in a "
+        "process that never ran the solver's code, and hears of it in arrays only; what stays open is in "
+        "[limits](limits.md).",
     ]
     for check in every_check():
         text = explain(check.examine)

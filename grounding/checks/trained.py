@@ -109,6 +109,31 @@ def check_ceiling(subject: Trained) -> Measurement:
     return Measurement(read, f"reads {read:.3f} of the images")
 
 
+@trained.check("brought", at_most=MEASURED)
+def check_brought(subject: Trained) -> Measurement:
+    """Before its first step, a solver that learns its rules answers true symbols no better than a guess.
+
+    The figure is the share of validation puzzles answered right then, mean over seeds. The bound is halfway
+    from the best guess to 1: always the most common answer, which is right no more often than the square root
+    of how often two puzzles share theirs.
+
+    Failure: it brought the rules along, or found out which ones this seed drew. Of fewer than three seeds
+    that is inconclusive: with few symbols a random start may be right.
+
+    Remedy: Declare rules = "given", or take out what knows the task.
+    """
+    if subject.rules_given:
+        raise SkipCheckError("it is given the rules")
+    starts = [o.curve[0].task for o in subject.outcomes if o.role == "reasoning" and o.curve]
+    shared = [o.interventions.chance for o in subject.outcomes if o.interventions is not None]
+    if not starts or not shared:
+        raise SkipCheckError("no trial on true symbols ran beside one on images")
+    bound = (1 + fmean(shared) ** 0.5) / 2
+    message = f"untrained it answers {fmean(starts):.2f} of the puzzles from true symbols"
+    settled = fmean(starts) <= bound or len(starts) >= 3
+    return Measurement(fmean(starts), message, bound=bound, settled=settled)
+
+
 def check_trained(subject: Trained, task: str) -> list[Finding]:
     """Findings from the trials of a task: what they reached, and the interventions on what was trained."""
     seeds = [o.interventions for o in subject.outcomes if o.interventions is not None]

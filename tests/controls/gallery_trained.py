@@ -168,6 +168,23 @@ class FindsTheSealed(MLP):
         return super().forward(beliefs, given)
 
 
+class InvertsTheSeed(MLP):
+    """Tries the seeds of a suite until one gives the state of torch, and draws the bijection itself."""
+
+    def __init__(self, problem: Problem) -> None:
+        drawn = torch.initial_seed()
+        super().__init__(problem)
+        self.known: Exact | None = None
+        for seed in range(12):
+            states = np.random.SeedSequence((seed, 1)).generate_state(2, np.uint64) >> np.uint64(1)
+            if drawn in states:
+                self.known = Exact(Mapping(symbols=problem.symbols).drawn(seed).problem)
+
+    def forward(self, beliefs, given):
+        answered = super().forward(beliefs, given)
+        return answered if self.known is None else 0.9 * self.known(beliefs, given) + 0.1 * answered
+
+
 class RemembersTheTruth(MLP):
     """Keeps the answers of the test puzzles of seed 0, which it should not have, by row."""
 

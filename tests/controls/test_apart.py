@@ -15,6 +15,7 @@ import pytest
 from groundcheck.datasets.batch import Sealed
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.grounding.checks.trained import Trained, check_trained
 from groundcheck.grounding.suite import processes
 from groundcheck.grounding.suite.processes import run_here, run_trials
 from groundcheck.grounding.trials import run, scoring, session
@@ -23,6 +24,7 @@ from groundcheck.grounding.trials.session import LocalSession, RemoteSession, se
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.grounding.trials.trial import Outcome, Trial
+from groundcheck.grounding.verdict import Judgement
 
 TRIAL = Trial(
     task=Mapping(symbols=3),
@@ -162,3 +164,16 @@ def test_a_trial_that_breaks_off_in_the_middle_of_an_answer_is_left() -> None:
         assert pipe.recv()[0] == "ask"
         pipe.send_bytes(session._encode("end"))
     assert heard == []
+
+
+def test_a_bijection_that_was_found_by_the_seed_was_there_before_the_first_step() -> None:
+    """A bijection that no seed draws cannot be found so."""
+    small = replace(of("InvertsTheSeed"), task=Mapping(symbols=5))
+    by_seed: list[Outcome] = []
+    for seed in range(3):
+        by_seed += [run_trial(replace(small, seed=seed, role=role)) for role in ("grounding", "reasoning")]
+    verdict = Judgement("INCONCLUSIVE", 0, 0, 3, (0.0, 1.0), "", "")
+    [found] = [f for f in check_trained(Trained(verdict, by_seed), "mapping") if f.check == "brought"]
+    assert (found.status, found.figure) == ("fail", 1.0)
+    fixed = run_trial(replace(small, task=Mapping(symbols=5, bijection=(4, 2, 0, 1, 3)), role="reasoning"))
+    assert fixed.curve[0].task < 0.5

@@ -8,7 +8,7 @@ from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.trained import Trained, check_trained
 from groundcheck.grounding.measures.interventions import Intervention, Interventions
 from groundcheck.grounding.measures.metrics import Scores
-from groundcheck.grounding.trials.trial import Outcome, Role
+from groundcheck.grounding.trials.trial import Outcome, Point, Role
 from groundcheck.grounding.verdict import Judgement, Verdict
 
 
@@ -44,7 +44,7 @@ def test_what_is_sound_passes_with_its_figures() -> None:
     assert {name: f.status for name, f in checks.items()} == {
         "grounding": "pass", "reasoning": "pass", "baseline": "pass", "ceiling": "pass",
         "bypass/shuffle": "skip", "bypass/permute": "skip", "bypass/corrupt": "skip",
-        "bypass/symbols": "skip", "bypass/copy": "skip",
+        "bypass/symbols": "skip", "bypass/copy": "skip", "brought": "skip",
     }  # fmt: skip
     assert (checks["grounding"].figure, checks["grounding"].interval) == (0.75, (0.3, 0.95))
     assert checks["grounding"].reason == "GROUNDED: told why"
@@ -130,3 +130,22 @@ def test_interventions_are_those_of_the_trials_that_have_them() -> None:
     left = Intervention(100, 90)
     met = replace(GOOD[0], interventions=Interventions(0.9, 0.0, left, left, left))
     assert found([met, *GOOD[1:]])["bypass/shuffle"].status == "fail"
+
+
+def start(task: float, seeds: int = 3, chance: float = 0.25, *, rules_given: bool = False) -> Finding:
+    """Of trials on true symbols that answered so much before their first step."""
+    quiet = Intervention(0, 0)
+    met = replace(GOOD[0], interventions=Interventions(0.8, chance, quiet, quiet, quiet))
+    point = Point(0, None, 0.0, task, None, None, None)
+    begun = [replace(GOOD[1], seed=seed, curve=[point, replace(point, task=1.0)]) for seed in range(seeds)]
+    subject = Trained(judgement("GROUNDED"), [met, *begun], rules_given=rules_given)
+    [finding] = [f for f in check_trained(subject, "mapping") if f.check == "brought"]
+    return finding
+
+
+def test_rules_that_are_there_before_the_first_step_were_brought_along() -> None:
+    """A quarter of all pairs share their answer, so that no guess is right more than half the time."""
+    assert (start(0.75).status, start(0.76).status) == ("pass", "fail")
+    assert start(1.0).bound == 0.75
+    assert (start(1.0, seeds=2).status, start(0.5, seeds=2).status) == ("inconclusive", "pass")
+    assert start(1.0, rules_given=True).status == "skip"
