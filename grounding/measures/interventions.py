@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -40,14 +39,6 @@ class Interventions:
     shuffle: Intervention
     permute: Intervention
     corrupt: Intervention
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "Interventions":
-        """From a JSON record."""
-        parts: dict[str, Any] = {
-            name: Intervention(**record[name]) for name in ("shuffle", "permute", "corrupt")
-        }
-        return cls(**{**record, **parts})
 
 
 def intervene(

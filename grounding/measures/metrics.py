@@ -1,7 +1,6 @@
 """What is measured of a trained network."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -78,17 +77,6 @@ class Scores:
     boards: list[Board] = field(default_factory=list)
     # 95 % intervals of the accuracies on new puzzles and images; see `board_intervals`, `image_intervals`.
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "Scores":
-        """From a JSON record."""
-        calibration = record.get("calibration")
-        parts: dict[str, Any] = {
-            "calibration": calibration and Calibration(**calibration),
-            "boards": [Board(**board) for board in record.get("boards", [])],
-            "intervals": {name: tuple(ends) for name, ends in record.get("intervals", {}).items()},
-        }
-        return cls(**{**record, **parts})
 
 
 def score(
