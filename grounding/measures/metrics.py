@@ -1,6 +1,7 @@
 """What is measured of a trained network."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -140,7 +141,8 @@ def board_intervals(
     where none is shown), and the cells of one puzzle depend on each other.
     """
     right, _ = answered_right(completion, given, solution)
-    solved, read = right.all(axis=1), read_right.all(axis=1)
+    solved: Any = right.all(axis=1)
+    read: Any = read_right.all(axis=1)
     whole = np.ones(len(given))
     queries: Float[np.ndarray, " puzzles"] = (~given).sum(axis=1).astype(np.float64)
     cells: Float[np.ndarray, " puzzles"] = (right & ~given).sum(axis=1).astype(np.float64)

@@ -121,10 +121,8 @@ def test_reports_are_told_on_any_code_page_and_to_a_closed_pipe(report: Report, 
     command = [sys.executable, "-m", "groundcheck.grounding"]
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PYTHONIO"))}
     pages: list[bytes] = []
-    for around in (
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "cp1252"},
-    ):
+    c_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for around in (c_locale, {"PYTHONIOENCODING": "cp1252"}):
         asked = [*command, "report", "odd.json", "-o", f"{len(pages)}.html"]
         done = subprocess.run(asked, cwd=tmp_path, env=plain | around, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
