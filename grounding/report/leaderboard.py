@@ -105,6 +105,6 @@ def _rank(line: Line) -> tuple[int, float, str]:
     leading, told = figures_at(Place.RANKING)[0], line.figures[0]
     return (
         ORDER.index(line.task.judgement.verdict),
-        -leading.gain(0, told.mean) if told else math.inf,
+        -leading.gain(0.0, told.mean) if told else math.inf,
         line.solver,
     )

@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
+from ...datasets.errors import UnusableFileError
+
 T = TypeVar("T")
 _decoder = json.JSONDecoder(strict=False)
 _space = re.compile(r"[ \t\n\r]*")
@@ -39,11 +41,11 @@ def decode_record(content: bytes, kind: type[T], *, first_line: int = 1) -> T:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file. Raises `OSError` with a message that names the path."""
+    """The content of a file. Raises `UnusableFileError` with a message that names the path."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise type(error)(f"{path} cannot be read: {error.strerror}") from error
+        raise UnusableFileError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _malformed(content: bytes, reason: str, first_line: int) -> str:

@@ -210,7 +210,7 @@ def read_findings(path: Path, *, mend: bool = False) -> list[tuple[int, Finding]
 
 def _of_schema_1(path: Path, line: bytes, number: int) -> tuple[int, Finding]:
     """A finding that holds check and task as one word, and the number of the task as `task`."""
-    record = decode_record(line, dict[str, Any], first_line=number)
+    record: dict[str, Any] = decode_record(line, dict, first_line=number)
     try:
         task = record.pop("task")
         name = read_run(path).settings["tasks"][task]["task"]
