@@ -29,6 +29,7 @@ from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.grounding.checks.leak import check_leaks
 from groundcheck.grounding.results.files import plain
+from groundcheck.grounding.results.records import decode_record
 from groundcheck.grounding.results.run_directory import key_of
 from groundcheck.grounding.suite.budget import MAX_SEEDS
 from groundcheck.grounding.suite.processes import Limits, run_trials
@@ -87,9 +88,7 @@ class Ledger:
     def __post_init__(self) -> None:
         if self.path.exists():
             for line in self.path.read_text().splitlines():
-                record = json.loads(line)
-                key = record.pop("key")
-                self.known[key] = Outcome.from_dict(record)
+                self.known[json.loads(line)["key"]] = decode_record(line.encode(), Outcome)
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Appends a trial that ended; sample boards are left out."""
@@ -97,7 +96,7 @@ class Ledger:
             outcome = replace(outcome, scores=replace(outcome.scores, boards=[]))
         self.known[key_of(trial)] = outcome
         with self.path.open("a") as file:
-            print(json.dumps(plain({"key": key_of(trial), **outcome.as_dict()})), file=file, flush=True)
+            print(json.dumps({"key": key_of(trial), **plain(outcome)}), file=file, flush=True)
 
 
 def cells(asked: argparse.Namespace) -> Iterator[Cell]:

@@ -30,11 +30,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from .catalogue import TASKS
 from .errors import DataUnavailableError, UsageError
-from .task import BLOCK, Puzzles, Split, Task
+from .task import BLOCK, Puzzles, Setting, Split, Task
 
 FORMAT = 1
 ARRAYS: dict[str, type[np.generic]] = {"solution": np.int8, "given": np.bool_, "picture": np.int32}
@@ -108,7 +109,7 @@ def load_set(folder: str | Path, *, check: bool = True) -> PuzzleSet:
         )
     header = _header(folder)
     try:
-        task: Task = TASKS.load(header["task"])(**_tuples(header["settings"]))
+        task: Task = TASKS.load(header["task"])(**msgspec.convert(header["settings"], dict[str, Setting]))
     except (TypeError, ValueError) as error:
         raise DataUnavailableError(f"{folder / HEADER} describes no known task: {error}") from error
     shape = (header["puzzles"], len(task.problem.variables))
@@ -246,10 +247,3 @@ def _array(path: Path, kind: type[np.generic], shape: tuple[int, int]) -> np.nda
             f"{path} holds {array.dtype} of {array.shape}; the header says {np.dtype(kind)} of {shape}"
         )
     return array
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows no tuples; settings know no lists."""
-    if isinstance(value, dict):
-        return {key: _tuples(entry) for key, entry in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -13,6 +13,10 @@ from jaxtyping import Bool, Int
 from .errors import UsageError
 from .problem import Problem
 
+# What a task is set to, as JSON gives it back where it is read into this type: settings are hashable, and a
+# sequence is a tuple.
+Scalar = bool | int | float | str | None
+Setting = Scalar | dict[str, Any] | tuple[Scalar | dict[str, Any] | tuple[Any, ...], ...]
 Split = Literal["train", "validation", "test", "ood"]
 Shift = Literal["puzzles", "images"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
@@ -158,7 +162,7 @@ class Task(ABC):
         return self
 
     @property
-    def settings(self) -> dict[str, object]:
+    def settings(self) -> dict[str, Any]:
         """The configuration, for records and captions."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 

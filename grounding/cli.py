@@ -1,5 +1,6 @@
 """The command line: registers the commands, nothing else; none imports anything heavy before it is needed."""
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -53,5 +54,8 @@ def main() -> None:
     # Spinning OpenMP threads make everything many times slower where cores are shared; this must be set
     # before torch starts them.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):  # a code page may lack a character that a report holds
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.path.insert(0, "")  # solvers named module:attribute are found in the working directory
     app()

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
+from .measures.counts import count_of
 from .measures.identifiability import Identifiability
 from .measures.interventions import answered_from_symbols
 from .measures.metrics import admissible_accuracy
@@ -255,7 +256,7 @@ def _reason(
     if verdict == "ERROR":
         broken = next(o for o in outcomes if o.error)
         last_line = (broken.error or "").strip().splitlines()[-1]
-        return f"{seeds.count('ERROR')} of {len(seeds)} seeds broke: {last_line}"
+        return f"{seeds.count('ERROR')} of {count_of(len(seeds), 'seed')} broke: {last_line}"
     scores = [o.scores for o in outcomes if o.scores]
     best = [c.scores for c in ceilings if c.scores]
     if not scores or not best:
@@ -271,7 +272,7 @@ def _reason(
     suffix = "" if on_symbols is None else f"; on true symbols it answers {on_symbols:.2f}"
     suffix += f"; {unsolved:.0%} of the puzzles were left unsolved" if unsolved else ""
     if verdict == "INCONCLUSIVE":
-        suffix += f"; {len(seeds)} seeds do not decide"
+        suffix += f"; {count_of(len(seeds), 'seed')} {'does' if len(seeds) == 1 else 'do'} not decide"
     if len(kinds := Counter(seed for seed in seeds if seed != "GROUNDED")) > 1:
         suffix += f"; seeds differ: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}"
     return f"{answers}, {reads}{suffix}"

@@ -1,8 +1,7 @@
 """What one check found."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 Status = Literal["pass", "fail", "inconclusive", "skip", "error"]
 
@@ -40,15 +39,6 @@ class Finding:
         """The first part of the check's name: contract, leak, bypass."""
         return self.check.partition("/")[0]
 
-    def as_dict(self) -> dict[str, Any]:
-        """For a JSON record."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any], task: str = "") -> "Finding":
-        """From a JSON record. One of schema 1 holds check and task as one word, and `task` takes it apart."""
-        interval = record.get("interval")
-        parts: dict[str, Any] = {**record, "interval": None if interval is None else tuple(interval)}
-        if "task" not in parts:
-            parts |= {"check": parts["check"].removesuffix(f"/{task}"), "task": task}
-        return cls(**parts)
+    def taken_apart(self, task: str) -> "Finding":
+        """One that was read from a record of schema 1, where check and task are one word."""
+        return replace(self, check=self.check.removesuffix(f"/{task}"), task=task)

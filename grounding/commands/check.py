@@ -8,6 +8,10 @@ import typer
 from ...datasets.errors import UsageError
 from .shell import DataRoot, Device, Download, Epochs, Images, Json, Set, consoles, user_errors, writable
 
+MemoryLimit = Annotated[
+    float, typer.Option(metavar="GIB", help="Of one trial, and one check, when isolated.")
+]
+
 
 def check(
     solver: Annotated[str, typer.Argument(help="A solver's name, or package.module:attribute of yours.")],
@@ -42,9 +46,7 @@ def check(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", help="Of one trial, and one check, when isolated.")
     ] = 1800,
-    memory_limit: Annotated[
-        float, typer.Option(metavar="GIB", help="Of one trial, and one check, when isolated.")
-    ] = 8,
+    memory_limit: MemoryLimit = 8,
     expect: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Ids of checks that are expected to fail.")
     ] = None,

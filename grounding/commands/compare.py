@@ -25,23 +25,23 @@ def compare(
         from rich.markup import escape  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
-        from ..results.comparison import FIGURES  # noqa: PLC0415
+        from ..measures.figures import ACROSS_SEEDS, FIGURE  # noqa: PLC0415
         from ..results.comparison import compare as pair  # noqa: PLC0415
         from ..results.files import write_json  # noqa: PLC0415
         from ..suite.report_io import read_report  # noqa: PLC0415
 
         read = [read_report(path) for path in reports]
         rows = pair(read)
-        names = dict(FIGURES)
-        table = Table(title="difference: to the first report, paired by seed", title_justify="left")
+        told = f"in brackets the {ACROSS_SEEDS.name} (95 %, {ACROSS_SEEDS.over})"
+        table = Table(title=f"difference: to the first report, paired by seed; {told}", title_justify="left")
         for heading in ("task", "figure", "report"):
             table.add_column(heading, overflow="fold")
-        for heading in ("mean (95 %)", "seeds", "difference (95 %)", "common"):
+        for heading in ("mean", "seeds", "difference", "common"):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             table.add_row(
                 escape(row.task),
-                names[row.figure],
+                FIGURE[row.figure].title,
                 f"{row.report + 1}: {escape(read[row.report].solver)}",
                 _figure(row.estimate, ".3f"),
                 str(row.estimate.seeds if row.estimate else 0),

@@ -39,6 +39,7 @@ def run(
         from ..results.files import write_json  # noqa: PLC0415
         from ..suite.settings import apply_settings, parse_settings  # noqa: PLC0415
         from ..trials.budget import budget_for  # noqa: PLC0415
+        from ..trials.roles import subject_of  # noqa: PLC0415
         from ..trials.run import run_trial  # noqa: PLC0415
         from ..trials.spec import SolverSpec  # noqa: PLC0415
         from ..trials.trial import Trial  # noqa: PLC0415
@@ -55,7 +56,7 @@ def run(
         trial = Trial(
             task=chosen,
             solver=spec,
-            role="grounding" if chosen.seen == "images" else "reasoning",
+            role=subject_of(chosen.seen),
             seed=seed,
             training=budget,
             images=source,
@@ -63,6 +64,6 @@ def run(
         with follow(trial, progress) as after_epoch:
             outcome = run_trial(trial, after_epoch)
         if output:
-            write_json(output, outcome.as_dict())
+            write_json(output, outcome)
         print_outcome(trial, outcome, console)
     raise typer.Exit(1 if outcome.error else 0)

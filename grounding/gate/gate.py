@@ -7,6 +7,7 @@ from typing import Literal
 
 from ...datasets.errors import UsageError
 from ..checks.finding import join_id
+from ..measures.figures import Place, figures_at
 from ..report.table import title
 from ..results.comparison import counterpart, incomparable
 from ..results.report import FAILED, INTERRUPTED, PASSED, TOO_LITTLE_RAN, Report, TaskReport
@@ -144,19 +145,19 @@ def _regression(report: Report, task: TaskReport, baseline: Report | None, terms
         return []
     before = baseline_of(task, report, baseline)
     cases: list[Case] = []
-    role = "reasoning" if task.settings.get("seen") == "symbols" else "grounding"
-    for figure, name in (("task", "task accuracy"), ("aligned", "aligned grounding accuracy")):
-        was, now = before.mean(role, figure), task.mean(role, figure)
+    for figure in figures_at(Place.RANKING):
+        was, now = before.mean(task.subject, figure), task.mean(task.subject, figure)
         if was is None:
             continue
-        lost = 1.0 if now is None else was - now
-        message = "none" if now is None else f"{now:.3f}"
+        lost = 1.0 if now is None else figure.gain(now, was)
+        message = "none" if now is None else figure.told(now)
         cases.append(
             Case(
-                f"regression/{figure}",
+                f"regression/{figure.name}",
                 task.label,
                 "fail" if lost > terms.max_regression else "pass",
-                f"{name} was {was:.3f} and is {message}; at most {terms.max_regression:g} may be lost",
+                f"{figure.title} was {figure.told(was)} and is {message}; "
+                f"at most {terms.max_regression:g} may be lost",
             )
         )
     return cases

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from ..measures.figures import Place, figures_at
 from ..report.table import title
 from .gate import Case, Gated
 
@@ -49,15 +50,13 @@ def junit(gated: Sequence[Gated]) -> str:
 
 def markdown(gated: Sequence[Gated]) -> str:
     """A summary: the verdicts as a table, then every case that did not pass."""
-    lines = ["## groundcheck", ""]
+    lines, shown = ["## groundcheck", ""], figures_at(Place.RANKING)
     lines += [
-        "| | solver | task | task acc. | aligned | seeds | verdict |",
-        "|---|---|---|---:|---:|---:|---|",
+        f"| | solver | task | {' | '.join(figure.heading for figure in shown)} | seeds | verdict |",
+        f"|---|---|---|{'---:|' * len(shown)}---:|---|",
     ]
     for one in gated:
         for task in one.report.tasks:
-            role = "reasoning" if task.settings.get("seen") == "symbols" else "grounding"
-            figures = [task.mean(role, name) for name in ("task", "aligned")]
             verdicts = {c.task: c.result for c in one.cases if c.check == "verdict"}
             mark = MARKS[verdicts[task.label]] if task.label in verdicts else ""
             judged = task.judgement
@@ -65,7 +64,7 @@ def markdown(gated: Sequence[Gated]) -> str:
                 mark,
                 _text(one.report.solver),
                 _text(title(task)),
-                *("–" if figure is None else f"{figure:.3f}" for figure in figures),
+                *(figure.told(task.mean(task.subject, figure)) for figure in shown),
                 f"{judged.grounded} of {judged.seeds}",
                 judged.verdict,
             ]

@@ -1,11 +1,14 @@
 """groundcheck.toml: a project's solvers, profiles, thresholds and expected failures."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import msgspec
 
 from ...datasets.errors import UsageError
 from .profiles import PROFILES, Profile
@@ -54,11 +57,54 @@ class Project:
         return self.profiles[name]
 
 
-TERMS = {"profile": str, "require": str, "baseline": str, "max-regression": float}
-PROFILE = {"tasks": list, "images": str, "seeds": int, "epochs": int, "settings": dict}
-ENTRY = {"solver": str, "options": dict, "expected-failures": dict, **TERMS}
 VERDICTS = ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED")
-WORDS = {str: "text", list: "a list of texts", int: "a whole number", float: "a number", dict: "a table"}
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class _TermsTable(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """[gate]: what every solver is held to where its own table says nothing else."""
+
+    profile: str | None = None
+    require: str | None = None
+    baseline: str | None = None
+    max_regression: Fraction | None = None
+
+
+class _SolverTable(_TermsTable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """[solvers.NAME]."""
+
+    solver: str | None = None
+    options: dict[str, Any] = {}
+    expected_failures: dict[str, str] = {}
+
+
+class _ProfileTable(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """[profiles.NAME]."""
+
+    tasks: list[str] | None = None
+    images: str = "digits"
+    seeds: Count = 12
+    epochs: Count | None = None
+    settings: dict[str, Any] = {}
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """The tables of a groundcheck.toml."""
+
+    gate: dict[str, Any] = {}
+    profiles: dict[str, Any] = {}
+    solvers: dict[str, Any] = {}
+
+
+Table = TypeVar("Table", bound=msgspec.Struct)
+WORDS = {  # msgspec's types in a user's words
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "array": "a list of texts",
+    "object": "a table",
+}
 
 
 def read_project(path: Path | None = None) -> Project:
@@ -71,9 +117,11 @@ def read_project(path: Path | None = None) -> Project:
         if not path.exists():
             return Project()
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no TOML: it is not written in UTF-8 ({error.reason})") from error
     try:
         return _Reader(path, text).project()
     except tomllib.TOMLDecodeError as error:
@@ -86,85 +134,76 @@ class _Reader:
     text: str
 
     def project(self) -> Project:
-        content = tomllib.loads(self.text)
-        self._check(content, (), {"gate": dict, "profiles": dict, "solvers": dict})
-        self._check(content.get("gate", {}), ("gate",), TERMS)
-        terms = self._terms(content.get("gate", {}), ("gate",), Terms())
-        profiles = dict(PROFILES)
-        for name, table in content.get("profiles", {}).items():
-            profiles[name] = self._profile(name, table)
-        solvers = {
-            name: self._entry(name, table, terms) for name, table in content.get("solvers", {}).items()
-        }
-        project = Project(terms, profiles, solvers)
+        file = self._read(tomllib.loads(self.text), _File)
+        terms = self._terms(self._read(file.gate, _TermsTable, "gate"), Terms(), "gate")
+        profiles = {**PROFILES, **{name: self._profile(name, t) for name, t in file.profiles.items()}}
+        solvers = {name: self._entry(name, table, terms) for name, table in file.solvers.items()}
         for where, named in ((("gate",), terms), *((("solvers", n), e.terms) for n, e in solvers.items())):
             if named.profile not in profiles:
                 self._refuse((*where, "profile"), f"there is no profile {named.profile!r}")
-        return project
+        return Project(terms, profiles, solvers)
 
-    def _terms(self, table: Mapping[str, Any], where: tuple[str, ...], inherited: Terms) -> Terms:
-        require = table.get("require", inherited.require)
-        if require not in VERDICTS:
-            self._refuse((*where, "require"), f"{require!r} is no verdict: it is {', '.join(VERDICTS)}")
-        largest = table.get("max-regression", inherited.max_regression)
-        if not 0 <= largest <= 1:
-            self._refuse((*where, "max-regression"), f"{largest} is no fraction between 0 and 1")
-        baseline = table.get("baseline")
-        return Terms(
-            profile=table.get("profile", inherited.profile),
-            require=require,
-            baseline=inherited.baseline if baseline is None else self.path.parent / baseline,
-            max_regression=float(largest),
-        )
+    def _terms(self, table: _TermsTable, inherited: Terms, *where: str) -> Terms:
+        if table.require is not None and table.require not in VERDICTS:
+            verdicts = ", ".join(VERDICTS)
+            self._refuse((*where, "require"), f"{table.require!r} is no verdict: it is {verdicts}")
+        found = {
+            "profile": table.profile,
+            "require": table.require,
+            "baseline": None if table.baseline is None else self.path.parent / table.baseline,
+            "max_regression": table.max_regression,
+        }
+        said: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+        return replace(inherited, **said)
 
-    def _profile(self, name: str, table: Any) -> Profile:
-        where = ("profiles", name)
-        self._table(table, where)
-        self._check(table, where, PROFILE)
-        if table.get("seeds", 1) < 1:
-            self._refuse((*where, "seeds"), "it takes at least 1")
-        if table.get("epochs", 1) < 1:
-            self._refuse((*where, "epochs"), "it takes at least 1")
-        tasks = table.get("tasks")
-        return Profile(
-            tasks=None if tasks is None else tuple(tasks),
-            images=table.get("images", "digits"),
-            seeds=table.get("seeds", 12),
-            epochs=table.get("epochs"),
-            settings=table.get("settings", {}),
-        )
+    def _profile(self, name: str, content: Any) -> Profile:
+        table = self._read(content, _ProfileTable, "profiles", name)
+        tasks = None if table.tasks is None else tuple(table.tasks)
+        return Profile(tasks, table.images, table.seeds, table.epochs, table.settings)
 
-    def _entry(self, name: str, table: Any, inherited: Terms) -> Entry:
+    def _entry(self, name: str, content: Any, inherited: Terms) -> Entry:
         where = ("solvers", name)
-        self._table(table, where)
-        self._check(table, where, ENTRY)
-        failures = table.get("expected-failures", {})
-        self._check(failures, (*where, "expected-failures"), dict.fromkeys(failures, str))
+        table = self._read(content, _SolverTable, *where)
         return Entry(
-            solver=table.get("solver", name),
-            options=table.get("options", {}),
-            terms=self._terms(table, where, inherited),
-            expected_failures=failures,
+            solver=table.solver or name,
+            options=table.options,
+            terms=self._terms(table, inherited, *where),
+            expected_failures=table.expected_failures,
         )
 
-    def _table(self, value: Any, where: tuple[str, ...]) -> None:
-        if not isinstance(value, dict):
-            self._refuse(where, f"a table is expected, not {value!r}")
+    def _read(self, content: Any, kind: type[Table], *where: str) -> Table:
+        """A table of the file as what it has to be; refused by the line of what does not fit."""
+        try:
+            return msgspec.convert(content, kind)
+        except msgspec.ValidationError as error:
+            reason, _, path = str(error).partition(" - at `$")
+            self._refuse(*self._told(reason, content, kind, path.rstrip("`"), where))
 
-    def _check(self, table: Mapping[str, Any], where: tuple[str, ...], known: Mapping[str, type]) -> None:
-        for key, value in table.items():
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                self._refuse((*where, key), f"unknown key: {hint}")
-            wanted = known[key]
-            fits = isinstance(value, (int, float) if wanted is float else wanted)
-            if wanted is list:
-                fits = fits and all(isinstance(item, str) for item in value)
-            if not fits or (isinstance(value, bool) and wanted in (int, float)):
-                self._refuse((*where, key), f"{WORDS[wanted]} is expected, not {value!r}")
+    def _told(
+        self, reason: str, content: Any, kind: type[msgspec.Struct], path: str, where: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], str]:
+        """The key of what does not fit, and why in words."""
+        if unknown := re.fullmatch("Object contains unknown field `(.*)`", reason):
+            known = [field.encode_name for field in msgspec.structs.fields(kind)]
+            near = difflib.get_close_matches(unknown[1], known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            return (*where, unknown[1]), f"unknown key: {hint}"
+        expected = re.match(r"Expected `(\w+)", reason)
+        wanted = WORDS.get(expected[1], reason) if expected else reason
+        for name, bracket in re.findall(r"([^.\[\]]+)(?:\[([^\]]*)\])?", path):
+            where, content = (*where, name), content[name]
+            if bracket == "...":  # an entry of a table, and msgspec does not tell which
+                entry, content = next((k, v) for k, v in content.items() if not isinstance(v, str))
+                where = (*where, entry)
+            elif bracket:
+                wanted = WORDS["array"]
+        if ">= 1" in reason:
+            return where, "it takes at least 1"
+        if "=" in reason:
+            return where, f"{content} is no fraction between 0 and 1"
+        return where, f"{wanted} is expected, not {content!r}"
 
-    def _refuse(self, key: tuple[str, ...], reason: str) -> None:
+    def _refuse(self, key: tuple[str, ...], reason: str) -> NoReturn:
         raise UsageError(f"{self.path}, line {self._line(key)}: {'.'.join(key)}: {reason}")
 
     def _line(self, key: tuple[str, ...]) -> int:

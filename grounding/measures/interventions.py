@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -51,16 +50,6 @@ class Interventions:
     corrupt: Intervention
     symbols: Intervention = Intervention(0, 0)
     handed: list[int] | None = None
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "Interventions":
-        """From a JSON record; those of before lack what was added since."""
-        parts: dict[str, Any] = {
-            name: Intervention(**record[name])
-            for name in ("shuffle", "permute", "corrupt", "symbols")
-            if name in record
-        }
-        return cls(**{**record, **parts})
 
 
 def intervene(

@@ -79,17 +79,6 @@ class Scores:
     # 95 % intervals of the accuracies on new puzzles and images; see `board_intervals`, `image_intervals`.
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "Scores":
-        """From a JSON record."""
-        calibration = record.get("calibration")
-        parts: dict[str, Any] = {
-            "calibration": calibration and Calibration(**calibration),
-            "boards": [Board(**board) for board in record.get("boards", [])],
-            "intervals": {name: tuple(ends) for name, ends in record.get("intervals", {}).items()},
-        }
-        return cls(**{**record, **parts})
-
 
 def score(
     completion: Float[np.ndarray, "puzzles variables symbols"],
@@ -152,7 +141,8 @@ def board_intervals(
     where none is shown), and the cells of one puzzle depend on each other.
     """
     right, _ = answered_right(completion, given, solution)
-    solved, read = right.all(axis=1), read_right.all(axis=1)
+    solved: Any = right.all(axis=1)
+    read: Any = read_right.all(axis=1)
     whole = np.ones(len(given))
     queries: Float[np.ndarray, " puzzles"] = (~given).sum(axis=1).astype(np.float64)
     cells: Float[np.ndarray, " puzzles"] = (right & ~given).sum(axis=1).astype(np.float64)

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ..measures.figures import CURVE, Place, figures_at
 from ..trials.trial import Outcome, Point, Trial
 
 MOST_ROWS = 20  # of a learning curve; a longer one is thinned
@@ -34,31 +35,21 @@ def follow(trial: Trial, console: Console) -> Generator[Callable[[Point], None]]
 def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
     """The learning curve as a table (validation puzzles and images), then the scores on test."""
     table = Table(title=escape(trial.label), title_justify="left")
-    for heading in ("epoch", "loss", "task acc.", "raw", "aligned", "symbols used"):
+    shown = [figure for figure in CURVE if figure.place <= Place.TRIALS]
+    for heading in ("epoch", *(figure.heading for figure in shown)):
         table.add_column(heading, justify="right")
     step = -(-len(outcome.curve) // MOST_ROWS) if outcome.curve else 1
     for point in outcome.curve[::-1][::step][::-1]:  # thinned from the end, so that the last epoch stays
-        table.add_row(
-            str(point.epoch),
-            "–" if point.loss is None else f"{point.loss:.4g}",
-            f"{point.task:.3f}",
-            *("–" if value is None else f"{value:.3f}" for value in (point.raw, point.aligned)),
-            "–" if point.symbols_used is None else str(point.symbols_used),
-        )
+        table.add_row(str(point.epoch), *(figure.told(figure.value(point)) for figure in shown))
     console.print(table)
     if outcome.error or outcome.scores is None:
         console.print(f"[red]the trial broke[/] after {outcome.seconds:.0f} s:")
         console.print(escape(outcome.error or ""), highlight=False)
         return
-    scores = outcome.scores
-    line = f"test: task {scores.task:.3f}, board {scores.board:.3f}, cell {scores.cell:.3f}"
-    if scores.aligned is not None and scores.raw is not None and scores.collapse is not None:
-        line += (
-            f"; grounding raw {scores.raw:.3f}, aligned {scores.aligned:.3f}, collapse {scores.collapse:.2f}"
-        )
-    unsolved = f"; unsolved {scores.unsolved:.3f}" if scores.unsolved else ""
+    told = [(figure, figure.value(outcome.scores)) for figure in figures_at(Place.TRIALS)]
+    line = ", ".join(f"{figure.title} {figure.told(value)}" for figure, value in told if value is not None)
     leaky = "; LEAKY supervision" if trial.task.supervision == "leaky" else ""
-    console.print(f"{line}{unsolved}{leaky} ({outcome.seconds:.0f} s)", highlight=False)
+    console.print(f"test: {line}{leaky} ({outcome.seconds:.0f} s)", highlight=False)
 
 
 def _caption(point: Point) -> str:

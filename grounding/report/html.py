@@ -14,9 +14,12 @@ from ...datasets.errors import DataUnavailableError, UsageError
 from ...datasets.image_source import ImageSource
 from ...datasets.images import ImageSet
 from ..checks.finding import Finding
+from ..measures.counts import count_of
+from ..measures.figures import RATE, TEST_SET, Place, figures_at
 from ..measures.metrics import relabel
 from ..results.files import write_text
 from ..results.report import Report, TaskReport
+from ..trials.roles import ROLE_NAMES, ROLES, label_of, trained_solver
 from ..trials.trial import Outcome, Role
 from . import plots
 from .pictures import lay_out, shades, task_of
@@ -35,8 +38,11 @@ def render_report(report: Report, images: ImageSet | None) -> str:
         report=report,
         tasks=[_task(report, number, task, images) for number, task in enumerate(report.tasks)],
         pictures=images is not None,
-        trials=[(title(task), outcome) for task in report.tasks for outcome in task.outcomes],
-        broken=[o for task in report.tasks for o in task.outcomes if o.error][:TRACEBACKS],
+        trials=[(title(task), o, trained_solver(o)) for task in report.tasks for o in task.outcomes],
+        shown={place.name.lower(): figures_at(place) for place in Place},
+        intervals={"test_set": TEST_SET, "rate": RATE},
+        trial_count=count_of(sum(len(task.outcomes) for task in report.tasks), "trial"),
+        broken=[(label_of(o), o.error) for t in report.tasks for o in t.outcomes if o.error][:TRACEBACKS],
         environment=environment_rows(report),
     )
 
@@ -94,9 +100,8 @@ def _quantity(value: float | None) -> str:
 
 def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None) -> dict[str, Any]:
     """Everything the page shows of one task."""
-    by_role = {role: [o for o in task.outcomes if o.role == role] for role in ROLES}
-    seen = task.settings.get("seen", "images") == "images"
-    subjects = by_role["grounding" if seen else "reasoning"]
+    by_role = {role: [o for o in task.outcomes if o.role == role] for role in ROLE_NAMES}
+    subjects = by_role[task.subject]
     scored = [o for o in subjects if o.scores and o.curve]
     calibrations = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
     shown = _typical(subjects)
@@ -108,15 +113,16 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         "report": task,
         "settings": _listed(task.settings),
         "training": _listed(task.training),
-        "figures": _row(task, "grounding" if seen else "reasoning"),
+        "means": _means(task, task.subject),
         "ceiling": task.mean("ceiling", "aligned"),
-        "widths": _widths(task, "grounding" if seen else "reasoning"),
         "beside": [
-            (name, _row(task, role), _widths(task, role))
-            for role, name in BESIDE
-            if by_role[role] and (seen or role == "baseline")
+            (role.title, _means(task, role.name))
+            for role in ROLES
+            if role.beside and role.name != task.subject and by_role[role.name]
         ],
-        "plane": plots.plane(subjects, by_role["baseline"], by_role["ceiling"]) if seen and scored else None,
+        "plane": plots.plane(subjects, by_role["baseline"], by_role["ceiling"])
+        if scored and not task.on_symbols
+        else None,
         "curves": _curves(scored),
         "calibration": plots.reliability(calibrations) if calibrations else None,
         "calibration_error": float(np.mean([c.error for c in calibrations])) if calibrations else None,
@@ -145,23 +151,9 @@ def _curves(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     return [(name, plot) for name, plot in drawn if plot]
 
 
-ROLES: tuple[Role, ...] = ("grounding", "baseline", "ceiling", "reasoning")
-BESIDE: tuple[tuple[Role, str], ...] = (
-    ("baseline", "without logic"),
-    ("ceiling", "ceiling: same perception, with labels"),
-    ("reasoning", "same solver on true symbols"),
-)
-
-
-FIGURES = ("task", "board", "cell", "raw", "aligned")
-
-
-def _row(task: TaskReport, role: Role) -> dict[str, float | None]:
-    return {name: task.mean(role, name) for name in FIGURES}
-
-
-def _widths(task: TaskReport, role: Role) -> dict[str, float | None]:
-    return {name: task.half_width(role, name) for name in FIGURES}
+def _means(task: TaskReport, role: Role) -> dict[str, tuple[float | None, float | None]]:
+    """Mean over seeds and half the test-set interval of every figure of the page, by name."""
+    return {f.name: (task.mean(role, f), task.half_width(role, f)) for f in figures_at(Place.MEANS)}
 
 
 def _listed(settings: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Many reports on one page: a table for each set of results that can be compared."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ..measures.counts import count_of
+from ..measures.figures import ACROSS_SEEDS, Place, figures_at
 from ..results.comparison import BUDGET, Estimate, estimate
 from ..results.files import plain
 from ..results.report import Report, TaskReport
 from ..suite.report_io import read_report
-from ..trials.trial import Role
 from .html import page
 from .table import title
 
@@ -27,8 +29,7 @@ class Line:
     options: str
     rules: str
     task: TaskReport
-    accuracy: Estimate | None
-    aligned: Estimate | None
+    figures: list[Estimate | None]  # in the order of `figures_at`
     ceiling: float | None
     link: str  # to its page or its JSON, relative to the leaderboard
 
@@ -50,7 +51,7 @@ def gather(folder: Path) -> tuple[list[tuple[Path, Report]], list[str]]:
 def _claims(path: Path) -> bool:
     """Whether a JSON file says that it is a report; what does not is none of our business."""
     try:
-        content: Any = json.loads(path.read_text())
+        content: Any = json.loads(path.read_bytes())
     except (ValueError, OSError):
         return False
     return isinstance(content, dict) and {"schema", "solver", "tasks"} <= content.keys()
@@ -76,15 +77,16 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
         {"id": f"group-{number}", "terms": headings[key], "lines": sorted(groups[key], key=_rank)}
         for number, key in enumerate(sorted(groups, key=lambda key: (headings[key]["task"], key)))
     ]
-    return page("leaderboard.html.j2", tables=tables, reports=len(found))
+    return page(
+        "leaderboard.html.j2",
+        tables=tables,
+        reports=count_of(len(found), "report"),
+        headings=figures_at(Place.RANKING),
+        interval=ACROSS_SEEDS,
+    )
 
 
 def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:
-    role: Role = "reasoning" if task.settings.get("seen") == "symbols" else "grounding"
-    values = {
-        name: [v for scores in task.scores(role) if (v := getattr(scores, name)) is not None]
-        for name in ("task", "aligned")
-    }
     target = path if path.is_file() else path / "report.html"
     target = target if target.exists() else path / "report.json"
     return Line(
@@ -92,17 +94,17 @@ def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:
         options=", ".join(f"{name}={value}" for name, value in report.options.items()),
         rules=report.rules,
         task=task,
-        accuracy=estimate(values["task"]),
-        aligned=estimate(values["aligned"]),
+        figures=[estimate(list(task.values(task.subject, f).values())) for f in figures_at(Place.RANKING)],
         ceiling=task.mean("ceiling", "aligned"),
         link=quote(os.path.relpath(target.resolve(), beside)),
     )
 
 
 def _rank(line: Line) -> tuple[int, float, str]:
-    """The better verdict first, then the higher task accuracy."""
+    """The better verdict first, then the better first figure."""
+    leading, told = figures_at(Place.RANKING)[0], line.figures[0]
     return (
         ORDER.index(line.task.judgement.verdict),
-        -(line.accuracy.mean if line.accuracy else 0),
+        -leading.gain(0.0, told.mean) if told else math.inf,
         line.solver,
     )

@@ -13,7 +13,6 @@ from ...datasets.catalogue import TASKS
 from ...datasets.images import ImageSet
 from ...datasets.task import Task
 from ..measures.report_samples import Board
-from ..results.files import thawed
 from ..results.report import TaskReport
 
 
@@ -67,7 +66,7 @@ class Drawing:
 def task_of(report: TaskReport, seed: int) -> Task | None:
     """The task as a trial met it; None where it is not one of the catalogue's, or of another version."""
     try:
-        task = TASKS.load(report.task)(**{name: thawed(value) for name, value in report.settings.items()})
+        task = TASKS.load(report.task)(**report.settings)
     except (ValueError, TypeError, ImportError):
         return None
     return task.drawn(seed) if task.version == report.version else None

@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..checks.finding import Finding
-from ..suite.suite import ROLES, Listener
+from ..measures.counts import count_of
+from ..suite.suite import Listener
+from ..trials.roles import ROLES, label_of
 from ..trials.trial import Outcome, Role, Trial
 
 
@@ -64,7 +66,7 @@ class Progress:
         message = [f"{clock(now - self.started)} elapsed"]
         if waiting := self.wave_size - self.wave_ended:
             left = self.remaining(now)
-            trials = "1 trial" if waiting == 1 else f"{waiting} trials"
+            trials = count_of(waiting, "trial")
             message.append(f"{trials} to run" if left is None else f"about {clock(left)} left for {trials}")
         counts = ", ".join(f"{count} {status}" for status, count in self.checks.items())
         message.append(f"checks: {counts or 'none yet'}")
@@ -74,9 +76,9 @@ class Progress:
         table = Table(caption="latest task accuracy, trials ended of those planned", caption_justify="left")
         table.add_column("task")
         for role in ROLES:
-            table.add_column(role, justify="right")
+            table.add_column(role.heading, justify="right")
         for name, row in self.rows.items():
-            table.add_row(escape(name), *(self._cell(row, role) for role in ROLES))
+            table.add_row(escape(name), *(self._cell(row, role.name) for role in ROLES))
         return Group(table, line)
 
     @staticmethod
@@ -117,7 +119,8 @@ def _lines(console: Console, progress: Progress, *, verbose: bool) -> Listener:
 
     def wave(trials: Sequence[Trial]) -> None:
         progress.wave(trials)
-        tell(f"{sum(progress.checks.values())} checks ended; {len(trials)} trials to run")
+        ended = count_of(sum(progress.checks.values()), "check")
+        tell(f"{ended} ended; {count_of(len(trials), 'trial')} to run")
 
     def outcome(ended: Outcome) -> None:
         progress.outcome(ended)
@@ -127,7 +130,7 @@ def _lines(console: Console, progress: Progress, *, verbose: bool) -> Listener:
             figures = f"task {scores.task:.2f}{aligned}"
         left = progress.remaining(time.monotonic())
         eta = f", about {clock(left)} left" if left else ""
-        what = f"{ended.role}/{ended.task} {ended.solver} seed {ended.seed}"
+        what = label_of(ended)
         tell(f"  {what}: {figures} ({ended.seconds:.0f} s{eta})")
 
     return Listener(finding, wave, outcome)

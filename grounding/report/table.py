@@ -1,31 +1,27 @@
 """The report in a terminal."""
 
+from collections.abc import Iterable
+
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..measures.figures import TEST_SET, Place, figures_at
 from ..results.report import Report, TaskReport
+from ..trials.roles import ROLES, label_of
 from ..trials.trial import Role
 
 COLOURS = {"GROUNDED": "green", "INCONCLUSIVE": "yellow", "SKIPPED": "yellow"}
-BESIDE: tuple[tuple[Role, str], ...] = (("baseline", "without logic"), ("ceiling", "ceiling"))
+MERGED = 100  # columns of a terminal below which solver and task share one of the table
+NARROW = 80  # below which the verdict stands under the table alone
 
 
 def print_report(report: Report, console: Console) -> None:
     """The table, one sentence per task, failed checks, and the summary."""
-    table = Table(
-        title=f"{escape(report.solver)} on {report.images} (rules {report.rules})", title_justify="left"
-    )
-    for heading in ("solver", "task"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("task acc.", "raw", "aligned", "seeds"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for task in report.tasks:
-        _add_rows(table, report, task)
-    console.print(table)
+    console.print(_table(report, console.width))
     for task in report.tasks:
         _explain(task, console)
     for reason, count in report.accounting.skipped.items():
@@ -33,6 +29,28 @@ def print_report(report: Report, console: Console) -> None:
     for warning in report.accounting.warnings:
         console.print(f"[yellow]warning[/] {escape(warning)}", highlight=False)
     console.print(report.summary, highlight=False)
+
+
+def _table(report: Report, width: int) -> Table:
+    """A block of rows per task; a terminal that is narrow gets the same figures in fewer columns."""
+    table = Table(
+        title=f"{escape(report.solver)} on {report.images} (rules {report.rules})",
+        title_justify="left",
+        box=HEAVY_HEAD if width >= NARROW else SIMPLE_HEAD,
+        padding=(0, 1) if width >= NARROW else (0, 1, 0, 0),
+    )
+    for heading in ("solver", "task") if width >= MERGED else ("task",):
+        table.add_column(heading, overflow="fold")
+    for heading in (*(figure.heading for figure in figures_at(Place.VERDICTS)), "seeds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if width >= NARROW:
+        table.add_column("verdict", no_wrap=True)
+    for task in report.tasks:
+        for solver, name, *cells, verdict in _rows(report, task):
+            first = (solver, name) if width >= MERGED else (name or solver,)
+            last = (verdict,) if width >= NARROW else ()
+            table.add_row(*first, *cells, *last, style="" if verdict else "dim")
+    return table
 
 
 def _explain(task: TaskReport, console: Console) -> None:
@@ -56,7 +74,7 @@ def _explain(task: TaskReport, console: Console) -> None:
             tell(f"[red]{finding.status}[/] {escape(finding.id)}: {escape(finding.reason)}.")
             tell(f"To do: {escape(finding.remedy)}", quiet=True)
     for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
-        tell(f"[red]first error[/], {broken.role} seed {broken.seed}:")
+        tell(f"[red]first error[/], {escape(label_of(broken))}:")
         console.print(escape(broken.error or ""), highlight=False)
 
 
@@ -66,35 +84,35 @@ def _verdict(name: str) -> str:
 
 def title(task: TaskReport) -> str:
     """A task with the settings that mark it."""
-    seen = " seen as symbols" if task.settings.get("seen") == "symbols" else ""
+    seen = " seen as symbols" if task.on_symbols else ""
     leaky = " (leaky supervision: never passes)" if task.leaky else ""
     size = task.settings.get("size")
     return f"{task.task}{f' {size}×{size}' if size else ''}{seen}{leaky}"
 
 
-def _add_rows(table: Table, report: Report, task: TaskReport) -> None:
-    judgement = task.judgement
-    subject: Role = "grounding" if task.settings.get("seen") != "symbols" else "reasoning"
-    table.add_row(
-        escape(report.solver),
-        title(task),
-        *(_percent(task.mean(subject, figure)) for figure in ("task", "raw", "aligned")),
-        f"{judgement.grounded} of {judgement.seeds}",
-        _verdict(judgement.verdict),
-    )
-    widths = [task.half_width(subject, figure) for figure in ("task", "raw", "aligned")]
+def _rows(report: Report, task: TaskReport) -> list[list[str]]:
+    """Solver, task, figures, seeds and verdict; below them what stands beside, without a verdict."""
+    judged, shown = task.judgement, figures_at(Place.VERDICTS)
+
+    def row(name: str, cells: Iterable[str]) -> list[str]:
+        return [name, "", *cells, "", ""]
+
+    def means(role: Role) -> list[str]:
+        return [figure.told(task.mean(role, figure)) for figure in shown]
+
+    seeds, verdict = f"{judged.grounded} of {judged.seeds}", _verdict(judged.verdict)
+    rows = [[escape(report.solver), title(task), *means(task.subject), seeds, verdict]]
+    widths = [task.half_width(task.subject, figure) for figure in shown]
     if any(width is not None for width in widths):
-        message = ("" if width is None else f"±{width:.3f}" for width in widths)
-        table.add_row("95 % interval", "", *message, "", "", style="dim")
-    for role, name in BESIDE:
-        if task.scores(role):
-            figures = (_percent(task.mean(role, figure)) for figure in ("task", "raw", "aligned"))
-            table.add_row(name, "", *figures, "", "", style="dim")
-    if task.scores("reasoning") and subject != "reasoning":
-        table.add_row(
-            "on true symbols", "", _percent(task.mean("reasoning", "task")), "", "", "", "", style="dim"
-        )
+        rows.append(row(TEST_SET.name, ("" if width is None else f"±{width:.3f}" for width in widths)))
+    rows += [
+        row(role.heading, means(role.name) if role.sees == "images" else _without_images(means(role.name)))
+        for role in ROLES
+        if role.beside and role.name != task.subject and task.scores(role.name)
+    ]
+    return rows
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _without_images(cells: list[str]) -> list[str]:
+    """Nothing was read, so that there is nothing to be told of it: no dash is needed."""
+    return ["" if cell == "–" else cell for cell in cells]

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets.errors import UsageError
+from ..measures.figures import CURVE, FIGURES
 from ..suite.suite import Listener
+from ..trials.roles import trained_solver
 from ..trials.trial import Outcome
 
-CURVE = ("loss", "task", "raw", "aligned", "symbols_used", "gradient")
-SCORES = ("task", "board", "cell", "unsolved", "read", "raw", "aligned", "collapse")
 TRACKERS = ("tensorboard", "mlflow")
 
 
@@ -46,22 +46,23 @@ def tracked(tracker: str | None, run: Path | None, listener: Listener) -> Genera
 
 def label(outcome: Outcome) -> str:
     """What a trial is called: the same in every tracker."""
-    return f"{outcome.role}/{outcome.task}/{outcome.solver}/seed {outcome.seed}"
+    parts = (outcome.role, outcome.task, trained_solver(outcome), f"seed {outcome.seed}")
+    return "/".join(part for part in parts if part)
 
 
 def scalars(outcome: Outcome) -> list[tuple[str, float, int]]:
     """Every figure of a trial as (name, value, epoch); the scores stand at the last epoch."""
     points = [
-        (f"curve/{name}", float(value), point.epoch)
+        (f"curve/{figure.name}", float(value), point.epoch)
         for point in outcome.curve
-        for name in CURVE
-        if (value := getattr(point, name)) is not None
+        for figure in CURVE
+        if (value := figure.value(point)) is not None
     ]
     last = outcome.curve[-1].epoch if outcome.curve else 0
     scores = [
-        (f"test/{name}", float(value), last)
-        for name in SCORES
-        if outcome.scores is not None and (value := getattr(outcome.scores, name)) is not None
+        (f"test/{figure.name}", float(value), last)
+        for figure in FIGURES
+        if outcome.scores is not None and (value := figure.value(outcome.scores)) is not None
     ]
     return [*points, *scores]
 
@@ -93,7 +94,8 @@ def _mlflow() -> Tracker:
 
     def log(outcome: Outcome) -> None:
         with client.start_run(run_name=label(outcome)):
-            client.log_params({name: getattr(outcome, name) for name in ("role", "task", "solver", "seed")})
+            told = {name: getattr(outcome, name) for name in ("role", "task", "seed")}
+            client.log_params({**told, "solver": trained_solver(outcome) or "none"})
             for name, value, epoch in scalars(outcome):
                 client.log_metric(name, value, step=epoch)
             client.set_tag("broke", str(outcome.error is not None))

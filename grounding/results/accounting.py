@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...datasets.errors import UsageError
 from ..checks.finding import Finding
+from ..measures.counts import count_of
 
 RAN = ("pass", "fail", "inconclusive")
 MIN_SHARE_RAN = 0.25  # of the checks that were collected; below, too little ran for a verdict
@@ -42,7 +43,7 @@ class Accounting:
     def sentence(self) -> str:
         """For the closing line."""
         skipped = sum(self.skipped.values())
-        parts = [f"{self.collected} checks collected, {self.ran} ran, {skipped} skipped"]
+        parts = [f"{count_of(self.collected, 'check')} collected, {self.ran} ran, {skipped} skipped"]
         if self.errors:
             parts.append(f"{self.errors} broke")
         if self.expected:

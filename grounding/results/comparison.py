@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import t as student
 
 from ...datasets.errors import UsageError
-from ..trials.trial import Role
+from ..measures.figures import Place, figures_at
 from .files import plain
 from .report import Report, TaskReport
 
@@ -19,7 +19,7 @@ BUDGET = ("puzzles", "epochs", "batch")  # learning rates and the like are what 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds with its 95 % interval (Student's t); None where a single seed gives none."""
+    """A mean over seeds with its seed interval; None where a single seed gives none."""
 
     mean: float
     interval: tuple[float, float] | None
@@ -35,9 +35,6 @@ class Compared:
     report: int
     estimate: Estimate | None
     difference: Estimate | None  # this report minus the first, over common seeds
-
-
-FIGURES = (("task", "task accuracy"), ("raw", "raw grounding"), ("aligned", "aligned grounding"))
 
 
 def estimate(values: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0)) -> Estimate | None:
@@ -119,20 +116,15 @@ def _told(value: Any) -> str:
 
 
 def _rows(tasks: Sequence[TaskReport]) -> list[Compared]:
-    role: Role = "reasoning" if tasks[0].settings.get("seen") == "symbols" else "grounding"
     rows: list[Compared] = []
-    for figure, _ in FIGURES:
-        by_seed = [_by_seed(task, role, figure) for task in tasks]
+    for figure in figures_at(Place.VERDICTS):
+        by_seed = [task.values(tasks[0].subject, figure) for task in tasks]
         if not any(by_seed):
             continue
         for number, values in enumerate(by_seed):
             common = sorted(values.keys() & by_seed[0].keys())
             paired = [values[seed] - by_seed[0][seed] for seed in common]
             difference = estimate(paired, (-1.0, 1.0)) if number else None
-            rows.append(Compared(tasks[0].task, figure, number, estimate(list(values.values())), difference))
+            found = estimate(list(values.values()))
+            rows.append(Compared(tasks[0].task, figure.name, number, found, difference))
     return rows
-
-
-def _by_seed(task: TaskReport, role: Role, figure: str) -> dict[int, float]:
-    values = {o.seed: getattr(o.scores, figure) for o in task.outcomes if o.role == role and o.scores}
-    return {seed: value for seed, value in values.items() if value is not None}

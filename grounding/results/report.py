@@ -1,20 +1,26 @@
 """The report of a suite as data: what is printed, written as JSON and gated on."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import msgspec
+
 from ...datasets.errors import UsageError
+from ...datasets.task import Setting
 from ..checks.finding import Finding, join_id
+from ..measures.counts import count_of
+from ..measures.figures import FIGURE, Figure
 from ..measures.metrics import Scores
 from ..measures.statistics import mean_half_width
+from ..trials.roles import BY_NAME, subject_of
 from ..trials.trial import Outcome, Role
 from ..verdict import Judgement
 from .accounting import Accounting, account
-from .files import write_json
+from .files import plain, write_json
+from .records import RecordError, decode_record, read_file
 
 SCHEMA = 2  # raised whenever a reader of older reports would misread a newer one
 
@@ -28,7 +34,7 @@ class TaskReport:
 
     task: str
     version: int
-    settings: dict[str, Any]
+    settings: dict[str, Setting]
     training: dict[str, Any]
     judgement: Judgement
     findings: list[Finding] = field(default_factory=list)
@@ -48,22 +54,39 @@ class TaskReport:
         """Scores of the trials of a role that did not break, by seed."""
         return [o.scores for o in self.outcomes if o.role == role and o.scores is not None]
 
-    def mean(self, role: Role, figure: str) -> float | None:
-        """Mean of one figure over the seeds of a role; None where there is none."""
-        values = [getattr(scores, figure) for scores in self.scores(role)]
-        return None if not values or None in values else fmean(values)
+    def values(self, role: Role, figure: Figure) -> dict[int, float]:
+        """One figure of a role, by seed; without the seeds where it has no meaning."""
+        scored = ((o.seed, o.scores) for o in self.outcomes if o.role == role and o.scores is not None)
+        told = {seed: figure.value(scores) for seed, scores in scored}
+        return {seed: value for seed, value in told.items() if value is not None}
 
-    def half_width(self, role: Role, figure: str) -> float | None:
-        """Half the 95 % bootstrap interval, over test puzzles, of a mean over the seeds that ran."""
-        intervals = [scores.intervals.get(figure) for scores in self.scores(role)]
+    def mean(self, role: Role, figure: Figure | str) -> float | None:
+        """Mean over the seeds of a role of a figure, or of the one of that name; None where there is none."""
+        values = self.values(role, FIGURE[figure] if isinstance(figure, str) else figure)
+        return fmean(values.values()) if values and len(values) == len(self.scores(role)) else None
+
+    def half_width(self, role: Role, figure: Figure | str) -> float | None:
+        """Half the test-set interval of a mean over the seeds that ran."""
+        name = figure if isinstance(figure, str) else figure.name
+        intervals = [scores.intervals.get(name) for scores in self.scores(role)]
         known = [interval for interval in intervals if interval is not None]
         return mean_half_width(known) if known and len(known) == len(intervals) else None
 
     @property
     def path(self) -> str | None:
         """Which of its implementations computed the solver; None where it does not say."""
-        own = (o.path for o in self.outcomes if o.role in ("grounding", "reasoning"))
+        own = (o.path for o in self.outcomes if BY_NAME[o.role].answers == "solver")
         return next((path for path in own if path is not None), None)
+
+    @property
+    def subject(self) -> Role:
+        """The role that the verdict is about: end to end, or, where the task is seen so, on symbols."""
+        return subject_of(self.settings.get("seen"))
+
+    @property
+    def on_symbols(self) -> bool:
+        """Whether the task was seen as symbols, so that nothing can be said of grounding."""
+        return self.subject == "reasoning"
 
     @property
     def leaky(self) -> bool:
@@ -112,14 +135,17 @@ class Report:
         broken = sum(outcome.error is not None for outcome in outcomes)
         statuses = [finding.status for task in self.tasks for finding in task.findings]
         counts = ", ".join(f"{statuses.count(s)} {s}" for s in sorted(set(statuses), key=STATUS_ORDER.index))
+        counted = self.accounting
+        failed = f" ({', '.join(counted.unexpected)})" if counted.unexpected else ""
         return (
-            f"{grounded} of {len(self.tasks)} tasks grounded; {len(outcomes)} trials ran, {broken} broke; "
-            f"{self.accounting.sentence}: {counts or 'none ran'}{'; interrupted' if self.interrupted else ''}"
+            f"{grounded} of {count_of(len(self.tasks), 'task')} grounded; "
+            f"{count_of(len(outcomes), 'trial')} ran, {broken} broke; "
+            f"{counted.sentence}: {counts or 'none ran'}{failed}{'; interrupted' if self.interrupted else ''}"
         )
 
     def as_dict(self, *, timings: bool = True) -> dict[str, Any]:
         """For JSON. Without `timings` two runs of one seed and thread count are equal bit by bit."""
-        record = asdict(self)
+        record: dict[str, Any] = plain(self)
         record |= {"exit_code": self.exit_code, "summary": self.summary}
         if not timings:
             for task in record["tasks"]:
@@ -135,51 +161,59 @@ class Report:
     def read(cls, path: Path, solver: str | None = None) -> "Report":
         """From JSON; from that of a gate the report of `solver`, or of its only one.
 
-        Raises `UsageError` for a report of a newer schema, or for no report at all.
+        Raises `UsageError` for a report of a newer schema, a damaged one (with the line), or for none at all.
         """
+        content, line = read_file(path), 1
         try:
-            record: Any = json.loads(path.read_text())
-        except ValueError as error:
+            head = decode_record(content, _Head)
+            if head.solvers is not None:
+                part = bytes(_of_gate(decode_record(content, _Gate), solver, path))
+                line, content = 1 + content.count(b"\n", 0, content.find(part)), part
+                head = decode_record(content, _Head, first_line=line)
+            if (head.schema or 0) <= SCHEMA:
+                return decode_record(content, cls, first_line=line).updated()
+        except RecordError as error:
             raise UsageError(f"{path} is damaged, or no groundcheck report: {error}") from error
-        if isinstance(record, dict) and "solvers" in record:
-            record = _of_gate(record["solvers"], solver, path)
-        if not isinstance(record, dict) or "schema" not in record:
-            raise UsageError(f"{path} is no groundcheck report: it has no schema version")
-        if record["schema"] > SCHEMA:
-            raise UsageError(
-                f"{path} has schema {record['schema']}, and this groundcheck reads up to {SCHEMA}: "
-                "update groundcheck"
-            )
-        try:
-            del record["exit_code"], record["summary"]
-            record["tasks"] = [_task_report(task) for task in record["tasks"]]
-            record["schema"] = SCHEMA
-            return cls(**record)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+        raise UsageError(
+            f"{path} has schema {head.schema}, and this groundcheck reads up to {SCHEMA}: update groundcheck"
+        )
+
+    def updated(self) -> "Report":
+        """In the present schema: in that of before, the check and the task of a finding were one word."""
+        if self.schema == SCHEMA:
+            return self
+        tasks = [replace(t, findings=[f.taken_apart(t.task) for f in t.findings]) for t in self.tasks]
+        return replace(self, tasks=tasks, schema=SCHEMA)
 
 
-def _of_gate(solvers: Any, solver: str | None, path: Path) -> Any:
+@dataclass(frozen=True)
+class _Head:
+    """What tells a report from what a gate wrote, and from a newer one."""
+
+    schema: int | None = None
+    solvers: Any = None
+
+
+@dataclass(frozen=True)
+class _Gated:
+    solver: str
+    report: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """What a gate wrote, as far as its reports are concerned."""
+
+    solvers: list[_Gated]
+
+
+def _of_gate(gate: _Gate, solver: str | None, path: Path) -> msgspec.Raw:
     """The report of a solver in the record of a gate."""
-    try:
-        held = {one["solver"]: one["report"] for one in solvers}
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    held = {one.solver: one.report for one in gate.solvers}
     if solver in held or len(held) == 1:
-        return held.get(solver, next(iter(held.values())))
+        return held.get(solver or "", next(iter(held.values())))
     names = ", ".join(held) or "none"
     raise UsageError(f"{path} holds the reports of several solvers ({names}): take the report of one run")
-
-
-def _task_report(record: dict[str, Any]) -> TaskReport:
-    judgement: dict[str, Any] = {**record["judgement"]}
-    judgement["interval"] = tuple(judgement["interval"])
-    parts: dict[str, Any] = {
-        "judgement": Judgement(**judgement),
-        "findings": [Finding.from_dict(finding, record["task"]) for finding in record["findings"]],
-        "outcomes": [Outcome.from_dict(outcome) for outcome in record["outcomes"]],
-    }
-    return TaskReport(**{**record, **parts})
 
 
 STATUS_ORDER: Sequence[str] = ("pass", "fail", "inconclusive", "skip", "error")

@@ -19,12 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from ...datasets.errors import UnusableFileError, UsageError
 from ..checks.finding import Finding
 from ..trials.trial import Outcome, Trial
 from .files import plain, write_json
+from .records import RecordError, decode_record, read_file
 
 SCHEMA = 2  # 1: a finding holds check and task as one word, and `task` is the number of the task
 RESUME_HINT = "Every trial that ended is kept: make room, then continue with --resume"
@@ -71,7 +73,7 @@ class RunDirectory(Record):
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Appends a line and waits until it is on the disk."""
-        _append(self.path / "trials.jsonl", {"key": key_of(trial), **outcome.as_dict()})
+        _append(self.path / "trials.jsonl", {"key": key_of(trial), **plain(outcome)})
 
     def findings(self, task: int) -> list[Finding]:
         """What checks found before this run was continued."""
@@ -79,7 +81,7 @@ class RunDirectory(Record):
 
     def note(self, task: int, finding: Finding) -> None:
         """Appends a line."""
-        _append(self.path / "findings.jsonl", {"number": task, **finding.as_dict()})
+        _append(self.path / "findings.jsonl", {"number": task, **plain(finding)})
 
     def trace(self, trial: Trial) -> Path:
         """A file named after the trial."""
@@ -133,12 +135,12 @@ def open_run(
                     f"{path} holds a run already: continue it with --resume, or choose another folder"
                 )
             before = read_run(path)
-            if before["schema"] < SCHEMA:
+            if before.schema < SCHEMA:
                 raise UsageError(
-                    f"{path} was begun by an earlier groundcheck (schema {before['schema']}): report and "
+                    f"{path} was begun by an earlier groundcheck (schema {before.schema}): report and "
                     "compare read it, but it cannot be continued; choose another folder"
                 )
-            _compare(path, before, described)
+            _compare(path, before, described["settings"], described["environment"])
             outcomes, found = read_trials(path, mend=True), read_findings(path, mend=True)
             for name in ("report.json", "report.html"):
                 (path / name).unlink(missing_ok=True)
@@ -148,53 +150,73 @@ def open_run(
         yield RunDirectory(path, outcomes, found)
 
 
-def read_run(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunRecord:
+    """What run.json says of a run: what it was asked, and where it ran."""
+
+    schema: int
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+
+
+def read_run(path: Path) -> RunRecord:
     """What run.json says. Raises `UsageError` where it is missing, damaged or of a newer schema."""
     file = path / "run.json"
+    if not file.exists():
+        raise UsageError(f"{path} is no run: it has no run.json")
     try:
-        run: Any = json.loads(file.read_text())
-    except FileNotFoundError as error:
-        raise UsageError(f"{path} is no run: it has no run.json") from error
-    except ValueError as error:
+        run = decode_record(read_file(file), RunRecord)
+    except RecordError as error:
         raise UsageError(f"{file} is damaged ({error}): start the run anew in another folder") from error
-    if not isinstance(run, dict) or not {"schema", "settings", "environment"} <= run.keys():
-        raise UsageError(f"{file} does not describe a run")
-    if run["schema"] > SCHEMA:
+    if run.schema > SCHEMA:
         raise UsageError(
-            f"{file} has schema {run['schema']}, and this groundcheck reads up to {SCHEMA}: "
-            "update groundcheck"
+            f"{file} has schema {run.schema}, and this groundcheck reads up to {SCHEMA}: update groundcheck"
         )
     return run
+
+
+@dataclass(frozen=True)
+class _Key:
+    key: str
+
+
+@dataclass(frozen=True)
+class _Number:
+    number: int | None = None
 
 
 def read_trials(path: Path, *, mend: bool = False) -> dict[str, Outcome]:
     """Outcomes by key. A last line that a kill cut short is left out, and with `mend` cut off."""
     outcomes: dict[str, Outcome] = {}
-    file = path / "trials.jsonl"
-    for number, line in enumerate(_lines(file, mend=mend), 1):
-        try:
-            key = line.pop("key")
-            outcomes[key] = Outcome.from_dict(line)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise _damaged(file, number, error) from error
+    for number, line in _lines(path / "trials.jsonl", mend=mend):
+        with _damage(path / "trials.jsonl"):
+            key = decode_record(line, _Key, first_line=number).key
+            outcomes[key] = decode_record(line, Outcome, first_line=number)
     return outcomes
 
 
 def read_findings(path: Path, *, mend: bool = False) -> list[tuple[int, Finding]]:
     """Findings, each with the number of its task; a last line cut short is treated as in `read_trials`."""
-    findings: list[tuple[int, Finding]] = []
-    file = path / "findings.jsonl"
-    for number, line in enumerate(_lines(file, mend=mend), 1):
-        try:
-            if "number" in line:
-                findings.append((line.pop("number"), Finding.from_dict(line)))
-            else:  # of schema 1
-                task = line.pop("task")
-                name = read_run(path)["settings"]["tasks"][task]["task"]
-                findings.append((task, Finding.from_dict(line, name)))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise _damaged(file, number, error) from error
-    return findings
+    found: list[tuple[int, Finding]] = []
+    for number, line in _lines(path / "findings.jsonl", mend=mend):
+        with _damage(path / "findings.jsonl"):
+            place = decode_record(line, _Number, first_line=number).number
+            if place is not None:
+                found.append((place, decode_record(line, Finding, first_line=number)))
+            else:
+                found.append(_of_schema_1(path, line, number))
+    return found
+
+
+def _of_schema_1(path: Path, line: bytes, number: int) -> tuple[int, Finding]:
+    """A finding that holds check and task as one word, and the number of the task as `task`."""
+    record: dict[str, Any] = decode_record(line, dict, first_line=number)
+    try:
+        task = record.pop("task")
+        name = read_run(path).settings["tasks"][task]["task"]
+        return task, msgspec.convert(record, Finding).taken_apart(name)
+    except (KeyError, IndexError, TypeError, msgspec.ValidationError) as error:
+        raise RecordError(f"line {number}: {error}") from error
 
 
 def _prepare(path: Path) -> None:
@@ -230,10 +252,11 @@ def _holder(path: Path) -> str:
         return "another process"
 
 
-def _compare(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    then, asked = before["settings"], now["settings"]
-    differing = list(_differences("", then, asked))
-    old, new = (each["environment"].get("versions", {}) for each in (before, now))
+def _compare(
+    path: Path, before: RunRecord, settings: Mapping[str, Any], environment: Mapping[str, Any]
+) -> None:
+    differing = list(_differences("", before.settings, settings))
+    old, new = (around.get("versions", {}) for around in (before.environment, environment))
     differing += [
         f"{name} was {old.get(name)} and is now {new.get(name)}"
         for name in SAME_VERSIONS
@@ -270,24 +293,24 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
         raise UnusableFileError(f"{path} cannot be written: {error.strerror}. {RESUME_HINT}") from error
 
 
-def _damaged(path: Path, line: int, error: Exception) -> UsageError:
-    return UsageError(
-        f"{path}, line {line}, is damaged ({error}): delete that line, and --resume runs it again"
-    )
+@contextmanager
+def _damage(path: Path) -> Generator[None]:
+    """Names the file of a line that is damaged."""
+    try:
+        yield
+    except RecordError as error:
+        raise UsageError(
+            f"{path} is damaged ({error}): delete that line, and --resume runs it again"
+        ) from error
 
 
-def _lines(path: Path, *, mend: bool) -> list[dict[str, Any]]:
+def _lines(path: Path, *, mend: bool) -> list[tuple[int, bytes]]:
+    """The lines of a file that are whole, counted from 1."""
     if not path.exists():
         return []
-    content = path.read_bytes()
+    content = read_file(path)
     whole = content[: content.rfind(b"\n") + 1]
-    lines: list[dict[str, Any]] = []
-    for number, line in enumerate(whole.splitlines(), 1):
-        try:
-            lines.append(json.loads(line))
-        except ValueError as error:
-            raise _damaged(path, number, error) from error
     if mend and len(whole) < len(content):
         with path.open("r+b") as file:
             file.truncate(len(whole))
-    return lines
+    return list(enumerate(whole.split(b"\n")[:-1], 1))

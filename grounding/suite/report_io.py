@@ -1,13 +1,15 @@
 """Reading a report, or rebuilding it from a run that did not live to write one."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ...datasets.catalogue import TASKS
 from ...datasets.errors import UsageError
 from ...datasets.image_source import ImageSource
-from ...datasets.task import Task
-from ..results.files import thawed
+from ...datasets.task import Setting, Task
 from ..results.report import Report
 from ..results.run_directory import key_of, read_findings, read_run, read_trials
 from ..trials.spec import SolverSpec
@@ -31,11 +33,11 @@ def read_report(path: Path, solver: str | None = None) -> Report:
 def rebuild(path: Path) -> Report:
     """The report on what a run folder has so far."""
     described = read_run(path)
-    asked = described["settings"]
     try:
-        suite = _suite(asked)
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"{path / 'run.json'} is damaged: {type(error).__name__}: {error}") from error
+        asked = msgspec.convert(described.settings, _Asked)
+        suite = asked.suite()
+    except (msgspec.ValidationError, TypeError) as error:
+        raise UsageError(f"{path / 'run.json'} is damaged: {error}") from error
     for number, finding in read_findings(path):
         suite.runs[number].findings.append(finding)
     outcomes = read_trials(path)
@@ -43,28 +45,50 @@ def rebuild(path: Path) -> Report:
         for run, trial in suite.trials_of(seed):
             if outcome := outcomes.get(key_of(trial)):
                 run.outcomes.append(outcome)
-    return suite.whole(asked["images_digest"], described["environment"], interrupted=True)
+    return suite.whole(asked.images_digest, described.environment, interrupted=True)
 
 
-def _suite(asked: dict[str, Any]) -> Suite:
-    runs = [_task_run(task) for task in asked["tasks"]]
-    for run, label in zip(runs, label_tasks([run.task for run in runs]), strict=True):
-        run.label = label
-    return Suite(
-        spec=SolverSpec(asked["solver"], asked["options"]),
-        rules_given=asked["rules"] == "given",
-        runs=runs,
-        seeds=asked["seeds"],
-        images=ImageSource(asked["images"], device=asked["device"]),
-    )
+@dataclass(frozen=True)
+class _AskedTask:
+    task: str
+    settings: dict[str, Setting]
+    training: dict[str, Any]
+    files: dict[str, str] = field(default_factory=dict)  # SHA-256 of those that the settings name
+
+    def run(self) -> TaskRun:
+        """The task and its budget, before anything has run."""
+        task: Task = TASKS.load(self.task)(**self.settings)
+        for name, digest in task.files.items():
+            if self.files.get(name) != digest:
+                raise UsageError(
+                    f"{task.settings[name]} has changed since this run was begun (its SHA-256 is now "
+                    f"{digest[:12]}…), and the run wrote no report: put back the file as it was"
+                )
+        return TaskRun(task, Training(**self.training))
 
 
-def _task_run(asked: dict[str, Any]) -> TaskRun:
-    task: Task = TASKS.load(asked["task"])(**{k: thawed(v) for k, v in asked["settings"].items()})
-    for name, digest in task.files.items():
-        if asked.get("files", {}).get(name) != digest:
-            raise UsageError(
-                f"{task.settings[name]} has changed since this run was begun (its SHA-256 is now "
-                f"{digest[:12]}…), and the run wrote no report: put back the file as it was"
-            )
-    return TaskRun(task, Training(**asked["training"]))
+@dataclass(frozen=True)
+class _Asked:
+    """What `Suite.asked` wrote into a run.json."""
+
+    solver: str
+    options: dict[str, Any]
+    rules: str
+    images: str
+    images_digest: str
+    device: str
+    seeds: int
+    tasks: list[_AskedTask]
+
+    def suite(self) -> Suite:
+        """The suite as it was when nothing had run."""
+        runs = [task.run() for task in self.tasks]
+        for run, label in zip(runs, label_tasks([run.task for run in runs]), strict=True):
+            run.label = label
+        return Suite(
+            spec=SolverSpec(self.solver, self.options),
+            rules_given=self.rules == "given",
+            runs=runs,
+            seeds=self.seeds,
+            images=ImageSource(self.images, device=self.device),
+        )

@@ -18,6 +18,7 @@ from ..results.environment import environment
 from ..results.report import Report, TaskReport
 from ..results.run_directory import Record, open_run
 from ..trials.budget import budget_for
+from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
 from ..trials.spec import Factory, SolverSpec
 from ..trials.training import Training
 from ..trials.trial import Outcome, Role, Trial
@@ -30,7 +31,6 @@ from .labels import distinct_tasks, label_tasks
 from .settings import apply_settings
 
 DEFAULT_TASKS = ("mapping", "sudoku")
-ROLES: tuple[Role, ...] = ("grounding", "baseline", "ceiling", "reasoning")
 BASELINE = SolverSpec("mlp")
 
 
@@ -205,7 +205,7 @@ class Suite:
     seeds: int
     images: ImageSource
     test: SequentialTest = field(default_factory=SequentialTest)
-    roles: tuple[Role, ...] = ROLES  # those that the verdict rests on are "grounding" and "ceiling"
+    roles: tuple[Role, ...] = ROLE_NAMES  # those that the verdict rests on are "grounding" and "ceiling"
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -272,7 +272,7 @@ class Suite:
             leaks.append("leaky supervision hands the labels of the givens to the training loss")
         unbuilt = next((f for f in run.findings if f.check == "contract/build" and f.status != "pass"), None)
         judgement = judge(
-            [o for o in run.of(self._subject(run.task)) if o.seed in complete],
+            [o for o in run.of(subject_of(run.task.seen)) if o.seed in complete],
             [o for o in run.of("ceiling") if o.seed in complete],
             self.test,
             rules_given=self.rules_given,
@@ -298,17 +298,14 @@ class Suite:
             training=run.training.settings,
             judgement=judgement,
             findings=[*findings, *(check_trained(trained, run.label) if counted else [])],
-            outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLES.index(o.role))),
+            outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLE_NAMES.index(o.role))),
         )
-
-    def _subject(self, task: Task) -> Role:
-        return "grounding" if task.seen == "images" else "reasoning"
 
     def _roles(self, task: Task) -> list[tuple[Role, SolverSpec]]:
         if task.seen == "symbols":
             return [("reasoning", self.spec)]
         roles: list[tuple[Role, SolverSpec]] = [
-            (role, BASELINE if role == "baseline" else self.spec) for role in self.roles
+            (role, BASELINE if BY_NAME[role].answers == "baseline" else self.spec) for role in self.roles
         ]
         return [(role, solver) for role, solver in roles if role != "baseline" or self.spec != BASELINE]
 

@@ -1,8 +1,8 @@
 """A trial: one training run from a seed, the unit that a suite repeats and a record keeps."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
@@ -71,18 +71,3 @@ class Outcome:
     seconds: float = 0.0
     interventions: Interventions | None = None  # on the trained network, where images were seen
     path: str | None = None  # which of its implementations computed the solver, where it says so
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a JSON record."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "Outcome":
-        """From a JSON record."""
-        parts: dict[str, Any] = {
-            "scores": None if record["scores"] is None else Scores.from_dict(record["scores"]),
-            "curve": [Point(**point) for point in record["curve"]],
-        }
-        if found := record.get("interventions"):
-            parts["interventions"] = Interventions.from_dict(found)
-        return cls(**{**record, **parts})

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -155,13 +156,12 @@ def test_chance_falls_where_no_two_boards_are_alike() -> None:
 
 def test_a_record_is_read_as_it_was_written_and_one_of_before_as_well() -> None:
     found = Interventions(0.9, 0.1, *(Intervention(10, n, 8, 7) for n in (1, 2, 3)))
-    names = ("shuffle", "permute", "corrupt")
-    record = {**vars(found), **{name: vars(getattr(found, name)) for name in (*names, "symbols")}}
-    assert Interventions.from_dict(record) == found
-    for name in names:
+    record = msgspec.to_builtins(found)
+    assert msgspec.convert(record, Interventions) == found
+    for name in ("shuffle", "permute", "corrupt"):
         record[name] = {"puzzles": 10, "kept": 1}
     del record["symbols"], record["handed"]
-    assert Interventions.from_dict(record).permute == Intervention(10, 1, 0, 0)
+    assert msgspec.convert(record, Interventions).permute == Intervention(10, 1, 0, 0)
 
 
 def judged(name: str, kept: int, puzzles: int = 100, *, plain: float = 0.9, chance: float = 0.1) -> Finding:

@@ -57,7 +57,7 @@ def test_run_shows_the_learning_curve_and_writes_json() -> None:
     )  # fmt: skip
     assert code == 0
     assert "grounding/sudoku mlp seed 3" in told
-    assert "test: task" in told
+    assert "test: task accuracy" in told
     assert "epoch 2 of 2" in progress
     record = json.loads(Path("trial.json").read_text())
     assert [point["epoch"] for point in record["curve"]] == [0, 1, 2]

@@ -260,6 +260,14 @@ def test_file_holds_solvers_profiles_thresholds_and_expected_failures(tmp_path: 
         ('"known"', "1", r"line 19: solvers\.mine\.expected-failures\.verdict/mapping: text is expected"),
         ('profile = "nightly"', 'profile = "daily"', r"line 3: gate\.profile: there is no profile 'daily'"),
         ('require = "SHORTCUT"', "[[solvers.other]]", r"line 15: solvers\.other: a table is expected"),
+        (
+            "options = { hidden = 8 }",
+            "options = 3",
+            r"line 14: .*options: a table is expected, not 3",
+        ),
+        ('tasks = ["mapping"]', 'tasks = "mapping"', "line 7: .*a list of texts is expected, not 'mapping'"),
+        ("max-regression = 0.1", "max-regression = true", "line 16: .*a number is expected, not True"),
+        ("[gate]\n", "gate = 3\n[solvers.x]\n", r"line 2: gate: a table is expected, not 3"),
         ("[gate]", "[gate", "is no TOML: .*line 2"),
     ],
 )

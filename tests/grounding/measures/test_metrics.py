@@ -143,14 +143,6 @@ def test_intervals_of_readings_are_of_the_images_each_once() -> None:
     assert image_intervals(Scores(1.0, 1.0, 1.0, 0.0, 1.0, 3)) == {}
 
 
-def test_intervals_come_back_from_a_record() -> None:
-    scores = Scores(1.0, 1.0, 1.0, 0.0, 1.0, 3, intervals={"task": (0.4, 1.0)})
-    assert Scores.from_dict({**vars(scores), "intervals": {"task": [0.4, 1.0]}}) == scores
-    before = {name: value for name, value in vars(scores).items() if name != "intervals"}
-    assert Scores.from_dict(before).intervals == {}
-    assert Scores.from_dict(before).images == 0
-
-
 def test_a_single_symbol_that_is_no_number_leaves_its_puzzle_unsolved(board: dict) -> None:
     board["completion"][1, 2, 0] = np.nan
     scores = score(**board)

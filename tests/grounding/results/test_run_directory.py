@@ -200,10 +200,10 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     with open_run(tmp_path, **KEPT, resume=False):
         pass
     (tmp_path / "trials.jsonl").write_text('{"key": "0"\n')
-    with pytest.raises(ValueError, match=r"trials\.jsonl, line 1, is damaged"):
+    with pytest.raises(ValueError, match=r"trials\.jsonl is damaged \(line 1, "):
         open_run(tmp_path, **KEPT, resume=True).__enter__()
     (tmp_path / "trials.jsonl").write_text('{"key": "0", "surprise": 1}\n')
-    with pytest.raises(ValueError, match=r"trials\.jsonl, line 1, is damaged"):
+    with pytest.raises(ValueError, match=r"trials\.jsonl is damaged \(line 1, "):
         read_trials(tmp_path)
 
 
@@ -212,7 +212,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     [
         ('{"schema": 1, "sett', "run.json is damaged"),
         ('{"schema": 99, "settings": {}, "environment": {}}', "has schema 99.*update groundcheck"),
-        ("[]", "does not describe a run"),
+        ("[]", "run.json is damaged .line 1, the whole: Expected .object"),
     ],
 )
 def test_a_damaged_or_newer_run_is_refused(tmp_path: Path, content: str, message: str) -> None:

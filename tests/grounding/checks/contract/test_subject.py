@@ -15,7 +15,6 @@ from groundcheck.grounding.checks.contract import subject as subject_module
 from groundcheck.grounding.checks.contract.claim_checks import _guessing, enumerated_posterior
 from groundcheck.grounding.checks.contract.random_problem import random_beliefs, random_problem
 from groundcheck.grounding.checks.contract.subject import Subject, distance, row_losses, run_forward
-from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.neural import MLP
@@ -233,9 +232,3 @@ def test_chance_is_the_best_constant_answer_or_a_uniform_guess() -> None:
     assert _guessing(torch.tensor([[0], [1]]), torch.tensor([[1], [1]]), torch.tensor([[True], [True]])) == 1
     assert _guessing(answer, counts, torch.zeros(4, 2, dtype=torch.bool)) == 0
     assert _guessing(torch.tensor([[3]]), torch.tensor([[4]]), torch.tensor([[True]])) == 1
-
-
-def test_a_finding_is_read_as_it_was_written() -> None:
-    finding = Finding("a/b", "pass", "so", "do", 0.5, 1.0, (0.4, 0.6))
-    assert Finding.from_dict({**finding.as_dict(), "interval": [0.4, 0.6]}) == finding
-    assert Finding.from_dict(Finding("a/b", "skip", "so").as_dict()).interval is None
