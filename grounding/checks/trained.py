@@ -131,7 +131,7 @@ def check_ceiling(subject: Trained) -> Measurement:
     bound = max(0.5, fmean(guessed_readings(s)[1] for s in scores))
     why = [sentence for o in subject.outcomes if o.role == "ceiling" and o.scores and (sentence := unfit(o))]
     message = f"reads {read:.3f} of the images" + (
-        f"; on {count_of(len(why), 'seed')}, {why[0]}" if why else ""
+        f"; on {count_of(len(why), 'seed')} {why[0]}" if why else ""
     )
     return Measurement(read, message, bound=bound, settled=not why)
 
