@@ -33,15 +33,15 @@ def scored(
 
 CEILING = scored(0.9, 0.96, role="ceiling")
 # As measured: `check mlp --task parity --set perception_rate=0.1`.
-CHANCE = {"read": 0.01, "guessed": 0.5, "symbols": 2, "images": 68}
-AT_CHANCE = scored(0.01, 0.485, role="ceiling", **CHANCE)
+AT_CHANCE = scored(0.01, 0.485, read=0.01, guessed=0.5, symbols=2, images=68, role="ceiling")
+COIN = scored(0.53, 0.5, read=0.01, guessed=0.5, symbols=2, images=68)
 
 
 def test_a_ceiling_at_chance_decides_nothing_and_says_so() -> None:
     """Two classes that are read as by the toss of a coin, and answers that are guessed."""
     assert bars(AT_CHANCE) is None
     assert "not clearly more than one that reads every image as the same symbol (0.50)" in unfit(AT_CHANCE)
-    found = judge([scored(0.53, 0.5, **CHANCE)] * 8, [AT_CHANCE] * 8, SequentialTest(), rules_given=False)
+    found = judge([COIN] * 8, [AT_CHANCE] * 8, SequentialTest(), rules_given=False)
     assert (found.verdict, found.grounded, found.decided) == ("INCONCLUSIVE", 0, False)
     assert "guessing 0.50" in found.reason
     assert "on 8 seeds nothing can be held against the ceiling" in found.reason
