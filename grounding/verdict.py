@@ -221,7 +221,7 @@ def _within(lenient: int, seeds: int) -> str:
     if not lenient:
         return ""
     return (
-        f"; {lenient} of {count_of(seeds, 'seed')} count as high within their 95 % interval only ({HIGH:.2f} "
+        f"; {lenient} of {count_of(seeds, 'seed')} grounded only within its 95 % interval ({HIGH:.2f} "
         f"of what can be reached, and never below {LEAST:.2f})"
     )
 

@@ -104,7 +104,7 @@ def test_a_seed_is_judged_within_its_intervals_and_the_reason_tells() -> None:
     assert seed_verdict(bare, bars(CEILING), rules_given=True) == "UNGROUNDED"
     found = judge([near] * 6, [CEILING] * 6, SequentialTest(), rules_given=True)
     assert found.verdict == "GROUNDED"
-    assert "6 of 6 seeds count as high within their 95 % interval only (0.95 of what" in found.reason
+    assert "6 of 6 seeds grounded only within its 95 % interval (0.95 of what" in found.reason
     sure = judge([scored(0.9, 0.96)] * 6, [CEILING] * 6, SequentialTest(), rules_given=True)
     assert "interval" not in sure.reason
 
