@@ -2,44 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from statistics import fmean
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
 
+from .bars import HIGH, LEAST, Bars, bars, guessed_answers, unfit
 from .measures.counts import count_of
 from .measures.identifiability import Identifiability
 from .measures.interventions import answered_from_symbols
-from .measures.metrics import admissible_accuracy
+from .measures.metrics import Scores, admissible_accuracy
 from .measures.renaming import HandedOn, handed_on
 from .measures.statistics import Decision, SequentialTest, wilson_interval
+from .remedies import Evidence, Verdict, remedy
 from .trials.trial import Outcome
 
-Verdict = Literal[
-    "GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "LEAKY", "ERROR", "INCONCLUSIVE", "SKIPPED"
-]
-HIGH = 0.95  # of what this perception could reach
 # Where as many seeds failed in one way as in another, the first of these names the task's verdict.
 WORST_FIRST: tuple[Verdict, ...] = ("ERROR", "UNGROUNDED", "NOT REASONING", "SHORTCUT")
-
-
-@dataclass(frozen=True)
-class Bars:
-    """What counts as high for one seed, from the ceiling of the same seed: `HIGH` of what it reached."""
-
-    task: float  # bar for task accuracy
-    grounding: float  # bar for grounding accuracy, raw and aligned
-
-
-def bars(ceiling: Outcome) -> Bars | None:
-    """The bars that a ceiling sets; None where it broke, or read no puzzle right."""
-    scores = ceiling.scores
-    if scores is None or scores.aligned is None or scores.read == 0:
-        return None
-    return Bars(HIGH * scores.read, HIGH * scores.aligned)
 
 
 def seed_verdict(
@@ -61,15 +42,17 @@ def seed_verdict(
         return "ERROR"
     if high is None or scores.aligned is None or scores.raw is None:
         return "INCONCLUSIVE"
-    answers, grounds = scores.task >= high.task, scores.aligned >= high.grounding
+    answers = high.answers(scores.task, scores.intervals.get("task"))
+    grounds = high.grounds(scores.aligned, scores.intervals.get("aligned"))
     if answers and grounds:
         followed = outcome.interventions and answered_from_symbols([outcome.interventions])
         if followed and not followed.holds:
             return "SHORTCUT"
-        named = scores.raw
+        named, interval = scores.raw, scores.intervals.get("raw")
         if possible is not None and scores.confusion is not None:
             named = admissible_accuracy(np.asarray(scores.confusion), possible)
-        return "SHORTCUT" if rules_given and named < high.grounding else "GROUNDED"
+            interval = interval and wilson_interval(named * scores.images, scores.images)
+        return "SHORTCUT" if rules_given and not high.grounds(named, interval) else "GROUNDED"
     if answers:
         return "SHORTCUT"
     return "NOT REASONING" if grounds else "UNGROUNDED"
@@ -101,26 +84,41 @@ def judge(
     lacking: str | None = None,
     on_symbols: float | None = None,
     identified: Mapping[int, Identifiability] | None = None,
+    baselines: Sequence[Outcome] = (),
+    gradients: Mapping[str, str] | None = None,
 ) -> Judgement:
     """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order;
-    ceilings are missing where a task is seen as symbols.
+    ceilings are missing where a task is seen as symbols, `baselines` where the solver is the baseline.
 
     `leak` is the sentence of a leak that was found, which beats everything else; `broken` that of a solver
     that could not even be built; `lacking` what it builds on that is not installed, so that nothing was run.
-    `on_symbols` is its task accuracy on true symbols, for the reason.
+    `on_symbols` is its task accuracy on true symbols, for the reason; `gradients` are the statuses of its
+    gradient checks, for the remedy.
     `identified` tells, by seed, which relabellings its training puzzles leave open.
     """
     identified = identified or {}
     possible = {seed: found.possible for seed, found in identified.items() if found.complete}
+    compared = list(zip_longest(outcomes, ceilings, baselines))
     seeds: list[Verdict] = [
         seed_verdict(
             outcome,
-            ceiling and bars(ceiling),
+            ceiling and bars(ceiling, baseline),
             rules_given=rules_given,
             possible=possible.get(outcome.seed),
         )
-        for outcome, ceiling in zip_longest(outcomes, ceilings)
+        for outcome, ceiling, baseline in compared
     ]
+    lenient = sum(
+        seed == "GROUNDED"
+        and seed_verdict(
+            _without_intervals(outcome),
+            bars(ceiling, baseline),
+            rules_given=rules_given,
+            possible=possible.get(outcome.seed),
+        )
+        != seed
+        for seed, (outcome, ceiling, baseline) in zip(seeds, compared, strict=True)
+    )
     grounded, count = seeds.count("GROUNDED"), len(seeds)
     failures = Counter(s for s in seeds if s not in ("GROUNDED", "INCONCLUSIVE"))
     decision = _decision(seeds, test)
@@ -139,6 +137,15 @@ def judge(
         verdict = max(WORST_FIRST, key=lambda v: (failures[v], -WORST_FIRST.index(v)))
     else:
         verdict = "ERROR" if count and set(seeds) == {"ERROR"} else "INCONCLUSIVE"
+    identities = [identified[o.seed] for o in outcomes if o.seed in identified]
+    evidence = Evidence(
+        on_symbols,
+        gradients or {},
+        identities,
+        traceback=any(TRACEBACK_STARTS in (o.error or "") for o in outcomes),
+        unfit=any(ceiling.scores and unfit(ceiling) for ceiling in ceilings),
+        broken_ceiling=any(ceiling.error for ceiling in ceilings),
+    )
     return Judgement(
         verdict=verdict,
         grounded=grounded,
@@ -149,10 +156,11 @@ def judge(
         or lacking
         or broken
         or _reason(verdict, seeds, outcomes, ceilings, on_symbols)
+        + _within(lenient, count)
         + _named(verdict, outcomes, rules_given=rules_given)
-        + _open(verdict, [identified[o.seed] for o in outcomes if o.seed in identified])
+        + _open(verdict, identities)
         + _handed(decision, names, rules_given=rules_given),
-        remedy=_remedy(verdict, decision, on_symbols),
+        remedy=_remedy(verdict, decision, evidence),
         decided=decision != "undecided",
         tied=("ERROR" not in failures and list(failures.values()).count(failures[verdict]) > 1)
         or (decision == "accept" and verdict == "INCONCLUSIVE"),
@@ -182,12 +190,10 @@ def _handed(decision: Decision, names: HandedOn | None, *, rules_given: bool) ->
     return f"{task}: {names.sentence}{', too few to tell' if names.open else ''}"
 
 
-def _remedy(verdict: Verdict, decision: Decision, on_symbols: float | None) -> str:
-    if verdict == "NOT REASONING" and (on_symbols or 0) >= HIGH:
-        return REASONS_ON_SYMBOLS
+def _remedy(verdict: Verdict, decision: Decision, evidence: Evidence) -> str:
     if decision == "accept" and verdict in ("SHORTCUT", "INCONCLUSIVE"):
         return HANDS_ON
-    return REMEDIES[verdict]
+    return remedy(verdict, evidence)
 
 
 def _decision(seeds: Sequence[Verdict], test: SequentialTest) -> Decision:
@@ -203,25 +209,21 @@ def _decision(seeds: Sequence[Verdict], test: SequentialTest) -> Decision:
     return decision
 
 
-REMEDIES: dict[Verdict, str] = {
-    "GROUNDED": "",
-    "SHORTCUT": "See which symbols are exchanged in the confusion matrix, and whether the rules and the "
-    "training puzzles tell them apart at all.",
-    "NOT REASONING": "Perception is fine: check what the solver does with true symbols (seen=symbols).",
-    "UNGROUNDED": "Check the solver's gradient towards its beliefs, then its budget, its learning rate "
-    "against perception's, and the interface.",
-    "LEAKY": "Take the labels of the givens out of the training loss.",
-    "ERROR": "See the traceback in the report.",
-    "INCONCLUSIVE": "Run more seeds, or a larger budget for the ceiling.",
-    "SKIPPED": "Install what is missing, and check again: nothing is known of this solver yet.",
-}
+TRACEBACK_STARTS = "Traceback (most recent call last)"
 
 
-REASONS_ON_SYMBOLS = (
-    "The solver reasons on true symbols and perception tells them apart: where raw grounding is below "
-    "aligned, the two name the symbols differently; train longer, with a slower perception, or from another "
-    "start."
-)
+def _without_intervals(outcome: Outcome) -> Outcome:
+    return replace(outcome, scores=outcome.scores and replace(outcome.scores, intervals={}))
+
+
+def _within(lenient: int, seeds: int) -> str:
+    """On how many seeds an interval made the difference, and what the rule is."""
+    if not lenient:
+        return ""
+    return (
+        f"; {lenient} of {count_of(seeds, 'seed')} grounded only within its 95 % interval ({HIGH:.2f} "
+        f"of what can be reached, and never below {LEAST:.2f})"
+    )
 
 
 HANDS_ON = (
@@ -262,7 +264,9 @@ def _reason(
     if not scores or not best:
         return "no seed was scored next to a ceiling"
     task, read = fmean(s.task for s in scores), fmean(s.read for s in best)
-    answers = f"answers {task:.2f} of the puzzles (best possible {read:.2f})"
+    guesses = [s.guessed_task for s in best if s.guessed_task is not None]
+    guessing = f", guessing {fmean(guesses):.2f}" if guesses else ""
+    answers = f"answers {task:.2f} of the puzzles (best possible {read:.2f}{guessing})"
     if scores[0].aligned is None:
         return f"{answers}; no images were seen, so nothing can be said of grounding"
     raw, aligned = fmean(s.raw or 0 for s in scores), fmean(s.aligned or 0 for s in scores)
@@ -271,8 +275,26 @@ def _reason(
     unsolved = fmean(s.unsolved for s in scores)
     suffix = "" if on_symbols is None else f"; on true symbols it answers {on_symbols:.2f}"
     suffix += f"; {unsolved:.0%} of the puzzles were left unsolved" if unsolved else ""
+    suffix += _beyond(scores, best, seeds)
     if verdict == "INCONCLUSIVE":
         suffix += f"; {count_of(len(seeds), 'seed')} {'does' if len(seeds) == 1 else 'do'} not decide"
+    why = [sentence for ceiling in ceilings if (sentence := unfit(ceiling))]
+    if why:
+        suffix += f"; on {count_of(len(why), 'seed')} nothing can be held against the ceiling: {why[0]}"
     if len(kinds := Counter(seed for seed in seeds if seed != "GROUNDED")) > 1:
         suffix += f"; seeds differ: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}"
     return f"{answers}, {reads}{suffix}"
+
+
+def _beyond(scores: Sequence[Scores], best: Sequence[Scores], seeds: Sequence[Verdict]) -> str:
+    """Why a solver answers clearly more than the "best possible", where it does: that bound is then false."""
+    puzzles, reached = sum(s.puzzles for s in scores), sum(s.task * s.puzzles for s in scores)
+    whole, read = sum(s.puzzles for s in best), sum(s.read * s.puzzles for s in best)
+    if wilson_interval(reached, puzzles)[0] <= wilson_interval(read, whole)[1]:
+        return ""
+    start = "; that is more than the best possible, which is no bound here: "
+    if reached / puzzles <= max(guessed_answers(s)[1] for s in best):
+        return start + "guessing answers as many"
+    if seeds.count("GROUNDED") > len(seeds) / 2:
+        return start + "the rules correct misreadings"
+    return start + "its answers do not come from what is read, or its rules correct misreadings"

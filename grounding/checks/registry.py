@@ -43,6 +43,7 @@ class Measurement:
     interval: tuple[float, float] | None = None
     bound: float | None = None
     settled: bool = True
+    remedy: str = ""  # in place of the docstring's, where more is known
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Result:
     figure: float | None = None
     bound: float | None = None
     interval: tuple[float, float] | None = None
+    remedy: str = ""  # in place of the docstring's, where more is known
 
 
 def passed(
@@ -102,7 +104,7 @@ class Criterion:
             raise TypeError(f"the bound is registered as {self.limit!r}, and {found.bound!r} was measured")
         holds = HOLDS[self.direction](found.figure, bound)
         status: Status = ("pass" if holds else self.otherwise) if found.settled else "inconclusive"
-        return Result(status, found.reason, found.figure, bound, found.interval)
+        return Result(status, found.reason, found.figure, bound, found.interval, found.remedy)
 
     @property
     def words(self) -> str:
@@ -154,7 +156,7 @@ class Check(Generic[Subject]):
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             return Finding(self.id, "error", reason, BROKE, task=task, traceback=traceback.format_exc())
-        remedy = "" if result.status == "pass" else self.text.remedy
+        remedy = "" if result.status == "pass" else result.remedy or self.text.remedy
         return Finding(
             self.id, result.status, result.reason, remedy, result.figure, result.bound, result.interval, task
         )

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from ..bars import HIGH, guessed_readings, unfit
+from ..measures.counts import count_of
 from ..measures.metrics import Scores
+from ..measures.statistics import difference_interval, wilson_interval
 from ..trials.trial import Outcome, Role
-from ..verdict import HIGH, Judgement
+from ..verdict import Judgement
 from .bypass import Grounded, bypass
 from .finding import Finding
 from .registry import MEASURED, Measurement, Registry, Result, SkipCheckError, failed, passed
@@ -66,47 +69,90 @@ def check_reasoning(subject: Trained) -> Measurement:
     """Fed the true symbols of the givens, the solver answers at least as well as end to end.
 
     Failure: the figure is the share of puzzles answered right; the bound 0.95, or 0.95 of what the network
-    reaches end to end if that is less. If it is better with images, the answer does not come from its
-    reasoning about symbols; if both are low, nothing that perception does can help.
+    reaches end to end if that is less, and clearly above what guessing answers; it is never below that guess.
+    If it is better with images, the answer does not come from its reasoning about symbols; if both are low,
+    nothing that perception does can help.
 
     Remedy: Train it on symbols alone (seen=symbols) until it learns, before images are added.
     """
-    on_symbols = fmean(s.task for s in subject.scores("reasoning"))
+    scores = subject.scores("reasoning")
+    on_symbols, guess = fmean(s.task for s in scores), guess_over(scores)
     bound = HIGH
     if not subject.symbols_only:
-        bound = min(HIGH, HIGH * fmean(s.task for s in subject.scores("grounding")))
-    return Measurement(on_symbols, f"answers {on_symbols:.2f} of the puzzles from true symbols", bound=bound)
+        reached = subject.scores("grounding")
+        if interval_over(reached)[0] > guess[1]:
+            bound = min(HIGH, HIGH * fmean(s.task for s in reached))
+    message = f"answers {on_symbols:.2f} of the puzzles from true symbols{_guessing(scores)}"
+    return Measurement(on_symbols, message, interval_over(scores), max(bound, guess[1]))
 
 
 @trained.check("baseline", above=0.0, otherwise="inconclusive")
 def check_baseline(subject: Trained) -> Measurement:
     """What the same perception and budget reach without logic: a solver that is no better adds nothing.
 
-    The figure is by how much the solver's task accuracy is above the baseline's, on average over seeds.
+    The baseline gets the pretraining and the learning rates of the solver. The figure is by how much the
+    solver's task accuracy is above the baseline's, or above what guessing answers if that is more, over all
+    seeds, with Newcombe's interval of a difference.
 
-    Failure: inconclusive where the difference is not positive. It does not fail a solver, as easy
+    Failure: inconclusive where the interval does not lie above 0. It does not fail a solver, as easy
     tasks are solved without logic as well.
 
     Remedy: Take a task on which the baseline fails.
+
+    Source: Newcombe 1998, Statistics in Medicine 17, 873–890, method 10.
     """
-    without = fmean(s.task for s in subject.scores("baseline"))
-    with_solver = fmean(s.task for s in subject.scores("grounding"))
-    message = f"answers {with_solver:.2f} of the puzzles, without logic {without:.2f}"
-    return Measurement(with_solver - without, message)
+    without, scores = subject.scores("baseline"), subject.scores("grounding")
+    own, other, guess = (fmean(s.task for s in scores), fmean(s.task for s in without), guess_over(scores))
+    message = f"answers {own:.2f} of the puzzles, without logic {other:.2f}{_guessing(scores)}"
+    guessed = fmean(s.guessed_task or 0.0 for s in scores)
+    held = (guessed, guess) if guessed > other else (other, interval_over(without))
+    interval = difference_interval((own, interval_over(scores)), held)
+    advice = ""
+    if interval[1] < 0:
+        advice = "The solver answers fewer than a network without logic: see `reasoning`, then its verdict."
+    elif interval_over(scores)[0] <= guess[1]:
+        advice = "The solver answers no more than a guess: see its verdict; another task changes nothing."
+    return Measurement(own - held[0], message, interval, settled=interval[0] > 0, remedy=advice)
 
 
-@trained.check("ceiling", at_least=0.5, otherwise="inconclusive")
+@trained.check("ceiling", at_least=MEASURED, otherwise="inconclusive")
 def check_ceiling(subject: Trained) -> Measurement:
     """What perception reaches when it is trained with the labels of the same images.
 
     Everything else is held against it: no solver can be asked to read what labels do not teach.
 
-    Failure: inconclusive below 0.5: bars that low say little.
+    Failure: inconclusive below 0.5, and where it is not clearly above what guessing reaches, in images, in
+    whole puzzles, and in answers: bars that low say little.
 
-    Remedy: More puzzles, more epochs, or another image set.
+    Remedy: More puzzles, more epochs, another perception_rate, or another image set.
     """
-    read = fmean(s.aligned or 0.0 for s in subject.scores("ceiling"))
-    return Measurement(read, f"reads {read:.3f} of the images")
+    scores = subject.scores("ceiling")
+    read = fmean(s.aligned or 0.0 for s in scores)
+    bound = max(0.5, fmean(guessed_readings(s)[1] for s in scores))
+    why = [sentence for o in subject.outcomes if o.role == "ceiling" and o.scores and (sentence := unfit(o))]
+    message = f"reads {read:.3f} of the images" + (
+        f"; on {count_of(len(why), 'seed')} {why[0]}" if why else ""
+    )
+    return Measurement(read, message, bound=bound, settled=not why)
+
+
+def interval_over(scores: Sequence[Scores]) -> tuple[float, float]:
+    """Wilson's interval of the task accuracy over the puzzles of all seeds."""
+    return wilson_interval(sum(s.task * s.puzzles for s in scores), sum(s.puzzles for s in scores))
+
+
+def guess_over(scores: Sequence[Scores]) -> tuple[float, float]:
+    """The same of what guessing answers; (0, 0) where it is not known."""
+    if any(s.guessed_task is None for s in scores):
+        return (0.0, 0.0)
+    return wilson_interval(
+        sum((s.guessed_task or 0.0) * s.puzzles for s in scores), sum(s.puzzles for s in scores)
+    )
+
+
+def _guessing(scores: Sequence[Scores]) -> str:
+    known = [s.guessed_task for s in scores if s.guessed_task is not None]
+    return f" (guessing {fmean(known):.2f})" if known else ""
 
 
 @trained.check("brought", at_most=MEASURED)

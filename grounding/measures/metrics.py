@@ -59,7 +59,9 @@ class Scores:
     `unsolved`. `read` is the fraction of puzzles whose images were all read right: the exact rules on top
     of this perception would answer that many. `raw`, `aligned` and `collapse` are of images; `aligned`
     after the best one-to-one relabelling, fitted on validation images and scored on test images. They are
-    None where the task was seen as symbols.
+    None where the task was seen as symbols. `guessed_task` is what the best guess answers of these puzzles
+    (`guess_answers`), `guessed_read` and `guessed_aligned` what one that reads every image as the same symbol
+    reads of the puzzles and of the images.
     """
 
     task: float
@@ -78,6 +80,9 @@ class Scores:
     boards: list[Board] = field(default_factory=list)
     # 95 % intervals of the accuracies on new puzzles and images; see `board_intervals`, `image_intervals`.
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    guessed_task: float | None = None
+    guessed_read: float | None = None
+    guessed_aligned: float | None = None
 
 
 def score(
@@ -144,8 +149,8 @@ def board_intervals(
     solved: Any = right.all(axis=1)
     read: Any = read_right.all(axis=1)
     whole = np.ones(len(given))
-    queries: Float[np.ndarray, " puzzles"] = (~given).sum(axis=1).astype(np.float64)
-    cells: Float[np.ndarray, " puzzles"] = (right & ~given).sum(axis=1).astype(np.float64)
+    queries: Any = (~given).sum(axis=1).astype(np.float64)
+    cells: Any = (right & ~given).sum(axis=1).astype(np.float64)
     intervals = {
         "task": clustered_interval(np.asarray(solved, np.float64), whole, image),
         "cell": clustered_interval(cells, queries, image),
@@ -163,3 +168,34 @@ def image_intervals(scores: Scores) -> dict[str, tuple[float, float]]:
         for name in ("raw", "aligned")
         if (share := getattr(scores, name)) is not None
     }
+
+
+def guess_answers(
+    known: Int[np.ndarray, "training variables"],
+    solution: Int[np.ndarray, "puzzles variables"],
+    given: Bool[np.ndarray, "puzzles variables"],
+) -> float:
+    """What a guess that never looks at a puzzle answers of `solution`, all queries together.
+
+    `known` are the answers of the training puzzles, −1 at the givens. The better counts of two guesses: the
+    most frequent symbol at every query, and the most frequent answer as a whole.
+    """
+    symbols = int(max(known.max(initial=0), solution.max(initial=0))) + 1
+    counts = np.stack([(known == symbol).sum(axis=0) for symbol in range(symbols)])
+    answers, times = np.unique(known, axis=0, return_counts=True)
+    return max(
+        float(((guess == solution) | given).all(axis=1).mean())
+        for guess in (counts.argmax(axis=0), answers[times.argmax()])
+    )
+
+
+def guess_readings(symbol: Int[np.ndarray, "puzzles variables"], confusion: Confusion) -> tuple[float, float]:
+    """What one that reads every image as the same symbol reads: of whole puzzles, and of the test images.
+
+    `symbol` is the true one where a variable shows an image, −1 elsewhere. Of puzzles also what drawing
+    readings at random reaches on average, if that is more.
+    """
+    symbols, shown = len(confusion), symbol >= 0
+    same = max(float(((symbol == one) | ~shown).all(axis=1).mean()) for one in range(symbols))
+    drawn = float((1.0 / symbols ** shown.sum(axis=1)).mean())
+    return max(same, drawn), float(confusion.sum(axis=1).max() / confusion.sum())

@@ -80,6 +80,17 @@ def wilson_interval(
     return (low if successes > 0 else 0.0, high if successes < trials else 1.0)
 
 
+def difference_interval(
+    first: tuple[float, tuple[float, float]], second: tuple[float, tuple[float, float]]
+) -> tuple[float, float]:
+    """Interval of the first of two independent proportions minus the second, from each with its interval.
+
+    Source: Newcombe 1998, Statistics in Medicine 17, 873-890, method 10 (with Wilson's intervals).
+    """
+    (p, (low, high)), (q, (lower, upper)) = first, second
+    return (p - q - math.hypot(p - low, upper - q), p - q + math.hypot(high - p, q - lower))
+
+
 def clustered_interval(
     hits: Float[np.ndarray, " puzzles"],
     sizes: Float[np.ndarray, " puzzles"],

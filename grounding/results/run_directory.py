@@ -97,7 +97,7 @@ class RunDirectory(Record):
 
 def key_of(trial: Trial) -> str:
     """A digest of everything that decides the trial's outcome."""
-    decides = {
+    decides: dict[str, Any] = {
         "task": [trial.task.name, trial.task.version, trial.task.settings, *trial.task.files.values()],
         "solver": [trial.solver.name, dict(trial.solver.options)],
         "role": trial.role,
@@ -107,6 +107,8 @@ def key_of(trial: Trial) -> str:
         "puzzles": [trial.validation_puzzles, trial.test_puzzles],
         "device": [trial.images.device, trial.threads],
     }
+    if trial.beside is not None:
+        decides["beside"] = [trial.beside.name, dict(trial.beside.options)]
     return hashlib.sha256(json.dumps(plain(decides), sort_keys=True).encode()).hexdigest()[:16]
 
 

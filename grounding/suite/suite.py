@@ -280,6 +280,8 @@ class Suite:
             broken=unbuilt and unbuilt.reason,
             lacking=unbuilt.reason if unbuilt and unbuilt.status == "skip" else None,
             on_symbols=_mean_task([o for o in run.of("reasoning") if o.seed in complete]),
+            baselines=[o for o in run.of("baseline") if o.seed in complete],
+            gradients={f.check: f.status for f in run.findings if f.check.startswith("contract/gradient")},
             identified=run.identified,
         )
         counted = [o for o in run.outcomes if o.seed in complete]
@@ -329,5 +331,6 @@ class Suite:
             role=role,
             seed=seed,
             training=run.training,
+            beside=self.spec if role == "baseline" else None,
             images=self.images,
         )

@@ -4,12 +4,12 @@ import math
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 
 from ...datasets.batch import Examples
-from ...datasets.task import Split
+from ...datasets.task import Split, Task
 from ...solvers.extras import MissingExtraError
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
@@ -18,9 +18,9 @@ from .ceiling import NO_SOLVER, supervised
 from .clustering import discover_symbols
 from .network import Network, build_network
 from .session import LocalSession, Session, drawn_task, on_device
-from .spec import SolverBrokenError
+from .spec import SolverBrokenError, SolverSpec
 from .traces import Trace
-from .training import Progress, end_to_end, train
+from .training import Progress, Training, end_to_end, train
 from .trial import Outcome, Point, Trial
 
 
@@ -79,8 +79,9 @@ def _train_and_score(
     }
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
-        network = build_network(task, spec, trial.training.interface, trial.seed).to(trial.images.device)
-        asked = trial.training.pretraining or getattr(network.solver, "pretraining", "none")
+        budget = trial.training if trial.beside is None else _as_trained(trial.training, trial.beside, task)
+        network = build_network(task, spec, budget.interface, trial.seed).to(trial.images.device)
+        asked = budget.pretraining or getattr(network.solver, "pretraining", "none")
         if asked == "clusters" and task.seen == "images" and trial.role in ("grounding", "baseline"):
             _pretrain(network, training, len(task.classes), trial.seed)
 
@@ -94,7 +95,7 @@ def _train_and_score(
         train(
             network,
             training,
-            trial.training,
+            budget,
             torch.Generator().manual_seed(trial.seed),
             loss=supervised if trial.role == "ceiling" else end_to_end,
             after_epoch=measure,
@@ -111,6 +112,23 @@ def _told(raised: Exception) -> str:
     if isinstance(raised, MissingExtraError):
         return str(raised)
     return "".join(traceback.format_exception(raised))
+
+
+def _as_trained(training: Training, spec: SolverSpec, task: Task) -> Training:
+    """The budget with the pretraining and rates that another solver recommends, where they are left open;
+    as it is where that solver cannot be built.
+    """
+    with torch.random.fork_rng():
+        try:
+            solver = spec.build(task.problem)
+        except Exception:
+            return training  # the trials of that solver tell why
+    return replace(
+        training,
+        pretraining=training.pretraining or getattr(solver, "pretraining", None),
+        perception_rate=training.perception_rate or getattr(solver, "perception_rate", None),
+        solver_rate=training.solver_rate or getattr(solver, "learning_rate", None),
+    )
 
 
 def _pretrain(network: Network, examples: Examples, symbols: int, seed: int) -> None:

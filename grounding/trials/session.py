@@ -21,6 +21,7 @@ from ...datasets.task import Split, Task, textual
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
 from .answers import Answers
+from .guessing import with_guesses
 from .scoring import EvaluationSet, evaluate, intervened, make_evaluation_set, measure_point
 from .spec import SolverSpec
 from .training import Progress
@@ -80,6 +81,7 @@ class LocalSession:
         """As `Session.finish`."""
         test, validation, role = self.sets["test"], self.sets["validation"], self.trial.role
         scores = evaluate(answers, test, validation, deduced=role == "ceiling")
+        scores = with_guesses(scores, self.training, test)
         due = role == "grounding"
         return scores, intervened(answers, test, validation, scores) if due else None
 
@@ -204,7 +206,7 @@ def serve(trial: Trial, pipe: Connection, scored: Callable[[Scored], None] = lam
 
 def without_solver(trial: Trial) -> Trial:
     """What a scoring process is told of a trial: of the solver its name, nothing that would be imported."""
-    return replace(trial, solver=SolverSpec(trial.solver.name), trace=None)
+    return replace(trial, solver=SolverSpec(trial.solver.name), beside=None, trace=None)
 
 
 def _encode(kind: str, **arrays: Any) -> bytes:

@@ -20,7 +20,8 @@ class Trial:
 
     `role` says which part of the comparison it is: the solver end to end (`grounding`), the same network
     without logic (`baseline`), perception trained with the labels of its images (`ceiling`), or the solver
-    fed the true symbols (`reasoning`).
+    fed the true symbols (`reasoning`). `beside` is the solver that a baseline is compared with: it gets the
+    pretraining and the learning rates that this one recommends, so that neither counts as logic.
     """
 
     task: Task
@@ -32,6 +33,7 @@ class Trial:
     validation_puzzles: int = 100
     test_puzzles: int = 300
     threads: int = 1
+    beside: SolverSpec | None = None
     trace: Path | None = field(default=None, compare=False)  # gets one JSON line per epoch
 
     @property

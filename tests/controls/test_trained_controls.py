@@ -119,3 +119,14 @@ def test_a_deadly_solver_costs_its_trials_and_the_suite_goes_on(solver: str, cau
     assert all(cause in (o.error or "") for o in broken)
     assert {o.role for o in task.outcomes if not o.error} == {"baseline", "ceiling"}
     assert cause in task.judgement.reason
+
+
+def test_answers_that_are_guessed_beside_a_ceiling_at_chance_ground_nothing() -> None:
+    """A learning rate at which perception never learns to tell 0 from 1, with labels either."""
+    settings = {"puzzles": 64, "epochs": 2, "batch": 16, "perception_rate": 0.1}
+    report = check("mlp", tasks=["parity"], settings=settings, seeds=2, workers=0)
+    [task] = report.tasks
+    assert (task.judgement.verdict, task.judgement.grounded) == ("INCONCLUSIVE", 0)
+    assert "nothing can be held against the ceiling" in task.judgement.reason
+    assert [f.status for f in task.findings if f.check == "ceiling"] == ["inconclusive"]
+    assert report.exit_code != 0

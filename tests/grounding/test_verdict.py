@@ -5,25 +5,21 @@ import pytest
 
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.grounding.bars import Bars, bars
 from groundcheck.grounding.measures.identifiability import Identifiability
 from groundcheck.grounding.measures.interventions import Intervention, Interventions
 from groundcheck.grounding.measures.metrics import Scores
 from groundcheck.grounding.measures.statistics import SequentialTest, wilson_interval
+from groundcheck.grounding.remedies import (
+    REASONS_ON_SYMBOLS,
+    UNKNOWN,
+    Verdict,
+)
 from groundcheck.grounding.suite.suite import Suite, TaskRun
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.grounding.trials.trial import Outcome, Role
-from groundcheck.grounding.verdict import (
-    HANDS_ON,
-    REASONS_ON_SYMBOLS,
-    REMEDIES,
-    Bars,
-    Judgement,
-    Verdict,
-    bars,
-    judge,
-    seed_verdict,
-)
+from groundcheck.grounding.verdict import HANDS_ON, Judgement, judge, seed_verdict
 
 
 def outcome(
@@ -241,10 +237,10 @@ READS = outcome(0.2, 0.98)
 
 def test_the_remedy_knows_what_the_solver_does_with_true_symbols() -> None:
     assert told(READS, READS).verdict == "NOT REASONING"
-    assert told(READS, READS).remedy == REMEDIES["NOT REASONING"]
-    assert told(READS, READS, on_symbols=0.94).remedy == REMEDIES["NOT REASONING"]
+    assert told(READS, READS).remedy == UNKNOWN["NOT REASONING"]
+    assert "0.94 of the puzzles from true symbols" in told(READS, READS, on_symbols=0.94).remedy
     assert told(READS, READS, on_symbols=0.95).remedy == REASONS_ON_SYMBOLS
-    assert told(BAD, BAD, on_symbols=1.0).remedy == REMEDIES["UNGROUNDED"]
+    assert told(BAD, BAD, on_symbols=1.0).remedy == UNKNOWN["UNGROUNDED"]
     assert told(*[GOOD] * 6).remedy == ""
 
 
@@ -274,7 +270,7 @@ def test_the_reason_tells_means_over_seeds_and_what_else_there_is_to_say() -> No
     assert "do not decide" not in reason
     assert "unsolved" not in told(READS, READS).reason
     assert "true symbols" not in told(READS, READS).reason
-    assert "1 seeds do not decide" in told(READS).reason
+    assert "1 seed does not decide" in told(READS).reason
 
 
 def test_what_was_never_read_right_counts_as_nothing_in_the_means() -> None:
@@ -307,7 +303,7 @@ def test_a_ceiling_that_read_no_puzzle_right_sets_no_bar() -> None:
 
 def test_the_last_line_of_a_traceback_is_told() -> None:
     long = replace(BROKEN, error="Traceback\n  File one\n  File two\nValueError: deep\n")
-    assert told(long).reason == "1 of 1 seeds broke: ValueError: deep"
+    assert told(long).reason == "1 of 1 seed broke: ValueError: deep"
 
 
 def handing(*seeds: list[int], rules_given: bool = False, **more: Intervention) -> Judgement:

@@ -149,3 +149,51 @@ def test_rules_that_are_there_before_the_first_step_were_brought_along() -> None
     assert start(1.0).bound == 0.75
     assert (start(1.0, seeds=2).status, start(0.5, seeds=2).status) == ("inconclusive", "pass")
     assert start(1.0, rules_given=True).status == "skip"
+
+
+def guessing(found: Outcome, guessed: float) -> Outcome:
+    """The same, where a guess is known to answer so many, and every fifth image shows one symbol."""
+    scores = found.scores and replace(
+        found.scores, guessed_task=guessed, guessed_read=0.0, guessed_aligned=0.2, images=100
+    )
+    return replace(found, scores=scores)
+
+
+def test_a_bound_that_a_guess_reaches_is_no_bound() -> None:
+    """As measured on Sudoku: 0.020 from true symbols, held against 0.95 of 0.002 end to end."""
+    outcomes = [outcome("grounding", 0.01), outcome("reasoning", 0.02, None)]
+    held = found([guessing(o, 0.0) for o in outcomes])["reasoning"]
+    assert (held.status, held.bound) == ("fail", 0.95)
+    assert "(guessing 0.00)" in held.reason
+    parity = [guessing(outcome("grounding", 0.7), 0.5), guessing(outcome("reasoning", 0.6, None), 0.5)]
+    assert found(parity)["reasoning"].status == "fail"  # 0.95 of 0.7
+    assert found([guessing(o, 0.1) for o in GOOD])["reasoning"].status == "pass"
+    symbols = found([guessing(outcome("reasoning", 0.96, None), 0.97)], symbols_only=True)["reasoning"]
+    assert symbols.status == "fail"  # a guess answers as many
+
+
+def test_a_baseline_is_beaten_by_more_than_the_draw() -> None:
+    close = [outcome("grounding", 0.35), outcome("baseline", 0.3)]
+    assert found(close)["baseline"].status == "inconclusive"
+    far = found([outcome("grounding", 0.6), outcome("baseline", 0.3)])["baseline"]
+    assert (far.status, far.figure) == ("pass", pytest.approx(0.3))
+    guess = [guessing(outcome("grounding", 0.6), 0.55), guessing(outcome("baseline", 0.1), 0.55)]
+    held = found(guess)["baseline"]
+    assert (held.status, held.figure) == ("inconclusive", pytest.approx(0.05))
+    assert "no more than a guess" in held.remedy
+
+
+def test_the_remedy_of_a_baseline_knows_which_is_better() -> None:
+    below = found([outcome("grounding", 0.1), outcome("baseline", 0.6)])["baseline"]
+    assert below.status == "inconclusive"
+    assert "fewer than a network without logic" in below.remedy
+    alike = found([outcome("grounding", 0.9), outcome("baseline", 0.9)])["baseline"]
+    assert alike.remedy == "Take a task on which the baseline fails."
+
+
+def test_a_ceiling_at_chance_is_inconclusive_and_says_why() -> None:
+    two = replace(guessing(outcome("ceiling", 0.9, 0.55), 0.0).scores, guessed_aligned=0.5)
+    held = found([replace(outcome("ceiling", 0.9), scores=two)])["ceiling"]
+    assert held.status == "inconclusive"
+    assert "on 1 seed the ceiling reads 0.55 of the images" in held.reason
+    assert found([guessing(outcome("ceiling", 0.9, 0.9), 0.1)])["ceiling"].status == "pass"

@@ -9,6 +9,8 @@ from groundcheck.grounding.measures.metrics import (
     collapse,
     confusion_matrix,
     grounding_accuracy,
+    guess_answers,
+    guess_readings,
     image_intervals,
     relabel,
     score,
@@ -149,3 +151,21 @@ def test_a_single_symbol_that_is_no_number_leaves_its_puzzle_unsolved(board: dic
     assert scores.unsolved == pytest.approx(1 / 3)
     assert scores.task == pytest.approx(2 / 3)
     assert scores.cell == pytest.approx(4 / 6)
+
+
+def test_the_best_guess_at_an_answer_is_the_better_of_two() -> None:
+    """Query by query the most frequent symbols are 1 and 0, as a whole 0 and 0."""
+    known = np.array([[-1, 0, 0], [-1, 0, 0], [-1, 1, 0], [-1, 1, 2], [-1, 1, 1], [-1, 2, 1], [-1, 2, 1]])
+    given = np.array([[True, False, False]] * 4)
+    solution = np.array([[3, 1, 0], [3, 0, 0], [3, 0, 0], [3, 1, 1]])
+    assert guess_answers(known, solution, given) == 0.5  # as a whole; query by query it would be 1 of 4
+    singles = np.array([[3, 1, 0], [3, 1, 0], [3, 1, 0], [3, 0, 0]])
+    assert guess_answers(known, singles, given) == 0.75
+    assert guess_answers(known, singles, np.ones_like(given)) == 1.0  # nothing is asked
+
+
+def test_the_best_guess_at_readings_is_one_symbol_throughout() -> None:
+    symbol = np.array([[0, 0, -1], [0, 1, -1], [0, 0, -1], [1, -1, -1]])
+    read, aligned = guess_readings(symbol, np.array([[30, 0], [5, 5]]))
+    assert (read, aligned) == (0.5, 0.75)
+    assert guess_readings(np.array([[0, 1]]), np.array([[1, 0], [0, 1]])) == (0.25, 0.5)  # at random

@@ -5,6 +5,7 @@ from scipy.stats import binom
 from groundcheck.grounding.measures.statistics import (
     SequentialTest,
     clustered_interval,
+    difference_interval,
     mean_half_width,
     measure_error_rates,
     wilson_interval,
@@ -216,3 +217,11 @@ def test_puzzles_of_unequal_size_weigh_by_their_size() -> None:
     low, high = clustered_interval(np.array([3.0, 0.0]), np.array([3.0, 1.0]), one_each(2))
     assert 0.0 <= low < 0.75 < high <= 1.0
     assert high - low > 0.6  # two puzzles that went apart tell next to nothing
+
+
+def test_the_interval_of_a_difference_agrees_with_published_values() -> None:
+    """Newcombe 1998, Statistics in Medicine 17, 873, table II, method 10: 56/70 − 48/80, and 10/10 − 0/10."""
+    found = difference_interval((56 / 70, wilson_interval(56, 70)), (48 / 80, wilson_interval(48, 80)))
+    assert found == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    ends = difference_interval((1.0, wilson_interval(10, 10)), (0.0, wilson_interval(0, 10)))
+    assert ends == pytest.approx((0.6075, 1.0), abs=5e-5)
