@@ -111,10 +111,10 @@ def test_a_broken_plugin_is_marked_and_the_rest_is_shown(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("solver", "setting", "said"),
     [
-        ("mlp", "puzzles=abc", "puzzles='abc': it is a whole number of at least 1"),
+        ("mlp", "puzzles=abc", "puzzles='abc': it is a whole number"),
         ("mlp", "batch=2.5", "batch=2.5: it is a whole number"),
         ("mlp", "epochs=True", "epochs=True: it is a whole number"),
-        ("mlp", "perception_rate=fast", "perception_rate='fast': a learning rate is a positive number"),
+        ("mlp", "perception_rate=fast", "perception_rate='fast': it is a number or None"),
         ("mlp", "hidden=2.5", "hidden=2.5: it is a whole number"),
         ("satnet", "m=abc", "m='abc': it is a whole number"),
         ("satnet", "m=True", "m=True: it is a whole number"),
