@@ -48,7 +48,7 @@ def gate(
     """Pass or fail: hold solvers to a verdict, and to a baseline.
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 too little ran to tell, 4 images missing,
-    130 interrupted.
+    70 a fault of groundcheck, 130 interrupted.
     """
     with user_errors():
         outputs = [writable(path) for path in (junit, markdown, json)]
