@@ -69,6 +69,7 @@ def check(
         from ..suite.processes import Limits  # noqa: PLC0415
         from ..suite.settings import parse_settings  # noqa: PLC0415
         from ..suite.suite import DEFAULT_TASKS, check  # noqa: PLC0415
+        from .closing import print_whereabouts  # noqa: PLC0415
 
         source = ImageSource(images, data_root, download, device)
         console, progress = consoles()
@@ -92,4 +93,7 @@ def check(
         if run:
             write_page(run / "report.html", found, source)
         print_report(found, console)
+        print_whereabouts(
+            console, run, output, interrupted=found.interrupted, kept_by="--run", resume="--resume"
+        )
     raise typer.Exit(found.exit_code)

@@ -48,7 +48,7 @@ def gate(
     """Pass or fail: hold solvers to a verdict, and to a baseline.
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 too little ran to tell, 4 images missing,
-    130 interrupted.
+    70 a fault of groundcheck, 130 interrupted.
     """
     with user_errors():
         outputs = [writable(path) for path in (junit, markdown, json)]
@@ -67,10 +67,13 @@ def gate(
         from ..report.progress import follow_suite  # noqa: PLC0415
         from ..results.files import write_json, write_text  # noqa: PLC0415
         from ..suite.report_io import read_report  # noqa: PLC0415
+        from .closing import print_whereabouts  # noqa: PLC0415
 
         baselines = [
             entry.terms.baseline and read_report(entry.terms.baseline, entry.solver) for entry in chosen
         ]
+        for entry, before in zip(chosen, baselines, strict=True):
+            _verify(entry, project.profile(entry.terms.profile), before, data_root, device)
         gated: list[Gated] = []
         for entry, before in zip(chosen, baselines, strict=True):
             folder = None if runs is None else runs / _folder(entry.solver)
@@ -90,6 +93,10 @@ def gate(
             write_json(json, pipeline.record(gated, code))
         for one in gated:
             _print(one)
+            folder = None if runs is None else runs / _folder(one.report.solver)
+            print_whereabouts(
+                consoles()[0], folder, None, interrupted=one.report.interrupted, kept_by="--runs", resume=""
+            )
     raise typer.Exit(code)
 
 
@@ -108,6 +115,31 @@ def _held(
     return replace(entry, terms=replace(entry.terms, **said))
 
 
+def _verify(
+    entry: "Entry", profile: "Profile", baseline: "Report | None", data_root: Path | None, device: str
+) -> None:
+    """Raises `UsageError` for whatever can be known to be wrong before anything trains."""
+    from ...datasets.image_source import ImageSource  # noqa: PLC0415
+    from ..gate.gate import lacking, require_cases  # noqa: PLC0415
+    from ..suite.suite import plan_suite  # noqa: PLC0415
+    from ..trials.spec import SolverSpec  # noqa: PLC0415
+
+    source = ImageSource(profile.images, data_root, device=device)
+    tasks = _tasks(profile)
+    if baseline is not None:
+        for task in tasks:
+            if task not in {before.task for before in baseline.tasks}:
+                raise UsageError(lacking(task, baseline))
+    suite = plan_suite(SolverSpec(entry.solver, dict(entry.options)), tasks, source, profile.budget)
+    require_cases(entry.expected_failures, [run.label for run in suite.runs])
+
+
+def _tasks(profile: "Profile") -> list[str]:
+    from ...datasets.catalogue import TASKS  # noqa: PLC0415
+
+    return list(TASKS.ours if profile.tasks is None else profile.tasks)
+
+
 def _gate(
     entry: "Entry",
     profile: "Profile",
@@ -117,19 +149,14 @@ def _gate(
     folder: Path | None,
     listener: "Listener",
 ) -> "Gated":
-    from ...datasets.catalogue import TASKS  # noqa: PLC0415
-    from ..gate.gate import evaluate_gate, lacking  # noqa: PLC0415
+    from ..gate.gate import evaluate_gate  # noqa: PLC0415
     from ..suite.engines import Processes  # noqa: PLC0415
     from ..suite.suite import check  # noqa: PLC0415
     from ..trials.spec import SolverSpec  # noqa: PLC0415
 
-    tasks = list(TASKS.ours) if profile.tasks is None else list(profile.tasks)
-    for task in tasks:  # told now, not after the training
-        if baseline is not None and task not in {before.task for before in baseline.tasks}:
-            raise UsageError(lacking(task, baseline))
     report = check(
         SolverSpec(entry.solver, dict(entry.options)),
-        tasks=tasks,
+        tasks=_tasks(profile),
         images=images,
         budget=profile.budget,
         engine=Processes(workers),

@@ -36,13 +36,14 @@ def run(
         output = writable(json)
         from ...datasets.image_source import ImageSource  # noqa: PLC0415
         from ..report.curve import follow, print_outcome  # noqa: PLC0415
-        from ..results.files import write_json  # noqa: PLC0415
         from ..suite.settings import apply_settings, parse_settings  # noqa: PLC0415
+        from ..suite.single import report_trial  # noqa: PLC0415
         from ..trials.budget import budget_for  # noqa: PLC0415
         from ..trials.roles import subject_of  # noqa: PLC0415
         from ..trials.run import run_trial  # noqa: PLC0415
         from ..trials.spec import SolverSpec  # noqa: PLC0415
         from ..trials.trial import Trial  # noqa: PLC0415
+        from .closing import print_whereabouts  # noqa: PLC0415
 
         chosen, spec = task_named(task), SolverSpec.of(solver)
         [chosen], spec, [budget] = apply_settings(
@@ -51,7 +52,8 @@ def run(
         spec.load()
         spec.try_options(chosen.problem)
         source = ImageSource(images, data_root, download, device)
-        source.load().require(chosen.drawn(seed))
+        loaded = source.load()
+        loaded.require(chosen.drawn(seed))
         console, progress = consoles()
         trial = Trial(
             task=chosen,
@@ -64,6 +66,7 @@ def run(
         with follow(trial, progress) as after_epoch:
             outcome = run_trial(trial, after_epoch)
         if output:
-            write_json(output, outcome)
+            report_trial(trial, outcome, loaded).write(output)
         print_outcome(trial, outcome, console)
+        print_whereabouts(console, None, output, interrupted=False, kept_by="", resume="")
     raise typer.Exit(1 if outcome.error else 0)

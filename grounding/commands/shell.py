@@ -33,7 +33,10 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="A setting of the task, solver or training; repeatable."
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of the task, solver or training; repeatable. One that a solver takes by **options is "
+        "written solver.NAME=VALUE.",
     ),
 ]
 

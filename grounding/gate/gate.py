@@ -1,12 +1,14 @@
 """The gate: from a report to cases that pass or fail, as a pipeline wants them."""
 
+import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ...datasets.errors import UsageError
+from ...datasets.errors import UnknownNameError, UsageError
 from ..checks.finding import join_id
+from ..checks.names import check_ids
 from ..measures.figures import Place, figures_at
 from ..report.table import title
 from ..results.comparison import counterpart, incomparable
@@ -94,12 +96,30 @@ def evaluate_gate(
         )
     ]
     expected = dict(expected_failures or {})
-    if unknown := sorted(expected.keys() - {case.id for case in cases}):
-        known = ", ".join(case.id for case in cases)
-        raise UsageError(f"expected failure {unknown[0]!r} names no case of this gate: there are {known}")
-    return Gated(
-        report, [_expected(case, expected[case.id]) if case.id in expected else case for case in cases]
-    )
+    require_cases(expected, [task.label for task in report.tasks])
+    told = {case.id for case in cases}
+    unheard = [
+        Case(check, task.label, "skip", f"expected to fail ({expected[name]}), and did not run")
+        for task in report.tasks
+        for check in case_names()
+        if (name := join_id(check, task.label)) in expected and name not in told
+    ]
+    cases = [_expected(case, expected[case.id]) if case.id in expected else case for case in cases]
+    return Gated(report, cases + unheard)
+
+
+def case_names() -> tuple[str, ...]:
+    """The checks that a case of a gate can be about, its own among them."""
+    return *check_ids(), "verdict", "regression/task", "regression/aligned"
+
+
+def require_cases(expected: Iterable[str], tasks: Sequence[str]) -> None:
+    """Raises `UnknownNameError` for an expected failure that no gate on these tasks has a case for."""
+    known = [join_id(check, task) for task in tasks for check in case_names() if check != "grounding"]
+    if unknown := sorted(set(expected) - set(known)):
+        near = difflib.get_close_matches(unknown[0], known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"they are named like {known[0]}"
+        raise UnknownNameError(f"expected failure {unknown[0]!r} names no case of this gate: {hint}")
 
 
 def _expected(case: Case, reason: str) -> Case:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ..measures.figures import CURVE, Place, figures_at
-from ..trials.trial import Outcome, Point, Trial
+from ..trials.trial import Outcome, Point, Trial, gradients_lost
 
 MOST_ROWS = 20  # of a learning curve; a longer one is thinned
 
@@ -48,8 +48,9 @@ def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
         return
     told = [(figure, figure.value(outcome.scores)) for figure in figures_at(Place.TRIALS)]
     line = ", ".join(f"{figure.title} {figure.told(value)}" for figure, value in told if value is not None)
+    deaf = f"; {gradients_lost(outcome.no_gradient)}" if outcome.no_gradient else ""
     leaky = "; LEAKY supervision" if trial.task.supervision == "leaky" else ""
-    console.print(f"test: {line}{leaky} ({outcome.seconds:.0f} s)", highlight=False)
+    console.print(f"test: {line}{deaf}{leaky} ({outcome.seconds:.0f} s)", highlight=False)
 
 
 def _caption(point: Point) -> str:

@@ -37,7 +37,7 @@ def options_of(factory: Any) -> Options:
     known: dict[str, inspect.Parameter] = {}
     inits = [base.__init__ for base in factory.__mro__ if "__init__" in vars(base)] if _built(factory) else []
     for call in inits or [factory]:
-        parameters = list(_signature(call).parameters.values())
+        parameters = list(signature_of(call).parameters.values())
         own = parameters[2:] if inits else parameters[1:]  # self and the problem
         for parameter in own:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -52,7 +52,7 @@ def check_options(spec: SolverSpec) -> None:
     options = options_of(spec.load())
     for name, value in spec.options.items():
         if name in options.known:
-            _check_value(name, value, options.known[name])
+            check_value(name, value, options.known[name])
         elif not options.open:
             near = difflib.get_close_matches(name, options.known, n=3, cutoff=0.5)
             have = f"it has {', '.join(options.known)}" if options.known else "it has none"
@@ -65,7 +65,8 @@ def _built(factory: Any) -> bool:
     return inspect.isclass(factory) and type(factory).__call__ is type.__call__
 
 
-def _signature(call: Any) -> inspect.Signature:
+def signature_of(call: Any) -> inspect.Signature:
+    """The signature of anything that can be called; that of `(problem, **options)` where it has none."""
     try:
         return inspect.signature(call, eval_str=True)
     except Exception:  # an annotation that names what is not there
@@ -80,7 +81,8 @@ def _signature(call: Any) -> inspect.Signature:
             )
 
 
-def _check_value(name: str, value: Any, parameter: inspect.Parameter) -> None:
+def check_value(name: str, value: Any, parameter: inspect.Parameter) -> None:
+    """Raises `UsageError` where a value is of another type than the signature says, as far as it says it."""
     wanted = _wanted(parameter)
     if wanted is not None and not any(_fits(value, kind) for kind in wanted):
         words = " or ".join(dict.fromkeys(WORDS.get(kind, repr(kind)) for kind in wanted))

@@ -4,15 +4,16 @@ import ast
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ...datasets.errors import UnknownNameError
 from ...datasets.task import Task
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
-from .options import check_options, options_of
+from .options import check_options, check_value, options_of, signature_of
 
 PARTS = ("task", "solver", "training")
+Part = TypeVar("Part", Task, Training)
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
@@ -68,9 +69,9 @@ def apply_settings(
         if homes == ["solver"]:
             options[name] = value
         elif homes == ["training"]:
-            training = [replace(budget, **{name: value}) for budget in training]
+            training = [_replaced(budget, name, value) for budget in training]
         else:
-            tasks = [replace(t, **{name: value}) if name in {f.name for f in fields(t)} else t for t in tasks]
+            tasks = [_replaced(t, name, value) if name in {f.name for f in fields(t)} else t for t in tasks]
     solver = replace(solver, options=options)
     check_options(solver)
     return tasks, solver, training
@@ -82,4 +83,12 @@ def apply_task_settings(settings: Mapping[str, Any], task: Task) -> Task:
         raise UnknownNameError(
             f"{task.name} has no setting {name!r}: it has {', '.join(f.name for f in fields(task))}"
         )
+    for name, value in settings.items():
+        check_value(name, value, signature_of(type(task)).parameters[name])
     return replace(task, **settings)
+
+
+def _replaced(part: Part, name: str, value: Any) -> Part:
+    """A task or budget with one more setting. Raises `UsageError` where it does not fit."""
+    check_value(name, value, signature_of(type(part)).parameters[name])
+    return replace(part, **{name: value})

@@ -21,7 +21,7 @@ from ..trials.budget import budget_for
 from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
 from ..trials.spec import Factory, SolverSpec
 from ..trials.training import Training
-from ..trials.trial import Outcome, Role, Trial
+from ..trials.trial import Outcome, Role, Trial, gradients_lost
 from ..verdict import judge
 from .budget import Budget
 from .engines import Processes
@@ -103,28 +103,15 @@ def check(
     """
     source, budget, engine = apply_keywords(images, budget, engine, keywords)
     listener = listener or Listener()
-    spec = SolverSpec.of(solver)
-    rules_given = getattr(spec.load(), "rules", "learned") == "given"
-    chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
-    budgets = [budget_for(task, budget.epochs) for task in chosen]
-    chosen, spec, budgets = apply_settings(budget.settings, chosen, spec, budgets)
+    suite = plan_suite(solver, tasks, source, budget)
     loaded = source.load()
-    for task in chosen:
-        spec.try_options(task.problem)
-        for seed in range(budget.seeds):
-            loaded.require(task.drawn(seed))
-    kept = distinct_tasks(chosen)
-    labels = label_tasks([chosen[number] for number in kept])
-    runs = [TaskRun(chosen[n], budgets[n], label) for n, label in zip(kept, labels, strict=True)]
-    engine = engine.fitted(spec, source.device)
-
-    suite = Suite(spec, rules_given, runs, budget.seeds, source)
+    engine = engine.fitted(suite.spec, source.device)
     around = environment(source.device)
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
         try:
-            for number, task_run in enumerate(runs):
-                inspection = Inspection(spec, task_run.task, task_run.training, source, task_run.label)
+            for number, task_run in enumerate(suite.runs):
+                inspection = Inspection(suite.spec, task_run.task, task_run.training, source, task_run.label)
                 task_run.findings.extend(record.findings(number))
                 for finding in inspect(task_run, inspection, engine):
                     task_run.findings.append(finding)
@@ -138,6 +125,29 @@ def check(
         report = replace(report, expect=list(expect))
         record.finish(report.as_dict())
     return report
+
+
+def plan_suite(
+    solver: "str | Factory | SolverSpec", tasks: Sequence[str | Task], images: ImageSource, budget: Budget
+) -> "Suite":
+    """What `check` will run; nothing has run yet.
+
+    Raises `UsageError` for a solver, task, setting, option, image set or device that cannot be meant.
+    """
+    spec = SolverSpec.of(solver)
+    rules_given = getattr(spec.load(), "rules", "learned") == "given"
+    chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
+    budgets = [budget_for(task, budget.epochs) for task in chosen]
+    chosen, spec, budgets = apply_settings(budget.settings, chosen, spec, budgets)
+    loaded = images.load()
+    for task in chosen:
+        spec.try_options(task.problem)
+        for seed in range(budget.seeds):
+            loaded.require(task.drawn(seed))
+    kept = distinct_tasks(chosen)
+    labels = label_tasks([chosen[number] for number in kept])
+    runs = [TaskRun(chosen[n], budgets[n], label) for n, label in zip(kept, labels, strict=True)]
+    return Suite(spec, rules_given, runs, budget.seeds, images)
 
 
 def run_wave(
@@ -284,6 +294,9 @@ class Suite:
             gradients={f.check: f.status for f in run.findings if f.check.startswith("contract/gradient")},
             identified=run.identified,
         )
+        lost = fmean([o.no_gradient for o in run.of("grounding")] or [0.0])
+        if lost and judgement.verdict != "LEAKY":
+            judgement = replace(judgement, reason=f"{judgement.reason}; {gradients_lost(lost)}")
         counted = [o for o in run.outcomes if o.seed in complete]
         trained = Trained(
             judgement,

@@ -170,6 +170,7 @@ def measure_point(answers: Answers, validation: EvaluationSet, progress: Progres
         aligned=grounding_accuracy(relabel(confusion, best_relabelling(confusion))),
         symbols_used=int((confusion.sum(0) > 0).sum()),
         gradient=progress.gradient,
+        no_gradient=progress.no_gradient,
     )
 
 

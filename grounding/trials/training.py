@@ -25,6 +25,7 @@ class Progress:
     loss: float  # mean over the rows that were solved; nats per row
     skipped: float  # fraction of steps without a solved row, or with a gradient that is not finite
     gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean over rows and steps
+    no_gradient: float = 0.0  # fraction of steps on images that brought perception no gradient, or a zero one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +121,8 @@ def train(
     """Spends the training budget, telling `after_epoch` of each epoch that ends.
 
     Rows whose loss is NaN are rows the solver could not solve: they are left out of the step. A step
-    without a solved row, or whose gradient is not finite, is skipped and counted.
+    without a solved row, or whose gradient is not finite, is skipped and counted. So is, apart, a step on
+    images from which perception gets no gradient: a solver may have switched gradients off.
     """
     optimiser = optimiser_for(network, training)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
@@ -128,15 +130,17 @@ def train(
     for epoch, batches in enumerate(orders(len(examples), training.epochs, training.batch, generator), 1):
         network.train()
         network.belief_gradients.clear()
-        total, solved_rows, skipped = 0.0, 0, 0
+        total, solved_rows, skipped, no_gradient = 0.0, 0, 0, 0
         for rows in batches:
-            losses = loss(network, examples.batch(rows.to(device)))
+            batch = examples.batch(rows.to(device))
+            losses = loss(network, batch)
             solved = losses[~losses.isnan()]
             if len(solved):
                 mean = solved.mean()
                 optimiser.zero_grad()
                 if mean.requires_grad:  # else nothing is there to train: exact rules on true symbols
                     mean.backward()
+                no_gradient += bool(len(batch.images)) and not _any_gradient(network.perception)
                 total += float(mean.detach()) * len(solved)
                 solved_rows += len(solved)
             if len(solved) and _finite(parameters):
@@ -147,7 +151,12 @@ def train(
         belief_gradients = (
             float(torch.stack(network.belief_gradients).mean()) if network.belief_gradients else None
         )
-        after_epoch(Progress(epoch, mean_loss, skipped / len(batches), belief_gradients))
+        steps = len(batches)
+        after_epoch(Progress(epoch, mean_loss, skipped / steps, belief_gradients, no_gradient / steps))
+
+
+def _any_gradient(module: nn.Module) -> bool:
+    return any(p.grad is not None and bool(p.grad.any()) for p in module.parameters())
 
 
 def _finite(parameters: list[nn.Parameter]) -> bool:

@@ -57,6 +57,7 @@ class Point:
     aligned: float | None
     symbols_used: int | None
     gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean per row
+    no_gradient: float = 0.0  # fraction of steps on images that brought perception no gradient, or a zero one
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,17 @@ class Outcome:
     seconds: float = 0.0
     interventions: Interventions | None = None  # on the trained network, where images were seen
     path: str | None = None  # which of its implementations computed the solver, where it says so
+
+    @property
+    def no_gradient(self) -> float:
+        """Fraction of all training steps that brought perception no gradient."""
+        trained = [point.no_gradient for point in self.curve if point.epoch > 0]
+        return sum(trained) / len(trained) if trained else 0.0
+
+
+def gradients_lost(share: float) -> str:
+    """What to say where in a share of the training steps no gradient reached perception."""
+    return (
+        f"no gradient reached perception in {share:.1%} of the training steps: look whether the solver "
+        "switches gradients off, detaches beliefs or saturates"
+    )

@@ -68,7 +68,7 @@ def test_expected_failures_are_strict(mlp_report: Report) -> None:
     assert surprise.exit_code == 1
     assert "expected to fail (no logic in it)" in surprise.cases[-1].message
     with pytest.raises(
-        ValueError, match="'verdict/maping' names no case of this gate: there are verdict/mapping"
+        ValueError, match="'verdict/maping' names no case of this gate: did you mean verdict/mapping"
     ):
         evaluate_gate(ungrounded, Terms(), expected_failures={"verdict/maping": ""})
 

@@ -1,0 +1,39 @@
+"""One training run as a report, so that what reads reports reads it."""
+
+from ...datasets.images import ImageSet
+from ..results.environment import environment
+from ..results.report import Report, TaskReport
+from ..trials.trial import Outcome, Trial
+from ..verdict import Judgement
+
+
+def report_trial(trial: Trial, outcome: Outcome, images: ImageSet) -> Report:
+    """The report on a single trial: it decides nothing, as nothing was trained beside it."""
+    judgement = Judgement(
+        verdict="ERROR" if outcome.error else "INCONCLUSIVE",
+        grounded=0,
+        failed=0,
+        seeds=1,
+        interval=(0.0, 1.0),
+        reason=outcome.error.splitlines()[-1] if outcome.error else "one training run, nothing beside it",
+        remedy="See its traceback." if outcome.error else f"groundcheck check {trial.solver.name} decides.",
+    )
+    task = TaskReport(
+        task=trial.task.name,
+        version=trial.task.version,
+        settings=trial.task.settings,
+        training=trial.training.settings,
+        judgement=judgement,
+        outcomes=[outcome],
+        files=trial.task.files,
+    )
+    return Report(
+        solver=trial.solver.name,
+        options=dict(trial.solver.options),
+        rules=getattr(trial.solver.load(), "rules", "learned"),
+        images=trial.images.name,
+        images_digest=images.digest,
+        device=trial.images.device,
+        environment=environment(trial.images.device),
+        tasks=[task],
+    )
