@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import comb
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from torch import nn
 
+from ...datasets.errors import UsageError
 from ...datasets.images import load_images
 from ...datasets.task import Task
 from .audit_code import AuditedCode, build_model
@@ -15,7 +17,7 @@ from .audit_masked import compare_scale
 from .audit_movement import exceeding_step, largest_movements, rounding_reach, whole_movement
 from .audit_runs import LARGE, Course, Rehearsal, Trace
 from .finding import Finding
-from .registry import Check, Result, SkipCheckError, failed, passed
+from .registry import Registry, Result, SkipCheckError, failed, passed
 
 STEPS = 44  # 0.9 ** 44 is 0.01: what shows in one step of ten is missed once in a hundred audits
 BATCH = 32
@@ -54,6 +56,9 @@ class Audit:
         return self.movement == "leak"
 
 
+audit_checks: Registry[Audit] = Registry("audit")
+
+
 def audit(
     code: Callable[..., Any],
     task: Task,
@@ -61,6 +66,8 @@ def audit(
     name: str | None = None,
     model: nn.Module | None = None,
     images: str = "digits",
+    data_root: str | Path | None = None,
+    download: bool = False,
     seed: int = 0,
     steps: int = STEPS,
     batch: int = BATCH,
@@ -78,18 +85,20 @@ def audit(
 
     Raises `UsageError` for what is neither a loss nor a step, `AuditCrashError` for what the code raises.
     """
+    if min(steps, batch) < 1:
+        raise UsageError(f"steps={steps}, batch={batch}: an audit takes 1 or more of each")
     audited = AuditedCode.of(code, name)
     task = task.drawn(seed)
-    rehearsal = Rehearsal(
-        audited, task, load_images(images), build_model(task, seed) if model is None else model, batch, seed
-    )
+    bank = load_images(images, data_root, download=download)
+    tried = build_model(task, seed) if model is None else model
+    rehearsal = Rehearsal(audited, task, bank, tried, batch, seed)
     courses = [Course(seed + number, steps, batch) for number in range(RELABELLINGS)]
     courses.append(Course(seed + RELABELLINGS, min(steps, FEW_STEPS), LARGE * batch))
     found = _compare(rehearsal, courses)
     if model is None and audited.kind == "loss" and not found.leaks:
         scale, masked = compare_scale(rehearsal, Course(seed, 1, batch))
         found = replace(found, scale=scale, masked=masked)
-    found.findings.extend(check.run(found, task.name) for check in AUDIT)
+    found.findings.extend(audit_checks.run(found, task.name))
     return found
 
 
@@ -169,6 +178,7 @@ def _variables(rehearsal: Rehearsal, course: Course, reach: dict[str, float]) ->
                 yield name
 
 
+@audit_checks.check("labels", decides=True)
 def check_labels(found: Audit) -> Result:
     """Neither a loss nor a gradient nor an answer moves when the labels of the givens are replaced by others.
 
@@ -227,6 +237,7 @@ def _told_leak(found: Audit) -> str:
     )
 
 
+@audit_checks.check("gradient", decides=True)
 def check_gradient(found: Audit) -> Result:
     """A gradient reaches the model: some parameter has one that is not zero, or moves in a training step.
 
@@ -241,6 +252,7 @@ def check_gradient(found: Audit) -> Result:
     return failed("no gradient reaches the model in any step: nothing is trained")
 
 
+@audit_checks.check("scale", decides=True)
 def check_scale(found: Audit) -> Result:
     """The gradient is that of a masked loss in size as well, not only in direction.
 
@@ -259,10 +271,3 @@ def check_scale(found: Audit) -> Result:
     if abs(found.scale - 1) <= 1e-3:
         return passed(message, found.scale, 1.0)
     return Result("inconclusive", message, found.scale, 1.0)
-
-
-AUDIT: tuple[Check[Audit], ...] = (
-    Check("audit/labels", check_labels),
-    Check("audit/gradient", check_gradient),
-    Check("audit/scale", check_scale),
-)
