@@ -57,6 +57,7 @@ class StepWithReplay:
         self.earlier: list[Any] = []
 
     def __call__(self, model: nn.Module, optimiser: Optimizer, batch: Any) -> None:
+        """One step."""
         optimiser.zero_grad()
         loss = over_the_queries(model, *batch)
         if self.earlier:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import comb
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from torch import nn
 
 from ...datasets.errors import UsageError
-from ...datasets.images import load_images
+from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from .audit_code import AuditedCode, build_model
 from .audit_masked import compare_scale
@@ -65,9 +64,7 @@ def audit(
     *,
     name: str | None = None,
     model: nn.Module | None = None,
-    images: str = "digits",
-    data_root: str | Path | None = None,
-    download: bool = False,
+    images: str | ImageSource = "digits",
     seed: int = 0,
     steps: int = STEPS,
     batch: int = BATCH,
@@ -89,7 +86,7 @@ def audit(
         raise UsageError(f"steps={steps}, batch={batch}: an audit takes 1 or more of each")
     audited = AuditedCode.of(code, name)
     task = task.drawn(seed)
-    bank = load_images(images, data_root, download=download)
+    bank = ImageSource.of(images).load()
     tried = build_model(task, seed) if model is None else model
     rehearsal = Rehearsal(audited, task, bank, tried, batch, seed)
     courses = [Course(seed + number, steps, batch) for number in range(RELABELLINGS)]

@@ -1,11 +1,10 @@
 """`groundcheck audit`: does a user's own training code see the labels of the givens?"""
 
-import importlib
-import traceback
 from typing import Annotated, Any
 
 import typer
 
+from ...datasets.errors import UsageError
 from .shell import DataRoot, Download, Images, consoles, fail, user_errors
 
 
@@ -40,6 +39,7 @@ def audit(
     chance that no seed reaches leaves it undecided, 4 where image files are missing.
     """
     from ...datasets.catalogue import TASKS  # noqa: PLC0415
+    from ...datasets.image_source import ImageSource  # noqa: PLC0415
     from ..checks.audit import audit as run_audit  # noqa: PLC0415
     from ..checks.audit_code import AuditCrashError  # noqa: PLC0415
     from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
@@ -51,9 +51,7 @@ def audit(
                 _load(code),
                 chosen,
                 name=code,
-                images=images,
-                data_root=data_root,
-                download=download,
+                images=ImageSource(images, data_root, download),
                 seed=seed,
                 steps=steps,
                 batch=batch,
@@ -76,18 +74,9 @@ def audit(
 
 
 def _load(name: str) -> Any:
-    module, colon, attribute = name.partition(":")
-    try:
-        if not colon:
-            raise AttributeError("no colon")
-        found: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"loss {name!r}: {error}; it is written package.module:attribute") from error
-    except Exception as error:
-        typer.echo(traceback.format_exc(), err=True, nl=False)
-        raise ValueError(f"{module} raised {type(error).__name__} on import: {error}") from error
+    from ...datasets.outside import import_attribute  # noqa: PLC0415
+
+    found = import_attribute(name, "loss")
     if not callable(found):
-        raise ValueError(f"loss {name!r} is a {type(found).__name__}, not a function")
+        raise UsageError(f"loss {name!r} is a {type(found).__name__}, not a function")
     return found
