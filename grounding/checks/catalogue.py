@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .audit import AUDIT
+from .audit import audit_checks
 from .bypass import bypass
 from .contract.contract import contract
 from .identifiable import identifiable
@@ -20,7 +20,7 @@ def every_check() -> Iterator[Check[Any]]:
     yield from identifiable.checks
     yield from trained.checks
     yield from bypass.checks
-    yield from AUDIT
+    yield from audit_checks.checks
 
 
 def page() -> str:

@@ -1,12 +1,12 @@
 """Leaks in training and scoring, put there by hand."""
 
+import os
 from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from groundcheck.datasets.batch import assemble
 from groundcheck.datasets.images import Bank, Gallery, ImageSet, load_images
@@ -16,7 +16,6 @@ from groundcheck.grounding.checks import leak as leak_module
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.leak import Setting, check_leaks, leak, relabelled
 from groundcheck.grounding.measures.metrics import Scores, score
-from groundcheck.grounding.trials.network import build_network
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.solvers.neural import MLP
@@ -89,7 +88,7 @@ def test_a_loss_that_is_a_number_for_the_true_labels_alone_is_a_leak() -> None:
     assert "from 0 to nan" in finding.reason
 
 
-def test_training_is_three_steps_with_the_true_labels_and_three_with_others() -> None:
+def test_training_is_three_steps_twice_with_the_true_labels_and_once_with_others() -> None:
     class Counted(MLP):
         steps: ClassVar[list[int]] = []
 
@@ -98,7 +97,45 @@ def test_training_is_three_steps_with_the_true_labels_and_three_with_others() ->
             return super().loss(beliefs, given, answer)
 
     assert found("labels", Counted).status == "pass"
-    assert len(Counted.steps) == 2 * 3
+    assert len(Counted.steps) == 3 * 3
+
+
+@pytest.mark.parametrize(("task", "status"), [(SMALL, "pass"), (LEAKY, "fail")], ids=["masked", "leaky"])
+def test_a_solver_that_is_shared_by_all_starts_every_time_alike(task, status: str) -> None:
+    built: list[OverAllCells] = []
+
+    def cached(problem):
+        if not built:
+            built.append(OverAllCells(problem))
+        return built[0]
+
+    assert found("labels", cached, task).status == status
+    assert len(built) == 1
+
+
+class DrawsFromNumPy(MLP):
+    def loss(self, beliefs, given, answer):
+        return super().loss(beliefs, given, answer) * np.random.rand()  # noqa: NPY002
+
+
+def test_every_global_generator_starts_alike() -> None:
+    assert found("labels", DrawsFromNumPy).status == "pass"
+
+
+class Unseeded(OverAllCells):
+    size: ClassVar = 1e-3
+
+    def loss(self, beliefs, given, answer):
+        return super().loss(beliefs, given, answer) * (1 + self.size * int.from_bytes(os.urandom(2)) / 2**16)
+
+
+def test_a_training_that_never_repeats_itself_is_held_against_its_own_noise() -> None:
+    finding = found("labels", Unseeded)
+    assert finding.status == "inconclusive"
+    assert "does not repeat itself" in finding.reason
+    finding = found("labels", Unseeded, LEAKY)
+    assert finding.status == "fail"
+    assert "further than with the same labels" in finding.reason
 
 
 @pytest.mark.parametrize("task", [LEAKY, replace(Sudoku(), supervision="leaky")], ids=lambda task: task.name)
@@ -117,18 +154,18 @@ def test_what_is_put_in_place_of_the_labels_is_wrong_everywhere_and_nothing_else
     assert len(shifts.unique()) > 1  # not one renaming of the symbols, which a solver might absorb
 
 
-def test_the_distance_of_two_networks_is_that_of_their_farthest_parameters() -> None:
-    one, other = (build_network(SMALL, SolverSpec("mlp"), "softmax", 0) for _ in range(2))
-    one.solver.nothing = other.solver.nothing = nn.Parameter(torch.zeros(0))
-    assert leak_module._distance(one, other) == 0.0
-    weights = [network.solver.first.weight for network in (one, other)]
-    with torch.no_grad():
-        weights[1][1, 0] -= 3
-        other.solver.first.bias[0] += 0.5
-    assert leak_module._distance(one, other) == pytest.approx(3)
-    with torch.no_grad():
-        weights[0][1, 0] = torch.nan
-    assert leak_module._distance(one, other) == pytest.approx(0.5)
+def test_the_distance_of_two_trainings_is_that_of_their_farthest_parameters() -> None:
+    def trained(*values: float, loss: float = 1.0):
+        return leak_module._Trained(loss, (torch.tensor(values), torch.zeros(0)))
+
+    assert trained(1, 2).distance(trained(1, 2)) == 0
+    assert trained(1, 2).distance(trained(4, 2.5)) == pytest.approx(3)
+    assert trained(torch.nan, 2).distance(trained(torch.nan, 2.5)) == pytest.approx(0.5)
+    assert trained(1).same_as(trained(1))
+    assert not trained(1).same_as(trained(2))
+    assert not trained(1).same_as(trained(1, loss=2.0))
+    assert trained(1, loss=torch.nan).same_as(trained(1, loss=torch.nan))
+    assert not trained(1, loss=torch.nan).same_as(trained(1))
 
 
 def with_pictures(bank: Bank, pictures: torch.Tensor) -> Bank:
