@@ -52,7 +52,7 @@ def check_leaks(
     yield from leak.run(setting, label or task.name, known=known, starting=starting)
 
 
-@leak.check("labels", at_most=0.0)
+@leak.check("labels", needs=["contract/loss"], at_most=0.0)
 def check_labels(setting: Setting) -> Measurement:
     """Training does not move when the labels of the givens are replaced by others.
 

@@ -86,7 +86,7 @@ class Dropping(nn.Module):
     other.
     """
 
-    deterministic: ClassVar = False
+    differs_in_training: ClassVar = True
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -112,4 +112,109 @@ class MapSolver(nn.Module):
         return torch.where(given.unsqueeze(-1), beliefs, answered)
 
 
-SOUND = [Enumeration, DoubleSATNet, NoisyOracle, Tempered, Dropping, MapSolver]
+class Normalising(nn.Module):
+    """Normalises over the batch in training, as it says."""
+
+    differs_in_training: ClassVar = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        cells = len(problem.variables) * problem.symbols
+        self.first, self.norm, self.second = nn.Linear(cells, 12), nn.BatchNorm1d(12), nn.Linear(12, cells)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).flatten(1)
+        answered = self.second(self.norm(self.first(seen)).tanh()).view_as(beliefs).softmax(-1)
+        return torch.where(given.unsqueeze(-1), beliefs, answered)
+
+
+class Jittering(nn.Module):
+    """Adds noise from a generator of its own, in training and evaluation, as it says."""
+
+    deterministic: ClassVar = False
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.inner = MLP(problem, hidden=12)
+        self.generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        completion = self.inner(beliefs, given)
+        drawn = torch.rand(completion.shape, generator=self.generator, dtype=completion.dtype)
+        return torch.where(given.unsqueeze(-1), beliefs, 0.98 * completion + 0.02 * drawn)
+
+
+class Sampling(nn.Module):
+    """REINFORCE: its gradient is an estimate, as it says, from symbols that it samples."""
+
+    deterministic: ClassVar = False
+    surrogate: ClassVar = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.inner = MLP(problem, hidden=12)
+        self.generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        completion = self.inner(beliefs, given)
+        drawn = torch.rand(completion.shape, generator=self.generator, dtype=completion.dtype)
+        return torch.where(given.unsqueeze(-1), beliefs, 0.98 * completion + 0.02 * drawn)
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        completion = self.inner(beliefs, given)
+        share = (completion / completion.sum(-1, keepdim=True)).clamp_min(1e-9)
+        draws = 64
+        spread = share.detach().unsqueeze(0).expand(draws, *share.shape)
+        noise = torch.rand(spread.shape, generator=self.generator, dtype=share.dtype)
+        sampled = (spread.log() - (-noise.clamp_min(1e-9).log()).log()).argmax(-1)
+        reward = ((sampled == answer) & ~given).double().to(share)
+        picked = share.log().expand_as(spread).gather(-1, sampled.unsqueeze(-1)).squeeze(-1)
+        score = ((reward - reward.mean(0)).detach() * picked * ~given).mean(0).sum(-1)
+        missed = (1 - reward).mean(0) * ~given
+        return missed.sum(-1) + score.detach() - score
+
+
+class Lazy(nn.Module):
+    """Learns the number of its inputs from the first call."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.linear = nn.LazyLinear(len(problem.variables) * problem.symbols)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).flatten(1)
+        return torch.where(given.unsqueeze(-1), beliefs, self.linear(seen).view_as(beliefs).softmax(-1))
+
+
+class KeepsAnIdleHead(MLP):
+    """Has a part for tasks of more symbols, which this one leaves alone."""
+
+    idle: ClassVar = ("spare",)
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem, hidden=12)
+        self.spare = nn.Linear(3, 3)
+
+
+class ForFourSymbols(Enumeration):
+    """For one problem only, as it says."""
+
+    @staticmethod
+    def supports(problem: Problem) -> bool:
+        return problem.domains == (4, 4)
+
+
+SOUND = [
+    Enumeration,
+    DoubleSATNet,
+    NoisyOracle,
+    Tempered,
+    Dropping,
+    MapSolver,
+    Normalising,
+    Jittering,
+    Sampling,
+    Lazy,
+    KeepsAnIdleHead,
+    ForFourSymbols,
+]

@@ -169,7 +169,9 @@ def judged(name: str, agreement: tuple[float, float, float], exact: bool = False
     """What `_judge` makes of cosine, relative error and noise."""
     subject = Subject(SolverSpec.of(type("Claims", (Given,), {"exact": exact})), TINY_TASK)
     registry: Registry[Subject] = Registry("contract")
-    registry.check("x", at_most=MEASURED)(lambda _: gradient._judge(subject, Agreement(*agreement), name))
+    registry.check("x", at_most=MEASURED)(
+        lambda _: gradient._judge(Agreement(*agreement), name, gradient._bound(subject))
+    )
     return registry["x"].run(subject)
 
 
