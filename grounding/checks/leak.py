@@ -14,6 +14,7 @@ from ..measures.metrics import score
 from ..trials.network import Network, build_network
 from ..trials.spec import SolverSpec
 from ..trials.training import Training, train
+from .contract.global_state import each_with_kept_state
 from .finding import Finding, Status
 from .registry import FailCheckError, Measurement, Registry
 
@@ -49,10 +50,11 @@ def check_leaks(
     `label` is what the task is called beside others of its name.
     """
     setting = Setting(spec, task, images, training)
-    yield from leak.run(setting, label or task.name, known=known, starting=starting)
+    running = leak.run(setting, label or task.name, known=known, starting=starting)
+    yield from each_with_kept_state(running)
 
 
-@leak.check("labels", needs=["contract/loss"], at_most=0.0)
+@leak.check("labels", needs=["contract/loss", "contract/globals"], at_most=0.0)
 def check_labels(setting: Setting) -> Measurement:
     """Training does not move when the labels of the givens are replaced by others.
 

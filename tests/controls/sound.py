@@ -1,5 +1,10 @@
 """Solvers that every check must pass."""
 
+import multiprocessing
+import os
+import subprocess
+import time
+from multiprocessing.connection import Connection
 from typing import ClassVar
 
 import torch
@@ -9,7 +14,7 @@ from groundcheck.datasets.problem import Problem
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.neural import MLP
 from groundcheck.solvers.satnet import SATNet
-from groundcheck.solvers.solver import answer_nll
+from groundcheck.solvers.solver import UnsupportedProblemError, answer_nll
 
 
 class Enumeration(nn.Module):
@@ -202,6 +207,32 @@ class ForFourSymbols(Enumeration):
     @staticmethod
     def supports(problem: Problem) -> bool:
         return problem.domains == (4, 4)
+
+
+class KeepsAPool(MLP):
+    """Hands part of its work to processes of its own."""
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            pool.map(abs, [1, -2])
+        return super().forward(beliefs, given)
+
+
+class ForBoardsAlone(MLP):
+    """Refuses every other problem while it is built."""
+
+    def __init__(self, problem: Problem) -> None:
+        if len(problem.variables) < 4:
+            raise UnsupportedProblemError("it is made for boards")
+        super().__init__(problem)
+
+
+def start_another(sender: Connection) -> None:
+    """Starts a process that outlives it, and tells its number."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+    sender.send(subprocess.Popen(["sleep", "60"]).pid)
+    time.sleep(60)
 
 
 SOUND = [

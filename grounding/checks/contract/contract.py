@@ -9,7 +9,7 @@ from ...trials.spec import SolverSpec
 from ...trials.training import Training
 from ..finding import Finding, Status
 from ..registry import Registry
-from .global_state import kept_global_state
+from .global_state import each_with_kept_state
 from .subject import Subject
 
 
@@ -44,9 +44,4 @@ def check_contract(
     """
     subject = Subject(spec, task, device, batch)
     running = contract.run(subject, label or task.name, known=known, starting=starting)
-    while True:
-        with kept_global_state():
-            finding = next(running, None)
-        if finding is None:
-            return
-        yield finding
+    yield from each_with_kept_state(running)

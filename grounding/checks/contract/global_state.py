@@ -1,12 +1,14 @@
 """What a process keeps for everybody in it, apart from random states: read, and put back."""
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+
+Item = TypeVar("Item")
 
 
 def global_state() -> dict[str, Any]:
@@ -58,3 +60,14 @@ def kept_global_state() -> Generator[None]:
         np.seterr(**dict(before["NumPy's handling of errors"]))
         if after["warning filters"] != before["warning filters"]:
             warnings.filters[:] = filters  # pyright: ignore[reportIndexIssue]
+
+
+def each_with_kept_state(running: Iterator[Item]) -> Iterator[Item]:
+    """What an iterator makes, each with the state put back that making it changed."""
+    while True:
+        with kept_global_state():
+            try:
+                item = next(running)
+            except StopIteration:
+                return
+        yield item

@@ -169,9 +169,8 @@ def judged(name: str, agreement: tuple[float, float, float], exact: bool = False
     """What `_judge` makes of cosine, relative error and noise."""
     subject = Subject(SolverSpec.of(type("Claims", (Given,), {"exact": exact})), TINY_TASK)
     registry: Registry[Subject] = Registry("contract")
-    registry.check("x", at_most=MEASURED)(
-        lambda _: gradient._judge(Agreement(*agreement), name, gradient._bound(subject))
-    )
+    bound = gradient._bound(subject)
+    registry.check("x", at_most=MEASURED)(lambda _: gradient._judge(Agreement(*agreement), name, bound))
     return registry["x"].run(subject)
 
 
