@@ -46,7 +46,8 @@ def agree(finding: Finding) -> bool:
     """Whether the bound is the one that is documented, and the status follows from figure and bound."""
     name = finding.check.split("/")[1]
     if finding.status == "skip" or finding.bound is None:
-        return finding.status == "skip" or finding.figure is None
+        measured = name == "deterministic" and finding.status == "pass"  # how much noise there is
+        return finding.status == "skip" or finding.figure is None or measured
     if name != "untrained" and finding.bound not in BOUNDS[name]:
         return False
     if finding.figure is None:  # it could not even be measured
