@@ -10,6 +10,7 @@ import sound
 import torch
 from rich.console import Console
 
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check
 from groundcheck.grounding.report.table import print_report
@@ -87,7 +88,7 @@ def test_a_solver_that_is_not_made_for_a_problem_is_skipped_with_its_reason() ->
 
 
 def test_a_claim_to_be_exact_on_one_problem_alone_is_skipped_where_it_cannot_be_tried() -> None:
-    inspection = Inspection(SolverSpec.of(sound.ForFourSymbols), TASK, Training(), "digits")
+    inspection = Inspection(SolverSpec.of(sound.ForFourSymbols), TASK, Training(), ImageSource("digits"))
     statuses = {f.check: (f.status, f.reason) for f in inspection.findings()}
     status, reason = statuses["contract/posterior"]
     assert status == "skip"
@@ -102,7 +103,7 @@ def test_a_lazy_solver_has_its_parameters_before_it_is_trained() -> None:
 
 
 def test_a_solver_may_keep_a_pool_of_processes() -> None:
-    inspection = Inspection(SolverSpec("sound:KeepsAPool"), TASK, Training(), "digits")
+    inspection = Inspection(SolverSpec("sound:KeepsAPool"), TASK, Training(), ImageSource("digits"))
     found = examine(inspection, Limits(60.0))
     assert [(f.check, f.status) for _, f in zip(range(2), found, strict=False)] == [
         ("contract/build", "pass"), ("contract/shape", "pass"),
@@ -133,7 +134,7 @@ def test_what_a_worker_started_ends_with_it() -> None:
 def test_settings_of_the_process_are_put_back_after_a_check_that_changed_them() -> None:
     before = torch.get_default_dtype()
     for solver in (gallery.SetsTheDefaultDtype, gallery.TurnsGradientsOff, gallery.AsksForDeterminism):
-        list(Inspection(SolverSpec.of(solver), TASK, Training(), "digits").findings())
+        list(Inspection(SolverSpec.of(solver), TASK, Training(), ImageSource("digits")).findings())
         assert torch.get_default_dtype() == before
         assert torch.is_grad_enabled()
         assert not torch.are_deterministic_algorithms_enabled()
