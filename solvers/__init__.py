@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .rules.clauses import Clauses, with_answer
     from .satnet import SATNet
     from .semantic import SemanticLoss
-    from .solver import Solver, answer_nll, hide_queries
+    from .solver import Solver, UnsupportedProblemError, answer_nll, hide_queries
 
 __all__ = [
     "IMLE",
@@ -50,6 +50,7 @@ __all__ = [
     "Solver",
     "StraightThrough",
     "Transformer",
+    "UnsupportedProblemError",
     "answer_nll",
     "from_callable",
     "from_decorator",
@@ -84,6 +85,7 @@ HOMES = {
     "Solver": "solver",
     "StraightThrough": "fuzzy",
     "Transformer": "attention",
+    "UnsupportedProblemError": "solver",
     "answer_nll": "solver",
     "from_callable": "adapters",
     "from_decorator": "adapters",

@@ -96,6 +96,7 @@ class IMLE(MapSolver):
     """
 
     surrogate: ClassVar[bool] = True
+    differs_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "Niepert et al. 2021, arXiv:2106.01798; Minervini et al. 2023, arXiv:2209.04862"
 
     alpha: Tensor

@@ -28,6 +28,7 @@ class Perturbed(MapSolver):
     `forward`. Source: Berthet et al. 2020, NeurIPS, arXiv:2002.08676.
     """
 
+    differs_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "Berthet et al. 2020, arXiv:2002.08676"
 
     def __init__(

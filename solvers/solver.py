@@ -19,6 +19,13 @@ Answer = Int[Tensor, "batch variables"]
 PROBABILITY_FLOOR = 1e-30
 
 
+class UnsupportedProblemError(Exception):
+    """Raised by a solver that is not made for a problem, while it is built: it is skipped there.
+
+    Its text is the reason. A solver may say the same with `supports(problem) -> bool`, beside its factory.
+    """
+
+
 class Solver(nn.Module):
     """Completes beliefs about the givens to beliefs about every variable, differentiably.
 
@@ -34,9 +41,12 @@ class Solver(nn.Module):
     deterministic: ClassVar[bool] = True  # claims that forward draws no random numbers
     # Claims that what the rules cannot tell apart it cannot either. None: if it has rules and no parameters.
     equivariant: ClassVar[bool | None] = None
+    # Says that forward or loss are others in training than in evaluation (dropout, batch normalisation).
+    differs_in_training: ClassVar[bool] = False
     surrogate: ClassVar[bool] = False  # says that its gradient is not meant to be that of its loss
     # Options with which its approximations vanish, for checks that hold its gradient against its loss.
     precise: ClassVar[Mapping[str, Any]] = {}
+    idle: ClassVar[tuple[str, ...]] = ()  # parameters, or modules of them, that a task may leave unused
     source: ClassVar[str] = ""  # the paper
     extras: ClassVar[tuple[Extra, ...]] = ()  # packages without which it is skipped
     pretraining: ClassVar[Literal["none", "clusters"]] = "none"  # perception learns this first

@@ -17,6 +17,7 @@ from ..measures.metrics import score
 from ..trials.network import build_network
 from ..trials.spec import SolverSpec
 from ..trials.training import Training, train
+from .contract.global_state import each_with_kept_state
 from .finding import Finding, Status
 from .registry import FailCheckError, Measurement, Registry
 from .seeding import seeded_generators
@@ -55,10 +56,11 @@ def check_leaks(
     `label` is what the task is called beside others of its name.
     """
     setting = Setting(spec, task, images, training)
-    yield from leak.run(setting, label or task.name, known=known, starting=starting)
+    running = leak.run(setting, label or task.name, known=known, starting=starting)
+    yield from each_with_kept_state(running)
 
 
-@leak.check("labels", at_most=0.0)
+@leak.check("labels", needs=["contract/loss", "contract/globals"], at_most=0.0)
 def check_labels(setting: Setting) -> Measurement:
     """Training does not move when the labels of the givens are replaced by others.
 

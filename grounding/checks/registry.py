@@ -197,7 +197,9 @@ class Registry(Generic[Subject]):
         self.checks: list[Check[Subject]] = []
 
     def id_of(self, name: str) -> str:
-        """`family/name`; the name alone where the family has none."""
+        """`family/name`; the name alone where the family has none; an id stays what it is."""
+        if "/" in name:
+            return name
         return f"{self.family}/{name}" if self.family else name
 
     def __getitem__(self, name: str) -> Check[Subject]:
@@ -216,7 +218,7 @@ class Registry(Generic[Subject]):
         otherwise: Literal["fail", "inconclusive"] = "fail",
         decides: bool = False,
     ) -> Callable[[Function], Function]:
-        """Registers a function as `family/name`; `needs` are names of the same family.
+        """Registers a function as `family/name`; `needs` are names of the same family, or ids.
 
         One of the four bounds says where the figure has to lie that the function measures (`MEASURED`: the
         bound comes with it); beyond, the check has failed, or what `otherwise` says. A check that cannot be
@@ -249,14 +251,17 @@ class Registry(Generic[Subject]):
     ) -> Iterator[Finding]:
         """Runs every check that is not in `known`, which holds the statuses of those that ran before.
 
-        One that needs a check that did not pass is skipped. `starting` hears an id before its check runs.
+        One that needs a check that did not pass is skipped; one of another family counts where it is known.
+        `starting` hears an id before its check runs.
         """
         statuses = dict(known or {})
+        own = {check.id for check in self.checks}
         for check in self.checks:
             if check.id in statuses:
                 continue
             starting(check.id)
-            lacking = [need for need in check.needs if statuses.get(need) not in ("pass", "inconclusive")]
+            asked = [need for need in check.needs if need in own or need in statuses]
+            lacking = [need for need in asked if statuses.get(need) not in ("pass", "inconclusive")]
             if lacking:
                 reason = f"means nothing without {lacking[0]}, which did not pass"
                 finding = Finding(check.id, "skip", reason, task=task)

@@ -73,6 +73,8 @@ def _explain(task: TaskReport, console: Console) -> None:
         if finding.status not in ("pass", "skip") and finding.check != "grounding":
             tell(f"[red]{finding.status}[/] {escape(finding.id)}: {escape(finding.reason)}.")
             tell(f"To do: {escape(finding.remedy)}", quiet=True)
+    for trace in [finding.traceback for finding in task.findings if finding.traceback][:1]:
+        console.print(escape(trace), highlight=False)
     for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
         tell(f"[red]first error[/], {escape(label_of(broken))}:")
         console.print(escape(broken.error or ""), highlight=False)

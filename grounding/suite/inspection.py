@@ -29,14 +29,19 @@ class Inspection:
         starting: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Finding]:
         """The contract, then leaks if the solver can be built; `known` are checks that ran already."""
-        built = (known or {}).get("contract/build", "pass")
+        statuses: dict[str, Status] = dict(known or {})
         for finding in check_contract(
-            self.spec, self.task, self.images.device, label=self.label, known=known, starting=starting
+            self.spec,
+            self.task,
+            self.images.device,
+            batch=self.training.batch,
+            label=self.label,
+            known=known,
+            starting=starting,
         ):
-            if finding.check == "contract/build":
-                built = finding.status
+            statuses[finding.check] = finding.status
             yield finding
-        if built == "pass" and self.task.seen == "images":
+        if statuses.get("contract/build", "pass") == "pass" and self.task.seen == "images":
             images = self.images.load()
             yield from check_leaks(
                 self.spec,
@@ -44,6 +49,6 @@ class Inspection:
                 images,
                 self.training,
                 label=self.label,
-                known=known,
+                known=statuses,
                 starting=starting,
             )

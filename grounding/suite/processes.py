@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -134,10 +134,13 @@ class _Worker:
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def start(cls, target: Callable[..., None], arguments: tuple[Any, ...]) -> "_Worker":
+    def start(
+        cls, target: Callable[..., None], arguments: tuple[Any, ...], *, daemon: bool = False
+    ) -> "_Worker":
+        """Starts one. A daemon ends with this process and may start none; a solver may want to."""
         context = _context()
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=target, args=(*arguments, sender), daemon=True)
+        process = context.Process(target=target, args=(*arguments, sender), daemon=daemon)
         with _without_main():
             process.start()
         sender.close()
@@ -177,6 +180,7 @@ class _Worker:
 
     def end(self) -> None:
         """Ends it if it still runs: with SIGKILL, as a solver may ignore other signals."""
+        _kill_group(self.process.pid)
         self.process.kill()
         self.process.join()
         self.receiver.close()
@@ -201,7 +205,7 @@ class _Scorer:
             return None
         if cls.kept is None:
             pipe, other = _context().Pipe()
-            cls.kept = cls(_Worker.start(_score_many, (other,)), pipe)
+            cls.kept = cls(_Worker.start(_score_many, (other,), daemon=True), pipe)
             other.close()
         scorer = cls.kept
         scorer.pipe.send_bytes(told)
@@ -214,6 +218,13 @@ class _Scorer:
         self.worker.end()
         self.pipe.close()
         _Scorer.kept = None
+
+
+def _kill_group(leader: int | None) -> None:
+    """Ends what a worker started as well: a solver may keep processes of its own."""
+    if leader is not None and hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):  # it ended before, or has not made its group yet
+            os.killpg(leader, signal.SIGKILL)
 
 
 @contextmanager
@@ -364,6 +375,8 @@ def _ran_out(error: str) -> bool:
 
 
 def _settle(memory: float | int | None) -> None:
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its children
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if memory is not None and hasattr(os, "fork"):
@@ -380,4 +393,6 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
+    if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)

@@ -31,6 +31,8 @@ from .labels import distinct_tasks, label_tasks
 from .settings import apply_settings
 
 DEFAULT_TASKS = ("mapping", "sudoku")
+# Contract checks without which there is nothing to train.
+TRAINABLE = ("contract/build", "contract/shape", "contract/loss")
 BASELINE = SolverSpec("mlp")
 
 
@@ -52,7 +54,7 @@ class TaskRun:
     label: str = ""  # what the task is called beside others of its name
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    built: bool = True
+    built: bool = True  # and can be trained
     identified: dict[int, Identifiability] = field(default_factory=dict)  # of the training puzzles, by seed
 
     def __post_init__(self) -> None:
@@ -177,9 +179,9 @@ def inspect(run: TaskRun, inspection: Inspection, engine: Processes) -> Iterator
     Those that a continued run has findings of already do not run again.
     """
     known: dict[str, Status] = {f.check: f.status for f in run.findings}
-    run.built = known.get("contract/build", "pass") == "pass"
+    run.built = all(known.get(check, "pass") == "pass" for check in TRAINABLE)
     for finding in engine.inspect(inspection, known):
-        run.built &= not (finding.check == "contract/build" and finding.status != "pass")
+        run.built &= not (finding.check in TRAINABLE and finding.status != "pass")
         yield finding
     if run.built and "identifiable" not in known and (finding := identify(run, [0])) is not None:
         yield finding
@@ -280,7 +282,7 @@ class Suite:
         leaks = [f.reason for f in run.findings if f.family == "leak" and f.status == "fail"]
         if run.task.supervision == "leaky":  # whatever the solver makes of them
             leaks.append("leaky supervision hands the labels of the givens to the training loss")
-        unbuilt = next((f for f in run.findings if f.check == "contract/build" and f.status != "pass"), None)
+        unbuilt = next((f for f in run.findings if f.check in TRAINABLE and f.status != "pass"), None)
         judgement = judge(
             [o for o in run.of(subject_of(run.task.seen)) if o.seed in complete],
             [o for o in run.of("ceiling") if o.seed in complete],

@@ -11,6 +11,7 @@ import torch
 from ...datasets.batch import Examples
 from ...datasets.task import Split, Task
 from ...solvers.extras import MissingExtraError
+from ...solvers.solver import UnsupportedProblemError
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
 from .answers import NetworkAnswers
@@ -109,7 +110,7 @@ def _told(raised: Exception) -> str:
     """What a record says of an exception; its last line is the message."""
     if isinstance(raised, SolverBrokenError):
         return f"{raised.traceback}{raised}"
-    if isinstance(raised, MissingExtraError):
+    if isinstance(raised, MissingExtraError | UnsupportedProblemError):
         return str(raised)
     return "".join(traceback.format_exception(raised))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from ...datasets.errors import UnknownNameError, UsageError
@@ -14,6 +15,8 @@ from ...datasets.outside import import_attribute
 from ...datasets.problem import Problem
 from ...solvers.catalogue import SOLVERS
 from ...solvers.extras import MissingExtraError
+from ...solvers.solver import UnsupportedProblemError
+from .declarations import misdeclared
 
 Factory = Callable[..., Any]  # called with a Problem; what it returns is checked
 
@@ -90,17 +93,25 @@ class SolverSpec:
         """The solver of a problem; one that learns its rules is handed the problem without them.
 
         A solver from outside that declares nothing is taken to learn its rules: it then can't profit from
-        what it did not ask for. Raises `SolverBrokenError` with the constructor's traceback, `UsageError`
-        for options that a solver of ours does not take, or `MissingExtraError` where a package that it
-        builds on is not installed.
+        what it did not ask for. Lazy modules are given their shapes by one call.
+
+        Raises `SolverBrokenError` with the constructor's traceback; `UsageError` for options that a solver of
+        ours does not take; `MissingExtraError` where a package that it builds on is not installed;
+        `UnsupportedProblemError` where it is not made for this problem.
         """
         factory = self.load()
         rules = getattr(factory, "rules", "learned")
         if rules not in ("learned", "given"):
             raise SolverBrokenError(f"{self.name} declares rules={rules!r}: it is 'learned' or 'given'")
+        handed = problem if rules == "given" else problem.without_rules()
+        if sentence := misdeclared(factory):
+            raise SolverBrokenError(f"{self.name} cannot be used: {sentence}")
+        supports = getattr(factory, "supports", None)
         try:
-            solver = factory(problem if rules == "given" else problem.without_rules(), **self.options)
-        except MissingExtraError:
+            if supports is not None and not supports(handed):
+                raise UnsupportedProblemError(f"{self.name} does not support this problem")
+            solver = factory(handed, **self.options)
+        except (MissingExtraError, UnsupportedProblemError):
             raise
         except Exception as error:
             if self.ours and isinstance(error, UsageError):
@@ -113,6 +124,9 @@ class SolverSpec:
                 f"{self.name} returned a {type(solver).__name__} where an nn.Module with "
                 "forward(beliefs, given) was expected"
             )
+        if sentence := misdeclared(solver):
+            raise SolverBrokenError(f"{self.name} cannot be used: {sentence}")
+        _materialise(solver, problem)
         return solver
 
     def try_options(self, problem: Problem) -> None:
@@ -121,5 +135,19 @@ class SolverSpec:
         Solvers from outside are left to the checks: their constructors are no code of ours.
         """
         if self.ours and self.options:
-            with contextlib.suppress(SolverBrokenError, MissingExtraError):  # told by contract/build
+            with contextlib.suppress(
+                SolverBrokenError, MissingExtraError, UnsupportedProblemError
+            ):  # told by contract/build
                 self.build(problem)
+
+
+@torch.no_grad()
+def _materialise(solver: nn.Module, problem: Problem) -> None:
+    """Lets lazy modules see beliefs once, so that an optimiser finds their parameters."""
+    if any(nn.parameter.is_lazy(p) for p in solver.parameters()):
+        legal = torch.from_numpy(problem.legal).float()
+        beliefs = (legal / legal.sum(-1, keepdim=True)).expand(2, -1, -1).clone()
+        given = torch.ones(2, len(problem.variables), dtype=torch.bool)
+        training = solver.training
+        solver.eval()(beliefs, given)
+        solver.train(training)

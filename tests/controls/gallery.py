@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import Problem
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.solvers.exact import Exact
@@ -114,7 +115,7 @@ class InfiniteAtOnePlace(Broken):
 
 
 class NanOnOneRowInAHundred(Broken):
-    caught_by: ClassVar = {"contract/finite"}
+    caught_by: ClassVar = {"contract/finite", "contract/queries"}
 
     def forward(self, beliefs, given):
         completion = super().forward(beliefs, given)
@@ -391,14 +392,14 @@ class DeadWeight(Broken):
 
 
 class FlipsTheSign(Broken):
-    caught_by: ClassVar = {"contract/descends", "contract/gradient-beliefs"}
+    caught_by: ClassVar = {"contract/descends", "contract/gradient-beliefs", "contract/gradient-training"}
 
     def forward(self, beliefs, given):
         return super().forward(WrongGradient.apply(beliefs, -1.0, False), given)
 
 
 class ScalesTheGradient(Broken):
-    caught_by: ClassVar = {"contract/gradient-beliefs"}
+    caught_by: ClassVar = {"contract/gradient-beliefs", "contract/gradient-training"}
 
     def forward(self, beliefs, given):
         return super().forward(WrongGradient.apply(beliefs, 1e-6, False), given)
@@ -407,14 +408,14 @@ class ScalesTheGradient(Broken):
 class WrongForBeliefsRightForParameters(Broken):
     """What the public SATNet code has: rules are learned, symbols are not."""
 
-    caught_by: ClassVar = {"contract/gradient-beliefs"}
+    caught_by: ClassVar = {"contract/gradient-beliefs", "contract/gradient-training"}
 
     def forward(self, beliefs, given):
         return super().forward(WrongGradient.apply(beliefs, 2.0, True), given)
 
 
 class WrongForParameters(Broken):
-    caught_by: ClassVar = {"contract/gradient-parameters"}
+    caught_by: ClassVar = {"contract/gradient-parameters", "contract/gradient-training"}
 
     def loss(self, beliefs, given, answer):
         weight = self.first.weight
@@ -524,6 +525,330 @@ class CarriesTheRules(nn.Module):
     def forward(self, beliefs, given):
         completion = self.inner(beliefs, given)
         return completion ** self.weight.abs()
+
+
+class NamesAModuleLoss(nn.Module):
+    """As for a loop of one's own; it would be called as `loss(beliefs, given, answer)`."""
+
+    caught_by: ClassVar = {"contract/build"}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.inner = MLP(problem, hidden=12)
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, beliefs, given):
+        return self.inner(beliefs, given)
+
+
+class LeavesItsRateOpen(Broken):
+    caught_by: ClassVar = {"contract/build"}
+    learning_rate: ClassVar = None
+
+
+class NamesAModulePath(Broken):
+    caught_by: ClassVar = {"contract/build"}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.path = nn.Linear(2, 2)
+
+
+class MakesItsWeightsLate(Broken):
+    """At the first call, when an optimiser has been built without them."""
+
+    caught_by: ClassVar = {"contract/shape"}
+
+    def forward(self, beliefs, given):
+        if not hasattr(self, "late"):
+            self.late = nn.Linear(beliefs.shape[-1], beliefs.shape[-1])
+        return super().forward(self.late(beliefs).softmax(-1), given)
+
+
+class ReturnsADict(Broken):
+    caught_by: ClassVar = {"contract/shape"}
+
+    def forward(self, beliefs, given):
+        return {"beliefs": super().forward(beliefs, given)}
+
+
+class TakesBeliefsAlone(Broken):
+    caught_by: ClassVar = {"contract/shape"}
+
+    def forward(self, beliefs):
+        return beliefs.softmax(-1)
+
+
+class RaisesInItsLoss(Broken):
+    caught_by: ClassVar = {"contract/loss"}
+
+    def loss(self, beliefs, given, answer):
+        raise IndexError("no such row")
+
+
+def rolling(beliefs: Tensor, block: int) -> Tensor:
+    """Sums of the rows before, within blocks of so many rows."""
+    rows = torch.arange(len(beliefs))
+    before = (rows[:, None] > rows) & (rows[:, None] // block == rows // block)
+    return torch.einsum("ab,b...->a...", before.to(beliefs), beliefs) / block
+
+
+class AccumulatesBeyondItsBlock(Broken):
+    """Works in blocks of 16, and never resets what it adds up from one to the next."""
+
+    caught_by: ClassVar = {"contract/rows"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        blocks = completion.detach().split(16)
+        carried = torch.cat(
+            [sum((b.mean(0, keepdim=True) for b in blocks[:n]), 0 * blocks[0][:1]).expand_as(block)
+             for n, block in enumerate(blocks)]
+        )  # fmt: skip
+        return torch.where(given.unsqueeze(-1), beliefs, (completion + 0.1 * carried).clamp(0, 1))
+
+
+class AccumulatesWithinAnEvaluation(Broken):
+    """Resets every 64 rows: neither a few rows nor a batch of training tell."""
+
+    caught_by: ClassVar = {"contract/rows"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        carried = rolling(completion.detach(), 64) if len(beliefs) > 64 else 0.0
+        return torch.where(given.unsqueeze(-1), beliefs, (completion + 0.1 * carried).clamp(0, 1))
+
+
+class MixesRowsInTraining(Broken):
+    caught_by: ClassVar = {"contract/loss-rows", "contract/modes"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        if self.training:
+            completion = 0.8 * completion + 0.2 * completion.mean(0, keepdim=True)
+        return torch.where(given.unsqueeze(-1), beliefs, completion)
+
+
+class ReadsQueriesOfLargeBatches(Broken):
+    caught_by: ClassVar = {"contract/rows", "contract/queries"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        if len(beliefs) > 8:
+            unknown = torch.where(given.unsqueeze(-1), 0.0, beliefs).mean(1, keepdim=True)
+            completion = torch.where(given.unsqueeze(-1), beliefs, 0.9 * completion + 0.1 * unknown)
+        return completion
+
+    def loss(self, beliefs, given, answer):
+        return answer_nll(super().forward(beliefs, given), answer)
+
+
+class DriftsInLargeBatches(Broken):
+    caught_by: ClassVar = {"contract/deterministic"}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.calls = 0
+
+    def forward(self, beliefs, given):
+        self.calls += len(beliefs) >= 32
+        return super().forward(beliefs, given) / (1 + self.calls) ** 0.5
+
+    def loss(self, beliefs, given, answer):
+        return answer_nll(super().forward(beliefs, given), answer)
+
+
+class WrongSignOnLargeProblems(Broken):
+    """As a kernel that is chosen by size may be."""
+
+    caught_by: ClassVar = {"contract/gradient-training"}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.large = len(problem.variables) * problem.symbols == 8
+
+    def forward(self, beliefs, given):
+        wrong = self.large and len(beliefs) > 8
+        return super().forward(WrongGradient.apply(beliefs, -1.0 if wrong else 1.0, False), given)
+
+
+class WrongSignInTraining(Broken):
+    caught_by: ClassVar = {"contract/gradient-training"}
+
+    def forward(self, beliefs, given):
+        factor = -1.0 if self.training else 1.0
+        return super().forward(WrongGradient.apply(beliefs, factor, False), given)
+
+
+class WrongForParametersInTraining(Broken):
+    caught_by: ClassVar = {"contract/gradient-training"}
+
+    def loss(self, beliefs, given, answer):
+        losses, weight = super().loss(beliefs, given, answer), self.first.weight
+        return losses + (3 * (weight - weight.detach()).sum() if self.training else 0.0)
+
+
+class Noisy(Broken):
+    """Says that it is not deterministic, for a little noise of its own, and hides behind it."""
+
+    deterministic: ClassVar = False
+    noise: ClassVar = 1e-6
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        drawn = torch.rand(completion.shape, generator=self.generator, dtype=completion.dtype)
+        noisy = (1 - self.noise) * completion + self.noise * drawn
+        return torch.where(given.unsqueeze(-1), beliefs, noisy)
+
+
+class NoisyAndHearsItsNeighbour(Noisy):
+    caught_by: ClassVar = {"contract/rows"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        mixed = 0.7 * completion + 0.3 * completion.roll(1, 0)
+        return torch.where(given.unsqueeze(-1), beliefs, mixed)
+
+
+class NoisierAndHearsItsNeighbour(NoisyAndHearsItsNeighbour):
+    noise: ClassVar = 1e-3
+
+
+class LouderAndHearsItsNeighbour(NoisyAndHearsItsNeighbour):
+    noise: ClassVar = 0.02
+
+
+class NoisyAndReadsQueries(Noisy):
+    caught_by: ClassVar = {"contract/queries"}
+    noise: ClassVar = 1e-3
+
+    def forward(self, beliefs, given):
+        everything = torch.ones_like(given)
+        return torch.where(
+            given.unsqueeze(-1),
+            beliefs,
+            0.8 * super().forward(beliefs, given) + 0.2 * MLP.forward(self, beliefs, everything),
+        )
+
+
+class NoisyAndDifferentInTraining(Noisy):
+    caught_by: ClassVar = {"contract/modes"}
+
+    def forward(self, beliefs, given):
+        completion = super().forward(beliefs, given)
+        return completion**2 if self.training else completion
+
+
+class NoisyWithAWrongGradient(Noisy):
+    caught_by: ClassVar = {"contract/gradient-beliefs", "contract/gradient-training"}
+
+    def forward(self, beliefs, given):
+        return super().forward(WrongGradient.apply(beliefs, 2.0, True), given)
+
+
+class NoisyAndForgetsAWeight(Noisy, ForgetsAWeight):
+    caught_by: ClassVar = {"contract/state"}
+
+
+class DeclaresTrainingModeForNothing(Broken):
+    caught_by: ClassVar = {"contract/modes"}
+    differs_in_training: ClassVar = True
+
+
+class SetsTheDefaultDtype(Broken):
+    caught_by: ClassVar = {"contract/globals"}
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        torch.set_default_dtype(torch.float64)
+
+
+class TurnsGradientsOff(Broken):
+    caught_by: ClassVar = {"contract/globals"}
+
+    def loss(self, beliefs, given, answer):
+        losses = super().loss(beliefs, given, answer)
+        torch.set_grad_enabled(False)
+        return losses
+
+
+class AsksForDeterminism(Broken):
+    caught_by: ClassVar = {"contract/globals"}
+
+    def forward(self, beliefs, given):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        return super().forward(beliefs, given)
+
+
+class SilencesNumPy(Broken):
+    """In training alone."""
+
+    caught_by: ClassVar = {"contract/globals"}
+
+    def forward(self, beliefs, given):
+        if self.training:
+            np.seterr(all="ignore")
+        return super().forward(beliefs, given)
+
+
+class HidesRules(nn.Module):
+    """Says that it learns, and has the posterior of the tasks that it is known to be tried on."""
+
+    rules: ClassVar = "learned"
+    caught_by: ClassVar[set[str]] = set()
+    start: ClassVar = 0.0
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        tasks = (Mapping(symbols=4).drawn(0), Sudoku())
+        known = next((task.problem for task in tasks if task.problem.domains == problem.domains), None)
+        self.inner = None if known is None else Exact(known)
+        self.mlp = MLP(problem, hidden=12)
+        self.weight = nn.Parameter(torch.tensor(self.start))
+
+    def hidden(self, beliefs, given):
+        seen = 0.999 * beliefs + 1e-3 / beliefs.shape[-1]
+        answered = self.mlp(seen, given) ** 2 if self.inner is None else self.inner(seen, given)
+        return answered.clamp_min(1e-6).log()
+
+    def forward(self, beliefs, given):
+        own = self.mlp(beliefs, given).clamp_min(1e-6).log()
+        answered = (own + self.weight * self.hidden(beliefs, given)).softmax(-1)
+        return torch.where(given.unsqueeze(-1), beliefs, answered)
+
+
+class PrefersTheRules(HidesRules):
+    """Through a network that knows nothing yet."""
+
+    caught_by: ClassVar = {"contract/untrained"}
+    start: ClassVar = 0.05
+
+
+class HidesRulesBehindATemperature(HidesRules):
+    """Their order is right, their size is nothing."""
+
+    caught_by: ClassVar = {"contract/untrained"}
+    start: ClassVar = 1e-2
+
+    def forward(self, beliefs, given):
+        own = self.mlp(beliefs, given).clamp_min(1e-6).log()
+        favoured = torch.arange(beliefs.shape[-1]).to(beliefs)  # by size, it is always the last symbol
+        answered = (1e-2 * own + self.weight * self.hidden(beliefs, given) + favoured).softmax(-1)
+        return torch.where(given.unsqueeze(-1), beliefs, answered)
+
+
+class MixesRulesIn(HidesRules):
+    """Nothing of them is there before training: the weight is 0, and has a gradient."""
+
+    caught_by: ClassVar = {"contract/other-rules"}
+
+
+class MixesRulesOfSudokuIn(MixesRulesIn):
+    """The same, where a short training teaches nothing."""
 
 
 class Hangs(Broken):

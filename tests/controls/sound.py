@@ -1,5 +1,10 @@
 """Solvers that every check must pass."""
 
+import multiprocessing
+import os
+import subprocess
+import time
+from multiprocessing.connection import Connection
 from typing import ClassVar
 
 import torch
@@ -9,7 +14,7 @@ from groundcheck.datasets.problem import Problem
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.neural import MLP
 from groundcheck.solvers.satnet import SATNet
-from groundcheck.solvers.solver import answer_nll
+from groundcheck.solvers.solver import UnsupportedProblemError, answer_nll
 
 
 class Enumeration(nn.Module):
@@ -86,7 +91,7 @@ class Dropping(nn.Module):
     other.
     """
 
-    deterministic: ClassVar = False
+    differs_in_training: ClassVar = True
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -112,4 +117,135 @@ class MapSolver(nn.Module):
         return torch.where(given.unsqueeze(-1), beliefs, answered)
 
 
-SOUND = [Enumeration, DoubleSATNet, NoisyOracle, Tempered, Dropping, MapSolver]
+class Normalising(nn.Module):
+    """Normalises over the batch in training, as it says."""
+
+    differs_in_training: ClassVar = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        cells = len(problem.variables) * problem.symbols
+        self.first, self.norm, self.second = nn.Linear(cells, 12), nn.BatchNorm1d(12), nn.Linear(12, cells)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).flatten(1)
+        answered = self.second(self.norm(self.first(seen)).tanh()).view_as(beliefs).softmax(-1)
+        return torch.where(given.unsqueeze(-1), beliefs, answered)
+
+
+class Jittering(nn.Module):
+    """Adds noise from a generator of its own, in training and evaluation, as it says."""
+
+    deterministic: ClassVar = False
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.inner = MLP(problem, hidden=12)
+        self.generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        completion = self.inner(beliefs, given)
+        drawn = torch.rand(completion.shape, generator=self.generator, dtype=completion.dtype)
+        return torch.where(given.unsqueeze(-1), beliefs, 0.98 * completion + 0.02 * drawn)
+
+
+class Sampling(nn.Module):
+    """REINFORCE: its gradient is an estimate, as it says, from symbols that it samples."""
+
+    deterministic: ClassVar = False
+    surrogate: ClassVar = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.inner = MLP(problem, hidden=12)
+        self.generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        completion = self.inner(beliefs, given)
+        drawn = torch.rand(completion.shape, generator=self.generator, dtype=completion.dtype)
+        return torch.where(given.unsqueeze(-1), beliefs, 0.98 * completion + 0.02 * drawn)
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        completion = self.inner(beliefs, given)
+        share = (completion / completion.sum(-1, keepdim=True)).clamp_min(1e-9)
+        draws = 64
+        spread = share.detach().unsqueeze(0).expand(draws, *share.shape)
+        noise = torch.rand(spread.shape, generator=self.generator, dtype=share.dtype)
+        sampled = (spread.log() - (-noise.clamp_min(1e-9).log()).log()).argmax(-1)
+        reward = ((sampled == answer) & ~given).double().to(share)
+        picked = share.log().expand_as(spread).gather(-1, sampled.unsqueeze(-1)).squeeze(-1)
+        score = ((reward - reward.mean(0)).detach() * picked * ~given).mean(0).sum(-1)
+        missed = (1 - reward).mean(0) * ~given
+        return missed.sum(-1) + score.detach() - score
+
+
+class Lazy(nn.Module):
+    """Learns the number of its inputs from the first call."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.linear = nn.LazyLinear(len(problem.variables) * problem.symbols)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).flatten(1)
+        return torch.where(given.unsqueeze(-1), beliefs, self.linear(seen).view_as(beliefs).softmax(-1))
+
+
+class KeepsAnIdleHead(MLP):
+    """Has a part for tasks of more symbols, which this one leaves alone."""
+
+    idle: ClassVar = ("spare",)
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem, hidden=12)
+        self.spare = nn.Linear(3, 3)
+
+
+class ForFourSymbols(Enumeration):
+    """For one problem only, as it says."""
+
+    @staticmethod
+    def supports(problem: Problem) -> bool:
+        return problem.domains == (4, 4)
+
+
+class KeepsAPool(MLP):
+    """Hands part of its work to processes of its own."""
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            pool.map(abs, [1, -2])
+        return super().forward(beliefs, given)
+
+
+class ForBoardsAlone(MLP):
+    """Refuses every other problem while it is built."""
+
+    def __init__(self, problem: Problem) -> None:
+        if len(problem.variables) < 4:
+            raise UnsupportedProblemError("it is made for boards")
+        super().__init__(problem)
+
+
+def start_another(sender: Connection) -> None:
+    """Starts a process that outlives it, and tells its number."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+    sender.send(subprocess.Popen(["sleep", "60"]).pid)
+    time.sleep(60)
+
+
+SOUND = [
+    Enumeration,
+    DoubleSATNet,
+    NoisyOracle,
+    Tempered,
+    Dropping,
+    MapSolver,
+    Normalising,
+    Jittering,
+    Sampling,
+    Lazy,
+    KeepsAnIdleHead,
+    ForFourSymbols,
+]

@@ -17,7 +17,7 @@ from groundcheck.grounding.trials.training import Training
 
 TINY_TASK = Mapping(symbols=4)
 BOARD = Sudoku(size=4)
-ON_A_BOARD = {gallery.BreaksTies, gallery.CarriesTheRules}
+ON_A_BOARD = {gallery.BreaksTies, gallery.CarriesTheRules, gallery.MixesRulesOfSudokuIn}
 
 
 def failing(findings: list[Finding], task: str) -> set[str]:
@@ -31,7 +31,8 @@ BOUNDS = {
     "queries": {0.0}, "listens": {0.0}, "modes": {1e-4}, "state": {0.0}, "loss-rows": {1e-4},
     "posterior": {1e-5}, "equivariance": {1e-4}, "reach": {0.0}, "saturated": {1e6, MOST}, "descends": {0.0},
     "gradient-beliefs": {0.1, 1e-4}, "gradient-parameters": {0.1, 1e-4}, "gradient-settings": {0.9},
-    "surrogate": {0.0}, "labels": {0.0}, "images": {0.0}, "echo": {0.0},
+    "surrogate": {0.0}, "gradient-training": {0.3, 1e-4}, "other-rules": {0.25},
+    "labels": {0.0}, "images": {0.0}, "echo": {0.0},
 }  # fmt: skip
 HOLDS = {  # what figure and bound are to each other where a check passes; at most the bound, unless told
     "listens": lambda figure, bound: figure > bound,
@@ -45,7 +46,8 @@ def agree(finding: Finding) -> bool:
     """Whether the bound is the one that is documented, and the status follows from figure and bound."""
     name = finding.check.split("/")[1]
     if finding.status == "skip" or finding.bound is None:
-        return finding.status == "skip" or finding.figure is None
+        measured = name == "deterministic" and finding.status == "pass"  # how much noise there is
+        return finding.status == "skip" or finding.figure is None or measured
     if name != "untrained" and finding.bound not in BOUNDS[name]:
         return False
     if finding.figure is None:  # it could not even be measured
@@ -53,6 +55,8 @@ def agree(finding: Finding) -> bool:
     holds = HOLDS.get(name, lambda figure, bound: figure <= bound)(finding.figure, finding.bound)
     if name == "reach" or "draws none" in finding.reason:
         return finding.status == "fail" and finding.figure == 0
+    if name == "untrained" and "may be" in finding.reason:  # it is the order that fails
+        return finding.status == "fail" and holds
     if name in ("gradient-beliefs", "gradient-parameters") and holds:  # unless differences do not settle
         return finding.status in ("pass", "inconclusive")
     return finding.status == ("pass" if holds else "fail")
@@ -93,7 +97,8 @@ def test_a_sound_solver_draws_no_random_numbers_in_a_process_of_its_own() -> Non
 
 
 def test_the_gallery_is_large_and_leaves_no_check_untried() -> None:
-    assert len(gallery.GALLERY) >= 25
+    assert len(gallery.GALLERY) >= 80
+    assert len(sound.SOUND) >= 12
     caught = set().union(*(solver.caught_by for solver in gallery.GALLERY))
     untried = {check.id for check in contract.checks} - caught
     assert untried == {"contract/gradient-settings"}  # tried in test_gradients.py

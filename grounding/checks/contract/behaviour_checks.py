@@ -1,31 +1,37 @@
 """The contract of a solver: how it behaves from call to call."""
 
 import copy
+import itertools
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from ...trials.training import solver_loss
-from ..registry import FailCheckError, Measurement, Registry, Result, SkipCheckError, failed, passed
-from .subject import Subject, distance, row_losses, run_forward
+from ..registry import FailCheckError, Measurement, Registry, Result, failed, passed
+from .noise import Movement, movement
+from .subject import Sample, Subject, distance, row_losses, run_forward
 
 # Rounding: a matrix product of another size adds up in another order, and an iterative solver carries that
 # on. Largest seen with the solvers that come with groundcheck: 4e-6.
 ROUNDING = 1e-4
+SINGLE_ROWS = 8  # of a batch that are passed by themselves as well
 
 
 PART: Registry[Subject] = Registry("contract", place=20)
 
 
-@PART.check("deterministic", needs=["shape", "device"], at_most=0.0)
-def check_deterministic(subject: Subject) -> Measurement:
-    """A solver that declares itself deterministic gives the same beliefs twice, bit by bit.
+@PART.check("deterministic", needs=["shape", "device"], decides=True)
+def check_deterministic(subject: Subject) -> Result:
+    """A solver that declares itself deterministic gives the same beliefs twice, bit by bit, at every size of
+    batch that it meets.
 
     Compared are two calls, and a call of a copy that was made before the first: a solver that changes with
-    every call differs from that copy. One that declares that it draws random numbers must be seen to: else
-    what it is let off for is only said.
+    every call differs from that copy. One that declares that it draws random numbers must be seen to, and
+    its noise is measured: other checks then ask for what moves by more than that.
 
     Failure: the figure is the largest difference. An evaluation can then not be repeated; or, where it is 0,
     `deterministic = False` is not true.
@@ -34,26 +40,34 @@ def check_deterministic(subject: Subject) -> Measurement:
     `deterministic = False` where it is so, and only there.
     """
     if not subject.deterministic:
-        if _draws(subject):
-            raise SkipCheckError("the solver declares that it draws random numbers, and does")
-        raise FailCheckError("the solver declares that it draws random numbers, and draws none", 0.0)
-    sample, solver, snapshot = subject.few, subject.solver(), subject.solver()
-    first = run_forward(solver, sample).clone()
-    moved = max(distance(first, run_forward(solver, sample)), distance(first, run_forward(snapshot, sample)))
-    return Measurement(moved, f"beliefs differ by {moved:.2g} from call to call")
+        if noise := _noise(subject):
+            return passed(
+                f"the solver draws random numbers, as it declares: calls differ by {noise:.2g}", noise
+            )
+        return failed("the solver declares that it draws random numbers, and draws none", 0.0, 0.0)
+    moved = 0.0
+    for sample in subject.samples.values():
+        solver, snapshot = subject.solver(), subject.solver()
+        first = run_forward(solver, sample).clone()
+        moved = max(
+            moved,
+            distance(first, run_forward(solver, sample)),
+            distance(first, run_forward(snapshot, sample)),
+        )
+    message = f"beliefs differ by {moved:.2g} from call to call"
+    return passed(message, moved, 0.0) if moved == 0 else failed(message, moved, 0.0)
 
 
-def _draws(subject: Subject) -> bool:
-    """Whether forward or the loss, in training or evaluation, differ from call to call."""
-    sample, solver = subject.few, subject.solver()
+def _noise(subject: Subject) -> float:
+    """By how much forward or the loss, in training or evaluation, differ from call to call."""
+    sample, solver, largest = subject.few, subject.solver(), 0.0
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         for training in (False, True):
             solver.train(training)
             for call in (solver_loss, lambda one, beliefs, given, _: one(beliefs, given)):
                 one, other = (call(solver, *(part.clone() for part in sample.parts)) for _ in range(2))
-                if distance(one, other) > 0:
-                    return True
-    return False
+                largest = max(largest, distance(one, other))
+    return largest
 
 
 @PART.check("seed", needs=["shape", "device"], at_most=0.0)
@@ -77,19 +91,51 @@ def check_rows(subject: Subject) -> Measurement:
     Puzzles know nothing of each other. Where they do influence each other, accuracy depends on how the test
     set was cut into batches, and a solver can remember by position.
 
+    Tried are a few rows, and as many as training and scoring hand over at once; of solvers that draw random
+    numbers, what moves by more than their noise (what lies far below it is not seen).
+
     Failure: the figure is the largest change of a belief when the batch is reversed, or its rows are
     passed one by one.
 
     Remedy: Look for statistics over the batch (batch normalisation, a maximum over all), state that is kept
     between rows, and answers stored by position.
     """
-    sample, solver = subject.few, subject.solver()
-    whole = run_forward(solver, sample)
-    reverse = torch.arange(len(whole) - 1, -1, -1, device=whole.device)
-    reversed_ = run_forward(solver, sample.rows(reverse))[reverse]
-    single = torch.cat([run_forward(solver, sample.rows([row])) for row in range(len(whole))])
-    moved = max(distance(whole, reversed_), distance(whole, single))
-    return Measurement(moved, f"beliefs move by {moved:.2g} with the batch around them")
+    found: dict[str, Movement] = {}
+    for name, sample in subject.samples.items():
+        solver, count = subject.solver(), len(sample.given)
+        reverse = torch.arange(count - 1, -1, -1, device=sample.given.device)
+        chosen = torch.linspace(0, count - 1, min(count, SINGLE_ROWS)).long()
+        some = sample.rows(chosen)
+
+        def together(seed: int, solver: nn.Module = solver, sample: Sample = sample) -> Tensor:
+            return run_forward(solver, sample, seed)
+
+        def reversed_(
+            seed: int, solver: nn.Module = solver, sample: Sample = sample, reverse: Tensor = reverse
+        ) -> Tensor:
+            return run_forward(solver, sample.rows(reverse), seed)[reverse]
+
+        def single(seed: int, solver: nn.Module = solver, some: Sample = some) -> Tensor:
+            rows = range(len(some.given))
+            return torch.cat([run_forward(solver, some.rows([row]), seed + row) for row in rows])
+
+        def picked(
+            seed: int, solver: nn.Module = solver, sample: Sample = sample, chosen: Tensor = chosen
+        ) -> Tensor:
+            return run_forward(solver, sample, seed)[chosen]
+
+        for one, other in ((together, reversed_), (picked, single)):
+            moved = movement(one, other, noisy=not subject.deterministic, tolerance=ROUNDING)
+            if name not in found or moved.figure > found[name].figure:
+                found[name] = moved
+    return _largest(found, "beliefs move by {:.2g} with the batch around them")
+
+
+def _largest(found: dict[str, Movement], message: str) -> Measurement:
+    """What moved most, and at which size of batch."""
+    size = max(found, key=lambda name: found[name].figure)
+    moved = found[size]
+    return Measurement(moved.figure, f"{message.format(moved.figure)}, of {size}{moved.words}")
 
 
 @PART.check("queries", needs=["shape", "device", "deterministic"], at_most=0.0)
@@ -103,12 +149,20 @@ def check_queries(subject: Subject) -> Measurement:
 
     Remedy: Multiply the beliefs by `given`, or use `hide_queries`.
     """
-    sample, solver = subject.few, subject.solver()
-    noise = torch.rand(sample.beliefs.shape, generator=torch.Generator().manual_seed(1)).to(sample.beliefs)
-    other = copy.copy(sample)
-    other.beliefs = torch.where(sample.given.unsqueeze(-1), sample.beliefs, noise)
-    moved = distance(run_forward(solver, sample)[~sample.given], run_forward(solver, other)[~sample.given])
-    return Measurement(moved, f"answers move by {moved:.2g} with beliefs at the queries")
+    found: dict[str, Movement] = {}
+    for name, sample in subject.samples.items():
+        solver, other = subject.solver(), copy.copy(sample)
+        drawn = torch.rand(sample.beliefs.shape, generator=torch.Generator().manual_seed(1))
+        other.beliefs = torch.where(sample.given.unsqueeze(-1), sample.beliefs, drawn.to(sample.beliefs))
+
+        def answers(seed: int, solver: nn.Module = solver, sample: Sample = sample) -> Tensor:
+            return run_forward(solver, sample, seed)[~sample.given]
+
+        def others(seed: int, solver: nn.Module = solver, other: Sample = other) -> Tensor:
+            return run_forward(solver, other, seed)[~other.given]
+
+        found[name] = movement(answers, others, noisy=not subject.deterministic)
+    return _largest(found, "answers move by {:.2g} with beliefs at the queries")
 
 
 @PART.check("listens", needs=["shape", "device"], above=0.0)
@@ -128,7 +182,7 @@ def check_listens(subject: Subject) -> Measurement:
     return Measurement(moved, f"answers move by {moved:.2g} with other beliefs at the givens")
 
 
-@PART.check("inputs", needs=["shape", "device"], decides=True)
+@PART.check("inputs", needs=["shape", "device", "loss"], decides=True)
 def check_inputs(subject: Subject) -> Result:
     """Neither forward nor the loss changes the tensors it is handed.
 
@@ -155,7 +209,7 @@ def check_inputs(subject: Subject) -> Result:
     return passed("beliefs, given and answer are as they were")
 
 
-@PART.check("randomness", needs=["shape", "device"], decides=True)
+@PART.check("randomness", needs=["shape", "device", "loss"], decides=True)
 def check_randomness(subject: Subject) -> Result:
     """Forward and loss leave the global random states of torch, NumPy and Python alone.
 
@@ -203,21 +257,34 @@ def _random_states() -> dict[str, bytes]:
 
 @PART.check("modes", needs=["shape", "device", "deterministic"], at_most=ROUNDING)
 def check_modes(subject: Subject) -> Measurement:
-    """A solver that declares itself deterministic gives the same beliefs in training and in evaluation.
+    """A solver gives the same beliefs in training and in evaluation, unless it declares that it does not.
 
-    What was trained would else not be what is evaluated, and a learning curve would speak of neither.
+    What was trained would else not be what is evaluated, and a learning curve would speak of neither. Who
+    declares `differs_in_training` (dropout, batch normalisation) must be seen to differ.
 
-    Failure: the figure is the largest difference between `train()` and `eval()`.
+    Failure: the figure is the largest difference between `train()` and `eval()`; or, where it is 0,
+    `differs_in_training = True` is not true.
 
-    Remedy: Remove dropout and batch statistics, or declare `deterministic = False`.
+    Remedy: Remove dropout and batch statistics, or declare `differs_in_training = True`.
     """
-    if not subject.deterministic:
-        raise SkipCheckError("the solver declares that it draws random numbers")
-    sample = subject.few
-    moved = distance(
-        run_forward(subject.solver().train(), sample), run_forward(subject.solver().eval(), sample)
-    )
-    return Measurement(moved, f"beliefs differ by {moved:.2g} between training and evaluation")
+    found: dict[str, Movement] = {}
+    for name, sample in subject.samples.items():
+        training, evaluation = subject.solver().train(), subject.solver().eval()
+
+        def trained(seed: int, solver: nn.Module = training, sample: Sample = sample) -> Tensor:
+            return run_forward(solver, sample, seed)
+
+        def evaluated(seed: int, solver: nn.Module = evaluation, sample: Sample = sample) -> Tensor:
+            return run_forward(solver, sample, seed)
+
+        found[name] = movement(trained, evaluated, noisy=not subject.deterministic, tolerance=ROUNDING)
+    largest = _largest(found, "beliefs differ by {:.2g} between training and evaluation")
+    if not subject.differs_in_training:
+        return largest
+    losses = (row_losses(s, subject.few).detach() for s in (subject.solver().train(), subject.solver()))
+    if largest.figure == 0 and distance(*losses) == 0:
+        raise FailCheckError("the solver declares that it differs in training, and does not", 0.0)
+    return Measurement(0.0, f"{largest.reason}, as it declares")
 
 
 @PART.check("state", needs=["shape", "device", "deterministic"], at_most=0.0)
@@ -229,28 +296,60 @@ def check_state(subject: Subject) -> Measurement:
     Remedy: Keep everything that forward uses, and that is not the same for every seed, in parameters or in
     persistent buffers.
     """
-    sample, trained, fresh = subject.few, subject.solver(), subject.build(seed=17)
+    trained, fresh = subject.solver(), subject.build(seed=17)
     with torch.no_grad():  # as if trained: a default that every seed shares would hide what was not saved
         generator = torch.Generator().manual_seed(5)
         for parameter in trained.parameters():
             noise = torch.randn(parameter.shape, generator=generator).to(parameter)
             parameter.add_(0.01 * noise)
     fresh.load_state_dict(trained.state_dict())
-    moved = distance(run_forward(trained, sample), run_forward(fresh, sample))
-    return Measurement(moved, f"beliefs differ by {moved:.2g} after a round trip")
+    found: dict[str, Movement] = {}
+    for name, sample in subject.samples.items():
+
+        def kept(seed: int, sample: Sample = sample) -> Tensor:
+            return run_forward(trained, sample, seed)
+
+        def loaded(seed: int, sample: Sample = sample) -> Tensor:
+            return run_forward(fresh, sample, seed)
+
+        found[name] = movement(kept, loaded, noisy=not subject.deterministic)
+    return _largest(found, "beliefs differ by {:.2g} after a round trip")
 
 
 @PART.check("loss-rows", needs=["loss", "rows"], at_most=ROUNDING)
 def check_loss_rows(subject: Subject) -> Measurement:
-    """The loss of a row does not depend on the rest of its batch.
+    """The loss of a row does not depend on the rest of its batch, in evaluation and in training.
+
+    In training it may where the solver declares `differs_in_training`: batch normalisation does.
 
     Failure: the figure is the largest change of a row's loss, relative to the largest loss.
 
     Remedy: Sum over variables and symbols only; leave the batch dimension alone.
     """
-    sample, solver = subject.few, subject.solver()
-    with torch.no_grad():
-        whole = row_losses(solver, sample)
-        single = torch.cat([row_losses(solver, sample.rows([row])) for row in range(len(whole))])
-    moved = distance(whole, single) / max(1.0, float(whole.abs().max()))
-    return Measurement(moved, f"losses move by {moved:.2g} of the largest with the batch around them")
+    found: dict[str, Movement] = {}
+    modes = (
+        {"in evaluation": False}
+        if subject.differs_in_training
+        else {"in evaluation": False, "in training": True}
+    )
+    for (size, sample), (mode, training) in itertools.product(subject.samples.items(), modes.items()):
+        solver = subject.solver().train(training)
+        count = len(sample.given)
+        chosen = torch.linspace(0, count - 1, min(count, SINGLE_ROWS)).long()
+        largest = max(1.0, float(row_losses(solver, sample).detach().abs().max()))
+
+        @torch.no_grad()
+        def together(
+            seed: int, solver: nn.Module = solver, sample: Sample = sample, chosen: Tensor = chosen
+        ) -> Tensor:
+            return row_losses(solver, sample, seed)[chosen]
+
+        @torch.no_grad()
+        def single(
+            seed: int, solver: nn.Module = solver, sample: Sample = sample, chosen: Tensor = chosen
+        ) -> Tensor:
+            return torch.cat([row_losses(solver, sample.rows([int(row)]), seed) for row in chosen])
+
+        moved = movement(together, single, noisy=not subject.deterministic, tolerance=ROUNDING * largest)
+        found[f"{size} {mode}"] = replace(moved, figure=moved.figure / largest)
+    return _largest(found, "losses move by {:.2g} of the largest with the batch around them")

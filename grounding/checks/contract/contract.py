@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ....datasets.task import Task
 from ...trials.spec import SolverSpec
+from ...trials.training import Training
 from ..finding import Finding, Status
 from ..registry import Registry
+from .global_state import each_with_kept_state
 from .subject import Subject
 
 
@@ -30,12 +32,16 @@ def check_contract(
     task: Task,
     device: str = "cpu",
     *,
+    batch: int = Training.batch,
     label: str | None = None,
     known: Mapping[str, Status] | None = None,
     starting: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Every check of the contract on one task, without training; `known` are those that ran already.
 
-    `label` is what the task is called beside others of its name.
+    `batch` is how many rows training hands the solver at once; `label` is what the task is called beside
+    others of its name. Settings of the process that the solver changes are put back after each check.
     """
-    yield from contract.run(Subject(spec, task, device), label or task.name, known=known, starting=starting)
+    subject = Subject(spec, task, device, batch)
+    running = contract.run(subject, label or task.name, known=known, starting=starting)
+    yield from each_with_kept_state(running)

@@ -19,13 +19,16 @@ from ..registry import (
 from .finite_differences import (
     Agreement,
     GradientFixture,
+    agreement_of_batch,
     agreement_of_beliefs,
     agreement_of_parameters,
     make_gradient_fixture,
+    make_training_fixture,
 )
-from .subject import MIN_LARGE_SAMPLE_ROWS, Sample, Subject, distance, row_losses
+from .subject import MIN_LARGE_SAMPLE_ROWS, Sample, Subject, row_losses
 
 RELATIVE = 0.1  # largest relative error of a gradient
+RELATIVE_TRAINING = 0.3  # the same for a batch of the task, where iterations converge less
 RELATIVE_EXACT = 1e-4  # the same for solvers that claim to be exact
 COSINE = 0.99
 COARSE_COSINE = 0.9  # with the settings a solver is used with
@@ -39,7 +42,7 @@ PARAMETER_RATE = 1e-2  # of Adam
 PART: Registry[Subject] = Registry("contract", place=40)
 
 
-@PART.check("reach", needs=["loss", "listens"], decides=True)
+@PART.check("reach", needs=["loss", "listens", "globals"], decides=True)
 def check_reach(subject: Subject) -> Result:
     """The gradient of the loss reaches the beliefs at the givens, and every parameter.
 
@@ -48,7 +51,7 @@ def check_reach(subject: Subject) -> Result:
     Failure: the reason names what gets no gradient, or one that is zero or not finite everywhere.
 
     Remedy: Look for `detach`, `item`, `argmax`, in-place tricks under `no_grad`, and tensors made anew from
-    numbers.
+    numbers; what a task leaves unused on purpose is declared in `idle`, a tuple of names.
     """
     solver, sample = subject.solver(), subject.sample(4 * len(subject.few.given), seed=1)
     sample.beliefs.requires_grad_()
@@ -60,7 +63,10 @@ def check_reach(subject: Subject) -> Result:
     gradients |= {name: p.grad for name, p in solver.named_parameters() if p.requires_grad}
     for name, gradient in gradients.items():
         if gradient is None or not bool(gradient.any()):
-            return failed(f"no gradient reaches {name}", 0.0, 0.0)
+            if any(name == idle or name.startswith(f"{idle}.") for idle in subject.idle):
+                continue
+            hint = f': if this task leaves it unused on purpose, declare idle = ("{name}",)'
+            return failed(f"no gradient reaches {name}{hint if name != 'the beliefs' else ''}", 0.0, 0.0)
         if not bool(gradient.isfinite().all()):
             return failed(f"the gradient of {name} is not finite")
     return passed(f"the beliefs and {len(gradients) - 1} parameters get a gradient")
@@ -99,7 +105,8 @@ def check_descends(subject: Subject) -> Measurement:
     Failure: no step between 1e-1 and 1e-5 along the reason's gradient lowered the loss. Training goes
     nowhere, or uphill.
 
-    Remedy: Check the sign of the backward pass, and that forward and backward speak of the same function.
+    Remedy: Check the sign of the backward pass, and that forward and backward speak of the same function; if
+    the gradient is an estimate (REINFORCE, sampling, straight-through), declare `surrogate = True`.
     """
     if subject.surrogate:
         raise SkipCheckError("the solver declares a surrogate gradient")
@@ -161,12 +168,13 @@ def check_gradient_beliefs(subject: Subject) -> Measurement:
     between another function.
 
     Remedy: Derive the backward pass again and compare it with `torch.autograd.gradcheck` on a small problem;
-    if it is meant to differ (straight-through, sampling), declare `surrogate = True`, which is checked.
+    if it is meant to differ (straight-through, REINFORCE, sampling), declare `surrogate = True`, which is
+    checked.
 
     Source: Wang et al. 2019, arXiv:1905.12149, and their public code.
     """
     fixture = _differentiable(subject)
-    return _judge(subject, agreement_of_beliefs(fixture, _bound(subject)), "the beliefs")
+    return _judge(agreement_of_beliefs(fixture, _bound(subject)), "the beliefs", _bound(subject))
 
 
 @PART.check("gradient-parameters", needs=["reach"], at_most=MEASURED)
@@ -179,7 +187,8 @@ def check_gradient_parameters(subject: Subject) -> Measurement:
     Failure: the reason names the worst tensor, the figure is its relative error.
 
     Remedy: Derive the backward pass again and compare it with `torch.autograd.gradcheck` on a small problem;
-    if it is meant to differ (straight-through, sampling), declare `surrogate = True`, which is checked.
+    if it is meant to differ (straight-through, REINFORCE, sampling), declare `surrogate = True`, which is
+    checked.
     """
     fixture = _differentiable(subject)
     if not any(p.requires_grad for p in fixture.solver.parameters()):
@@ -188,7 +197,7 @@ def check_gradient_parameters(subject: Subject) -> Measurement:
     if not found:
         raise FailCheckError("no parameter has a gradient")
     name = max(found, key=lambda name: found[name].relative)
-    return _judge(subject, found[name], name)
+    return _judge(found[name], name, _bound(subject))
 
 
 @PART.check("gradient-settings", needs=["gradient-beliefs", "gradient-parameters"], at_least=COARSE_COSINE)
@@ -211,6 +220,32 @@ def check_gradient_settings(subject: Subject) -> Measurement:
     worst = min(found, key=lambda name: found[name].cosine)
     message = "; ".join(f"{name}: {agreement.message}" for name, agreement in found.items())
     return Measurement(found[worst].cosine, message)
+
+
+@PART.check("gradient-training", needs=["reach"], at_most=MEASURED)
+def check_gradient_training(subject: Subject) -> Measurement:
+    """On the task's own problem, in training mode and at the batch size of training, the gradient is that of
+    finite differences.
+
+    Kernels switch by size, and modules by mode: what is right on a small random problem need not be right
+    where it is trained. Compared are derivatives of the loss of a whole batch, towards the beliefs and
+    towards all parameters together, along the gradient itself and along random directions, in float64 where
+    the solver has it. The bound is 0.3 (1e-4 for solvers that claim to be exact): iterations converge less on
+    large problems, and a wrong sign is 2, a wrong factor seldom less than 0.5.
+
+    Failure: the figure is the relative error; the reason says of what.
+
+    Remedy: Take the gradient of this problem's loss apart by size (block by block, row by row), in `train()`.
+    """
+    if subject.surrogate:
+        raise SkipCheckError("the solver declares a surrogate gradient")
+    fixture = make_training_fixture(subject)
+    bound = RELATIVE_EXACT if subject.exact else RELATIVE_TRAINING
+    found = agreement_of_batch(fixture, bound)
+    if not found:
+        raise FailCheckError("the loss of a batch has no gradient")
+    name = max(found, key=lambda name: found[name].relative)
+    return _judge(found[name], name, bound)
 
 
 @PART.check("surrogate", needs=["reach"], below=0.0)
@@ -281,25 +316,19 @@ def _followed_by_parameters(solver: nn.Module, sample: Sample, sign: float) -> f
 
 
 def _differentiable(subject: Subject, *, precise: bool = True) -> GradientFixture:
-    """A bench; random numbers of a solver that says it draws them must be those of the global generator,
-    from which every call starts in one state: else the loss is not a function that has differences.
+    """A fixture; where the loss still moves on one state of every generator, differences carry noise, and
+    `_judge` tells when that is too much.
     """
     if subject.surrogate:
         raise SkipCheckError("the solver declares a surrogate gradient")
-    fixture = make_gradient_fixture(subject, precise=precise)
-    with torch.no_grad():
-        moved = distance(*(row_losses(fixture.solver, fixture.sample) for _ in range(2)))
-    if moved > 0 and not subject.deterministic:
-        raise SkipCheckError("the loss of a solver that draws random numbers of its own has no differences")
-    return fixture
+    return make_gradient_fixture(subject, precise=precise)
 
 
 def _bound(subject: Subject) -> float:
     return RELATIVE_EXACT if subject.exact else RELATIVE
 
 
-def _judge(subject: Subject, agreement: Agreement, name: str) -> Measurement:
-    bound = _bound(subject)
+def _judge(agreement: Agreement, name: str, bound: float) -> Measurement:
     if agreement.noise > bound:
         reason = (
             f"finite differences of {name} do not settle (they differ by {agreement.noise:.2g} from step to "

@@ -1,10 +1,12 @@
 """The contract of a solver: what its output looks like."""
 
+import traceback
 from typing import Any
 
 import torch
 
 from ....solvers.extras import MissingExtraError
+from ....solvers.solver import UnsupportedProblemError
 from ..registry import FailCheckError, Measurement, Registry, Result, SkipCheckError, failed, passed
 from .subject import Sample, Subject, row_losses, run_forward
 
@@ -15,18 +17,20 @@ PART: Registry[Subject] = Registry("contract", place=10)
 def check_build(subject: Subject) -> Result:
     """The solver can be built for the problem of the task. Everything else needs that.
 
-    Failure: the factory raised, returned something else than an `nn.Module`, or declares `rules` as neither
-    learned nor given.
+    Failure: the factory raised, returned something else than an `nn.Module`, or an attribute that groundcheck
+    reads (`loss`, `learning_rate`, `path`, …) is something else. A solver that is not made for this problem
+    is skipped: it has `supports(problem)`, or raises `UnsupportedProblemError`.
 
     Remedy: The factory takes a Problem and its options, and returns an nn.Module; try it by hand on
     the problem of this task.
     """
     try:
         subject.build()
-    except MissingExtraError as missing:
+    except (MissingExtraError, UnsupportedProblemError) as missing:
         raise SkipCheckError(str(missing)) from missing
     except Exception as error:
-        return failed(str(error))
+        raised = "".join(traceback.format_exception(error.__cause__ or error))
+        raise FailCheckError(str(error), traceback=raised) from error
     return passed(f"{subject.spec.name} was built")
 
 
@@ -34,22 +38,30 @@ def check_build(subject: Subject) -> Result:
 def check_shape(subject: Subject) -> Result:
     """`forward(beliefs, given)` returns a tensor of the shape of the beliefs.
 
-    Failure: forward raised on legal beliefs, or returned something of another form.
+    Failure: forward raised on legal beliefs, returned something of another form, or made a parameter.
 
-    Remedy: Return one tensor (batch, variables, symbols), whatever the number of rows.
+    Remedy: Take `forward(beliefs, given)`, and return one tensor (batch, variables, symbols), whatever the
+    number of rows.
     """
     sample = subject.few
     for rows in (slice(None), slice(0, 1)):
-        part = sample.rows(rows)
+        part, solver = sample.rows(rows), subject.solver()
+        built = {name for name, _ in solver.named_parameters()}
         try:
-            completion: Any = run_forward(subject.solver(), part)
+            completion: Any = run_forward(solver, part)
         except Exception as error:
-            return failed(f"forward raised {type(error).__name__}: {error}")
+            raised = f"forward raised {type(error).__name__}: {error}"
+            raise FailCheckError(raised, traceback=traceback.format_exc()) from error
         if not isinstance(completion, torch.Tensor):
             return failed(f"forward returned a {type(completion).__name__}, not a tensor")
         came, fits = tuple(completion.shape), tuple(part.beliefs.shape)
         if came != fits:
             return failed(f"forward returned the shape {came} where {fits} was expected")
+        if late := sorted({name for name, _ in solver.named_parameters()} - built):
+            return failed(
+                f"forward made the parameter {late[0]}, which no optimiser then trains: make it when the "
+                "solver is built, or use a lazy module of torch"
+            )
     return passed(f"the shape of the beliefs, {tuple(sample.beliefs.shape)}, and of a single row")
 
 
@@ -136,8 +148,15 @@ def check_loss(subject: Subject) -> Result:
     """
     few = subject.few
     sample = Sample(few.beliefs.clone().requires_grad_(), few.given, few.answer)
-    losses = row_losses(subject.solver(), sample).detach()
     rows = len(sample.given)
+    try:
+        losses: Any = row_losses(subject.solver(), sample)
+    except Exception as error:
+        raised = f"the loss raised {type(error).__name__}: {error}"
+        raise FailCheckError(raised, traceback=traceback.format_exc()) from error
+    if not isinstance(losses, torch.Tensor):
+        return failed(f"the loss is a {type(losses).__name__}, not a tensor")
+    losses = losses.detach()
     if tuple(losses.shape) != (rows,):
         return failed(f"the loss has the shape {tuple(losses.shape)} where ({rows},) was expected")
     bad = int((~losses.isfinite()).sum())

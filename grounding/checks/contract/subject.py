@@ -1,6 +1,7 @@
 """What contract checks look at: a solver as it is built for a task, and beliefs to feed it."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ....datasets.problem import Problem
-from ....datasets.task import Task
+from ....datasets.task import Split, Task
+from ...trials.answers import CHUNK
 from ...trials.spec import SolverSpec
-from ...trials.training import solver_loss
+from ...trials.training import Training, solver_loss
+from .global_state import kept_global_state
 
 ROWS = 8  # puzzles that a check looks at
 LARGE_SAMPLE_BELIEFS = 40_000  # beliefs in a large sample
@@ -51,6 +54,7 @@ class Subject:
     spec: SolverSpec
     task: Task
     device: str = "cpu"
+    batch: int = Training.batch  # rows that training hands the solver at once
 
     @cached_property
     def problem(self) -> Problem:
@@ -92,12 +96,27 @@ class Subject:
         return self.rules == "given" and not any(p.requires_grad for p in self.solver().parameters())
 
     @property
+    def differs_in_training(self) -> bool:
+        """Whether it says that forward or loss are others in training than in evaluation."""
+        return bool(getattr(self.declared, "differs_in_training", False))
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Parameters, or modules that hold some, which it says a task may leave unused."""
+        return tuple(getattr(self.declared, "idle", ()))
+
+    @property
     def surrogate(self) -> bool:
         """Whether it says that its gradient is not meant to be the derivative of its loss."""
         return bool(getattr(self.declared, "surrogate", False))
 
     def build(self, seed: int = 0, problem: Problem | None = None) -> nn.Module:
         """A new solver, for evaluation, with initial weights from `seed`."""
+        with kept_global_state():  # contract/globals tells of one that changes it
+            return self.build_freely(seed, problem)
+
+    def build_freely(self, seed: int = 0, problem: Problem | None = None) -> nn.Module:
+        """The same, and the process stays as building it leaves it."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.spec.build(problem or self.problem).to(self.device).eval()
@@ -119,6 +138,22 @@ class Subject:
         return self.sample(ROWS)
 
     @cached_property
+    def as_trained(self) -> Sample:
+        """As many puzzles as training hands the solver at once."""
+        return self.sample(self.batch, seed=4)
+
+    @cached_property
+    def as_scored(self) -> Sample:
+        """As many puzzles as scoring hands the solver at once."""
+        return self.sample(CHUNK, seed=5)
+
+    @property
+    def samples(self) -> Mapping[str, Sample]:
+        """Puzzles at each size that a solver meets, by what a reason calls it."""
+        sized = (self.few, self.as_trained, self.as_scored)
+        return {f"{len(sample.given)} rows": sample for sample in sized}
+
+    @cached_property
     def many(self) -> Sample:
         """As many puzzles as are looked at within seconds, for what goes wrong rarely."""
         cells = len(self.problem.variables) * self.problem.symbols
@@ -131,11 +166,13 @@ class Subject:
         """What a solver makes of them."""
         return run_forward(self.solver(), self.many)
 
-    def sample(self, rows: int, *, seed: int = 0, certain: bool = False) -> Sample:
-        """Puzzles of the validation split. Beliefs at the givens are random, each at least a tenth of the
+    def sample(
+        self, rows: int, *, seed: int = 0, certain: bool = False, split: Split = "validation"
+    ) -> Sample:
+        """Puzzles of a split. Beliefs at the givens are random, each at least a tenth of the
         uniform one; or, where `certain`, wholly the true symbol. At the queries they are uniform.
         """
-        puzzles = self._task.generate("validation", rows, seed)
+        puzzles = self._task.generate(split, rows, seed)
         given = torch.from_numpy(puzzles.given.copy())
         solution = torch.from_numpy(puzzles.solution.astype(np.int64))
         legal = self.problem.legal
@@ -152,17 +189,17 @@ class Subject:
 
 
 @torch.no_grad()
-def run_forward(solver: nn.Module, sample: Sample) -> Tensor:
+def run_forward(solver: nn.Module, sample: Sample, seed: int = 0) -> Tensor:
     """Forward on copies of the inputs, from one state of the global generator."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         return solver(sample.beliefs.clone(), sample.given.clone())
 
 
-def row_losses(solver: nn.Module, sample: Sample) -> Tensor:
+def row_losses(solver: nn.Module, sample: Sample, seed: int = 0) -> Tensor:
     """The training loss of every row, from one state of the global generator."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         return solver_loss(solver, sample.beliefs, sample.given.clone(), sample.answer.clone())
 
 

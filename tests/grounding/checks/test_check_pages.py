@@ -141,7 +141,7 @@ def test_a_bound_may_come_with_the_figure_and_a_check_may_fail_without_one() -> 
     registry.check("whatever", at_most=1.0)(whatever)
     found = list(registry.run(1.5))
     assert [f.status for f in found] == ["pass", "error", "error", "fail", "fail"]
-    assert [f.bound for f in found] == [2.0, None, None, None, 1.0]
+    assert [f.bound for f in found] == [2.0, None, None, 1.0, 1.0]
     assert (found[3].reason, found[3].figure, found[3].traceback) == ("no value", None, "Traceback: there")
     assert (found[4].reason, found[4].figure) == ("for another reason", 1.5)
 

@@ -184,9 +184,25 @@ def test_an_output_that_breaks_the_contract_is_found(solver: str, told: str) -> 
     assert report.exit_code == 1
 
 
+class Unanswering(Fair):
+    """Has a loss, and no answer to anything."""
+
+    def loss(self, beliefs: torch.Tensor, given: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        return answer_nll(super().forward(beliefs, given), answer)
+
+    def forward(self, beliefs: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        return super().forward(beliefs, given) * torch.nan
+
+
 def test_a_solver_that_answers_nan_is_reported_as_unsolved() -> None:
-    scores = short("broken:Nan").tasks[0].scores("grounding")[0]
+    report = check(Unanswering, tasks=[Mapping(symbols=3)], seeds=1, workers=0, settings=SMALL)
+    scores = report.tasks[0].scores("grounding")[0]
     assert (scores.unsolved, scores.task) == (1.0, 0.0)
+
+
+def test_a_loss_that_is_no_number_trains_nothing() -> None:
+    [task] = short("broken:Nan").tasks
+    assert (task.outcomes, task.judgement.verdict) == ([], "ERROR")
 
 
 def test_a_solver_that_raises_in_training_costs_its_own_trials() -> None:

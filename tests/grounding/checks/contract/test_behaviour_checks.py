@@ -14,6 +14,7 @@ from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.checks import identifiable
 from groundcheck.grounding.checks.contract import behaviour_checks as conduct
 from groundcheck.grounding.checks.contract import claim_checks as declared
+from groundcheck.grounding.checks.contract import foreknowledge_checks as foreknowledge
 from groundcheck.grounding.checks.contract import gradient_checks as gradient
 from groundcheck.grounding.checks.contract.contract import check_contract, contract
 from groundcheck.grounding.checks.contract.subject import Subject
@@ -202,9 +203,16 @@ class DrawsNowhere(Plain):
 
 
 def test_whoever_says_that_it_draws_is_seen_to_draw() -> None:
+    """Where it draws in one mode alone, that is a difference in training, which has to be declared."""
     for solver in (DrawsInItsLoss, DrawsHere, DrawsInEvaluation, DrawsInTraining):
-        assert found("deterministic", solver).status == "skip"
-        assert found("modes", solver).status == "skip"
+        drawn = found("deterministic", solver)
+        assert drawn.status == "pass"
+        assert drawn.figure is not None
+        assert drawn.figure > 0
+        differs = solver in (DrawsInEvaluation, DrawsInTraining)
+        assert found("modes", solver).status == ("fail" if differs else "pass")
+        declared_so = type("Declared", (solver,), {"differs_in_training": True})
+        assert found("modes", declared_so).status == ("pass" if differs else "fail")
     claimed = found("deterministic", DrawsNowhere)
     assert (claimed.status, claimed.figure, claimed.bound) == ("fail", 0.0, 0.0)
 
@@ -492,7 +500,7 @@ def test_who_is_right_as_often_as_may_be_passes(monkeypatch: pytest.MonkeyPatch)
     never = Subject(SolverSpec.of(Untaught), TINY_TASK)
     bound = check_untrained(never).bound
     assert bound is not None
-    monkeypatch.setattr(declared, "CHANCE_MARGIN", -(bound - declared.CHANCE_MARGIN))
+    monkeypatch.setattr(foreknowledge, "CHANCE_MARGIN", -(bound - foreknowledge.CHANCE_MARGIN))
     assert (check_untrained(never).status, check_untrained(never).figure) == ("pass", 0.0)
 
 
@@ -501,8 +509,8 @@ def test_whoever_is_given_the_rules_may_know_them() -> None:
 
 
 def test_symmetries_are_asked_of_the_deterministic_and_of_rules_that_have_them() -> None:
-    drawing = type("Drawing", (DrawsNowhere,), {"equivariant": True})
-    assert found("equivariance", drawing).reason == "the solver declares that it draws random numbers"
+    drawing = type("Drawing", (DrawsHere,), {"equivariant": True})
+    assert found("equivariance", drawing, Sudoku()).status in ("pass", "fail")
     assert found("equivariance", Plain).status == "skip"
     held = found("equivariance", type("Held", (Plain,), {"equivariant": True}), Sudoku())
     assert held.bound == 1e-4
