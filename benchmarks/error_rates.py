@@ -10,7 +10,8 @@ promised.
 Then the whole verdict, with the sizes of real test sets: the ceiling reads an image right with a probability
 of its own, and the solver reads it right, if the ceiling does, so often that it answers the share at hand of
 what the ceiling makes possible: a puzzle is answered where every image of it is read right. All else (bars,
-intervals, verdict of a seed, sequential test) is what `check` does. `by figure` is the rule without intervals: figures have to reach their bars.
+intervals, verdict of a seed, sequential test) is what `check` does. `by figure` is the rule without
+intervals: figures have to reach their bars.
 """
 
 import argparse
