@@ -24,9 +24,9 @@ class Acquired(Solver):
 
     `loss` is that of `Conditional` under the rules of the answers so far, −log Σ_{w agrees with the answer}
     ∏ beliefs[v, w(v)]; while there are none, the likelihood of the answers under their own frequencies,
-    which teaches perception nothing. `forward` answers with the most likely world under the rules. While there
-    are none it answers with the prior under which all variables are alike: every symbol as often as it is
-    believed among the givens (Laplace's rule of succession).
+    which teaches perception nothing. `forward` answers with the most likely world under the rules. While
+    there are none it answers with the prior under which all variables are alike: every symbol as often as it
+    is believed among the givens (Laplace's rule of succession).
 
     What pairs of variables cannot express (sums, parity) is not found, and `path` says so. Cost per new
     answer: (variables · symbols)² for counting; per row that of `Conditional`. `nodes` as there.

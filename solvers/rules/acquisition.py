@@ -1,8 +1,8 @@
-"""Rules from answers alone: which pairs of symbols never stand together, though chance would have put them there.
+"""Rules from answers alone: which symbols never stand together, though chance would have put them there.
 
 Constraint acquisition from solutions (Bessiere, Koriche, Lazaar, O'Sullivan 2017, *Constraint acquisition*,
-AIJ 244; Kumar, Kolb, Guns 2022, COUNT-CP), as tests of independence: what two variables were answered together
-is counted, a relation between them that independence would have produced often and that did not occur is a rule.
+AIJ 244; Kumar, Kolb, Guns 2022, COUNT-CP), as tests of independence: it is counted what two variables were
+answered together; a relation that independence would have produced often and that did not occur is a rule.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from ...datasets.problem import Problem, make_problem
 RARE = 0.5
 FALSE_DISCOVERIES = 0.01  # … expected among what is found, per kind of relation (Benjamini & Hochberg 1995)
 MAX_NOISE = 0.25  # of what independence promises: rules that are broken more often are none
-CONTRADICTED = 1e-3  # a rule broken more often than other rules are, at this level, is given up
+CONTRADICTED = 1e-3  # a rule broken more often than the others is given up, at this level for all together
 
 Counts = Int[np.ndarray, "cells cells"]
 
@@ -108,14 +108,24 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
     chosen = np.flatnonzero(never(seen[flat], expected[flat], pairs))
     where = np.argwhere(flat)[chosen]
     found += [
-        Rule(int(first[p]), int(second[p]), "pair", 0, (int(a), int(b)), float(expected[p, a, b]), int(seen[p, a, b]))
+        Rule(
+            int(first[p]),
+            int(second[p]),
+            "pair",
+            0,
+            (int(a), int(b)),
+            float(expected[p, a, b]),
+            int(seen[p, a, b]),
+        )
         for p, a, b in where
     ]
-    return consistent(found)
+    return consistent(found) if found else []
 
 
 def never(
-    count: Int[np.ndarray, " tests"], expected: Float[np.ndarray, " tests"], answered: Int[np.ndarray, " tests"]
+    count: Int[np.ndarray, " tests"],
+    expected: Float[np.ndarray, " tests"],
+    answered: Int[np.ndarray, " tests"],
 ) -> Bool[np.ndarray, " tests"]:
     """Which relations occurred too rarely to be merely unlucky."""
     possible = expected * RARE > -np.log(FALSE_DISCOVERIES)  # others could not be told even if never seen
@@ -132,16 +142,16 @@ def never(
 
 def consistent(rules: Sequence[Rule]) -> list[Rule]:
     """Without the rules that are broken more often than the others are."""
-    if not rules:
-        return []
     broken = np.array([rule.broken for rule in rules])
     expected = np.array([rule.expected for rule in rules])
-    rate = np.median(broken / expected)
-    fine = binom.sf(broken - 1, np.maximum(1, expected.round()).astype(int), min(1.0, rate)) > CONTRADICTED
-    return [rule for rule, kept in zip(rules, fine, strict=True) if kept or rule.broken == 0]
+    others = (broken.sum() - broken) / np.maximum(expected.sum() - expected, 1)
+    chance = binom.sf(broken - 1, np.maximum(1, expected.round()).astype(int), np.minimum(1, others))
+    return [rule for rule, kept in zip(rules, chance > CONTRADICTED / len(rules), strict=True) if kept]
 
 
-def allowed_pairs(problem: Problem, rules: Sequence[Rule]) -> dict[tuple[int, int], Bool[np.ndarray, "first second"]]:
+def allowed_pairs(
+    problem: Problem, rules: Sequence[Rule]
+) -> dict[tuple[int, int], Bool[np.ndarray, "first second"]]:
     """For each pair of variables with rules, the pairs of symbols they leave."""
     allowed: dict[tuple[int, int], Bool[np.ndarray, "first second"]] = {}
     for rule in rules:
