@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from groundcheck.datasets.grids import lines_of
+from groundcheck.datasets.latin import Latin
+from groundcheck.datasets.problem import Problem
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.datasets.task import Task
+from groundcheck.solvers.rules.acquisition import Rule, acquire, allowed_pairs, with_rules
+
+
+def counted(problem: Problem, answers: np.ndarray) -> np.ndarray:
+    hot = (answers[..., None] == np.arange(problem.symbols)).reshape(len(answers), -1).astype(np.int64)
+    return hot.T @ hot
+
+
+def answers_of(task: Task, size: int, seed: int = 0) -> np.ndarray:
+    puzzles = task.generate("train", size, seed)
+    return np.where(puzzles.given, -1, puzzles.solution).astype(np.int64)
+
+
+def pairs_in_line(lines: np.ndarray) -> set[tuple[int, int]]:
+    cells = range(len(lines))
+    return {(u, v) for u in cells for v in cells if u < v and (lines[u] == lines[v]).any()}
+
+
+@pytest.mark.parametrize(
+    ("task", "boards", "lines"),
+    [
+        (Sudoku(size=9), 600, lines_of(9, (3, 3))),
+        (Sudoku(), 300, lines_of(4, (2, 2))),
+        (Latin(size=5), 400, lines_of(5, None)[:, :2]),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_all_different_pairs_are_found_and_no_other(task, boards, lines):
+    rules = acquire(task.problem, counted(task.problem, answers_of(task, boards)))
+    assert {rule.kind for rule in rules} == {"equal"}
+    assert sorted((rule.first, rule.second) for rule in rules) == sorted(pairs_in_line(lines))
+    assert all(rule.broken == 0 and rule.expected > 5 for rule in rules)
+
+
+def test_what_was_acquired_from_grids_has_their_solutions():
+    task = Sudoku()
+    learned = with_rules(
+        task.problem.without_rules(), acquire(task.problem, counted(task.problem, answers_of(task, 300)))
+    )
+    assert len({tuple(w) for w in learned.solutions()} ^ {tuple(w) for w in task.problem.solutions()}) == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_independent_answers_have_no_rules(seed):
+    rng = np.random.default_rng(seed)
+    problem = Problem(tuple("abcdefgh"), (6,) * 8)
+    skewed = rng.choice(6, p=[0.4, 0.3, 0.15, 0.1, 0.04, 0.01], size=(2000, 8))
+    assert acquire(problem, counted(problem, skewed)) == []
+    assert acquire(problem, counted(problem, rng.integers(0, 6, (2000, 8)))) == []
+
+
+PAIR = Problem(("x", "y", "z"), (5, 5, 5))
+
+
+def drawn(keep, size=3000):
+    values = np.random.default_rng(0).integers(0, 5, (size, 3))
+    return values[keep(values[:, 0], values[:, 1])]
+
+
+@pytest.mark.parametrize(
+    ("keep", "written"),
+    [
+        (lambda x, y: x != y, {"x ≠ y"}),
+        (lambda x, y: x > y, {"x ≠ y", "x ≥ y"}),
+        (lambda x, y: x <= y, {"x ≤ y"}),
+        (lambda x, y: x == y, {"x ≥ y", "x ≤ y"}),
+        (lambda x, y: x - y != 2, {"x − y ≠ 2"}),
+        (lambda x, y: ~((x == 3) & (y == 1)), {"not (x = 3 and y = 1)"}),
+        (lambda x, y: x >= 0, set()),
+    ],
+)  # fmt: skip
+def test_relations_come_before_single_pairs(keep, written):
+    rules = acquire(PAIR, counted(PAIR, drawn(keep)))
+    assert {rule.written(PAIR) for rule in rules} == written
+    allowed = allowed_pairs(PAIR, rules)
+    x, y = np.indices((5, 5))
+    assert (allowed.get((0, 1), np.ones((5, 5), bool)) == keep(x, y)).all()
+
+
+def test_one_contradiction_takes_a_rule_away_and_steady_noise_does_not():
+    values = drawn(lambda x, y: x != y)
+    assert acquire(PAIR, counted(PAIR, np.vstack([values, [[2, 2, 0]]]))) == []
+    cells = Latin(size=5).problem
+    answers = answers_of(Latin(size=5), 3000)
+    rng = np.random.default_rng(1)
+    wrong = (rng.random(answers.shape) < 0.05) & (answers >= 0)
+    noisy = np.where(wrong, rng.integers(0, 5, answers.shape), answers)
+    rules = acquire(cells, counted(cells, noisy))
+    assert {(r.first, r.second) for r in rules} == pairs_in_line(lines_of(5, None)[:, :2])
+    assert sum(rule.broken for rule in rules) > 100
+
+
+def test_rules_join_two_variables_of_any_domains():
+    problem = Problem(("a", "b"), (2, 3))
+    rule = Rule(0, 1, "pair", pair=(1, 2))
+    left = allowed_pairs(problem, [rule, Rule(0, 1, "equal")])[0, 1]
+    assert left.tolist() == [[False, True, True], [True, False, False]]
+    assert sorted(map(tuple, with_rules(problem, [rule]).solutions())) == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+    ]

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+
+from groundcheck.datasets.addition import Addition
+from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.solvers.abductive import Conditional
+from groundcheck.solvers.acquired import Acquired
+
+
+def puzzles(task, size, seed=0):
+    made = task.generate("train", size, seed)
+    solution, given = torch.from_numpy(made.solution.astype(np.int64)), torch.from_numpy(made.given.copy())
+    rng = torch.Generator().manual_seed(seed)
+    beliefs = torch.rand(*solution.shape, task.problem.symbols, generator=rng) + 0.05
+    return beliefs / beliefs.sum(-1, keepdim=True), given, solution.masked_fill(given, -1)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    task = Sudoku()
+    solver = Acquired(task.problem.without_rules()).train()
+    for part in zip(*(tensor.split(32) for tensor in puzzles(task, 320)), strict=True):
+        solver.loss(*part)
+    return solver.eval()
+
+
+def test_before_any_evidence_it_answers_with_the_prior_and_says_so():
+    solver = Acquired(Mapping(symbols=4).problem.without_rules())
+    beliefs = torch.tensor([[[0.7, 0.1, 0.1, 0.1], [0.25] * 4]])
+    answered = solver(beliefs, torch.tensor([[True, False]]))
+    assert torch.allclose(answered[0, 1], torch.tensor([1.7, 1.1, 1.1, 1.1]) / 5)
+    assert solver.path == "prior: no rule was found in 0 different answers"
+
+
+def test_under_acquired_rules_it_is_the_likelihood_under_the_true_ones(trained):
+    task = Sudoku()
+    beliefs, given, answer = puzzles(task, 20, seed=5)
+    exact = Conditional(task.problem)
+    assert torch.allclose(trained.loss(beliefs, given, answer), exact.loss(beliefs, given, answer))
+    assert torch.equal(trained(beliefs, given), exact(beliefs, given))
+    assert trained.path == "56 rules acquired from 320 different answers"
+
+
+def test_an_answer_counts_once_however_often_it_is_repeated(trained):
+    solver = Acquired(Sudoku().problem.without_rules()).train()
+    part = puzzles(Sudoku(), 16)
+    for _ in range(40):
+        solver.loss(*part)
+    assert int(solver.together.diagonal().sum()) == int((part[2] >= 0).sum())
+    assert solver.learned_rules == []
+
+
+def test_while_there_are_no_rules_perception_is_left_alone():
+    solver = Acquired(Sudoku().problem.without_rules()).train()
+    beliefs, given, answer = puzzles(Sudoku(), 8)
+    beliefs.requires_grad_()
+    solver.loss(beliefs, given, answer).sum().backward()
+    assert beliefs.grad is not None
+    assert not beliefs.grad.any()
+
+
+def test_evidence_against_a_rule_removes_it(trained):
+    solver = Acquired(Sudoku().problem.without_rules()).train()
+    solver.load_state_dict(trained.state_dict())
+    assert len(solver.learned_rules) == 56
+    broken = torch.full((1, 16), -1)
+    broken[0, :2] = 3
+    solver.loss(torch.full((1, 16, 4), 0.25), broken < 0, broken)
+    rules = {(rule.first, rule.second) for rule in solver.learned_rules}
+    assert (len(rules), (0, 1) in rules) == (55, False)
+
+
+def test_state_holds_what_was_learned(trained):
+    fresh = Acquired(Sudoku().problem.without_rules())
+    fresh.load_state_dict(trained.state_dict())
+    assert (fresh.path, fresh.learned_rules) == (trained.path, trained.learned_rules)
+    beliefs, given, _ = puzzles(Sudoku(), 20, seed=6)
+    assert torch.equal(fresh(beliefs, given), trained(beliefs, given))
+    counted = int(fresh.together.diagonal().sum())
+    fresh.train().loss(*puzzles(Sudoku(), 320))  # all of them seen before
+    assert int(fresh.together.diagonal().sum()) == counted
+
+
+@pytest.mark.parametrize("task", [Mapping(), Addition()], ids=lambda task: task.name)
+def test_what_pairs_cannot_express_is_not_guessed(task):
+    solver = Acquired(task.drawn(0).problem.without_rules()).train()
+    solver.loss(*puzzles(task.drawn(0), 500))
+    assert solver.learned_rules == []
+    assert solver.path.startswith("prior: no rule was found in")
