@@ -25,7 +25,7 @@ from .records import RecordError, decode_record, read_file
 SCHEMA = 2  # raised whenever a reader of older reports would misread a newer one
 
 UNDECIDED = ("INCONCLUSIVE", "SKIPPED")  # verdicts that say neither good nor bad of a solver
-PASSED, FAILED, USAGE, TOO_LITTLE_RAN, DATA_UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+PASSED, FAILED, TOO_LITTLE_RAN, INTERRUPTED = 0, 1, 3, 130
 
 
 @dataclass(frozen=True)
