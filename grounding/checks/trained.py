@@ -72,7 +72,7 @@ def check_reasoning(subject: Trained) -> Measurement:
     reaches end to end if that is less, and clearly above what guessing answers; it is never below that guess.
     If it is better with images, the answer does not come from its reasoning about symbols; if both are low,
     nothing that perception does can help. Inconclusive where it answers clearly more than a guess from true
-    symbols, but less than 0.95, and end to end no more than a guess: then there is nothing to hold it against.
+    symbols, but less than 0.95, and end to end no more than a guess: nothing is there to hold it against.
 
     Remedy: Train it on symbols alone (seen=symbols) until it learns, before images are added.
     """
