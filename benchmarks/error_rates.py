@@ -8,10 +8,10 @@ bounds on a test that overshoots are alpha / (1 - beta) and beta / (1 - alpha). 
 promised.
 
 Then the whole verdict, with the sizes of real test sets: the ceiling reads an image right with a probability
-of its own, and the solver reads it right, if the ceiling does, so often that it answers the share at hand of
-what the ceiling makes possible: a puzzle is answered where every image of it is read right. All else (bars,
-intervals, verdict of a seed, sequential test) is what `check` does. `by figure` is the rule without
-intervals: figures have to reach their bars.
+of its own, and the solver, where the ceiling does, so often that it answers the share at hand of what the
+ceiling makes possible: a puzzle is answered where every image of it is read right. All else (bars, intervals,
+verdict of a seed, sequential test) is what `check` does. `by figure` is the rule without intervals: figures
+have to reach their bars.
 """
 
 import argparse

@@ -16,8 +16,8 @@ class Bars:
 
     An accuracy is high where it reaches its bar; or where its 95 % interval does, and it is itself at least
     `LEAST` of what the ceiling reached and above the guess. A solver that truly reaches the bar is then
-    seldom turned away by the draw of the test set, and one at `LEAST` or below passes on no more than every
-    second seed, however few puzzles or images there are: rates that the sequential test tells apart.
+    seldom turned away by the draw of the test set, and one at `LEAST` passes on about every second seed at
+    most, however few puzzles or images there are: rates that the sequential test tells apart.
     """
 
     task: float  # bar for task accuracy

@@ -71,19 +71,23 @@ def check_reasoning(subject: Trained) -> Measurement:
     Failure: the figure is the share of puzzles answered right; the bound 0.95, or 0.95 of what the network
     reaches end to end if that is less, and clearly above what guessing answers; it is never below that guess.
     If it is better with images, the answer does not come from its reasoning about symbols; if both are low,
-    nothing that perception does can help.
+    nothing that perception does can help. Inconclusive where it answers clearly more than a guess from true
+    symbols, but less than 0.95, and end to end no more than a guess: nothing is there to hold it against.
 
     Remedy: Train it on symbols alone (seen=symbols) until it learns, before images are added.
     """
     scores = subject.scores("reasoning")
     on_symbols, guess = fmean(s.task for s in scores), guess_over(scores)
-    bound = HIGH
+    bound, settled = HIGH, True
+    message = f"answers {on_symbols:.2f} of the puzzles from true symbols{_guessing(scores)}"
     if not subject.symbols_only:
         reached = subject.scores("grounding")
         if interval_over(reached)[0] > guess[1]:
             bound = min(HIGH, HIGH * fmean(s.task for s in reached))
-    message = f"answers {on_symbols:.2f} of the puzzles from true symbols{_guessing(scores)}"
-    return Measurement(on_symbols, message, interval_over(scores), max(bound, guess[1]))
+        elif on_symbols < HIGH:
+            settled = interval_over(scores)[0] <= guess[1]
+            message += "; end to end it answers no more than a guess, which is no bound"
+    return Measurement(on_symbols, message, interval_over(scores), max(bound, guess[1]), settled=settled)
 
 
 @trained.check("baseline", above=0.0, otherwise="inconclusive")

@@ -165,6 +165,11 @@ def test_a_bound_that_a_guess_reaches_is_no_bound() -> None:
     held = found([guessing(o, 0.0) for o in outcomes])["reasoning"]
     assert (held.status, held.bound) == ("fail", 0.95)
     assert "(guessing 0.00)" in held.reason
+    better = [guessing(outcome("grounding", 0.55), 0.5), guessing(outcome("reasoning", 0.75, None), 0.5)]
+    assert found(better)["reasoning"].status == "inconclusive"
+    assert "no more than a guess, which is no bound" in found(better)["reasoning"].reason
+    better[1] = guessing(outcome("reasoning", 0.95, None), 0.5)
+    assert found(better)["reasoning"].status == "pass"
     parity = [guessing(outcome("grounding", 0.7), 0.5), guessing(outcome("reasoning", 0.6, None), 0.5)]
     assert found(parity)["reasoning"].status == "fail"  # 0.95 of 0.7
     assert found([guessing(o, 0.1) for o in GOOD])["reasoning"].status == "pass"

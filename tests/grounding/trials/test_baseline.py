@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.results.run_directory import key_of
 from groundcheck.grounding.suite.suite import BASELINE, Suite, TaskRun
@@ -64,7 +65,7 @@ def test_a_solver_that_cannot_be_built_leaves_the_baseline_its_own(monkeypatch: 
 
 def test_a_suite_tells_the_baseline_whom_it_stands_beside() -> None:
     spec = SolverSpec("grounded-satnet")
-    suite = Suite(spec, False, [TaskRun(Mapping(), BUDGET)], 1, "digits", None, "cpu")
+    suite = Suite(spec, False, [TaskRun(Mapping(), BUDGET)], 1, ImageSource())
     beside = {trial.role: trial.beside for _, trial in suite.trials_of(0)}
     assert beside == {"grounding": None, "baseline": spec, "ceiling": None, "reasoning": None}
     assert key_of(TRIAL) != key_of(replace(TRIAL, beside=None))
