@@ -38,11 +38,11 @@ class Figure:
     place: Place = Place.MEANS
     measure: Callable[[Scores], float | None] | None = None
 
-    def value(self, record: Any) -> float | None:
+    def value(self, record: Any) -> float | int | None:
         """Of the scores of a trial, or of a point of its learning curve; None where it has no meaning."""
         return getattr(record, self.name) if self.measure is None else self.measure(record)
 
-    def told(self, value: float | None) -> str:
+    def told(self, value: float | int | None) -> str:
         """A value in words; a dash where there is none."""
         return "–" if value is None else f"{value:{self.format}}"
 

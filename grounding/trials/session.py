@@ -111,7 +111,7 @@ class RemoteSession:
     def measure(self, answers: Answers, progress: Progress) -> Point:
         """As `Session.measure`."""
         heard = [] if progress.gradient is None else [progress.gradient]
-        numbers = [progress.epoch, progress.loss, progress.skipped, *heard]
+        numbers = [progress.epoch, progress.loss, progress.skipped, progress.no_gradient, *heard]
         self._say("measure", progress=np.array(numbers, dtype=np.float64))
         return self._hear("done", answers)
 
@@ -186,8 +186,10 @@ def serve(trial: Trial, pipe: Connection, scored: Callable[[Scored], None] = lam
         while True:
             kind, arrays = _decode(pipe.recv_bytes())
             if kind == "measure":
-                epoch, *numbers = (float(n) for n in arrays["progress"])
-                point = session.measure(_Asked(pipe), Progress(int(epoch), *numbers))
+                epoch, loss, skipped, unheard, *heard = (float(n) for n in arrays["progress"])
+                point = session.measure(
+                    _Asked(pipe), Progress(int(epoch), loss, skipped, next(iter(heard), None), unheard)
+                )
                 found.curve.append(point)
                 pipe.send(("done", point))
             elif kind == "finish":
