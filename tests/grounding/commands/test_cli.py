@@ -60,7 +60,8 @@ def test_run_shows_the_learning_curve_and_writes_json() -> None:
     assert "test: task accuracy" in told
     assert "epoch 2 of 2" in progress
     record = json.loads(Path("trial.json").read_text())
-    assert [point["epoch"] for point in record["curve"]] == [0, 1, 2]
+    [outcome] = record["tasks"][0]["outcomes"]
+    assert [point["epoch"] for point in outcome["curve"]] == [0, 1, 2]
 
 
 def test_run_marks_leaky_supervision() -> None:
