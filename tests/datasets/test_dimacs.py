@@ -77,7 +77,7 @@ READ = (4, [[1, -2], [2, 3, -4], [4]])
         b"c \x85 no line ends here \x1c nor here\r\n" + CLAUSES.replace(b"\n", b"\r\n"),
         CLAUSES.replace(b"3\n", b"3\nc \xff in between 5 0\n"),
         b"\xef\xbb\xbf" + CLAUSES,
-        gzip.compress(b"\xef\xbb\xbfc packed\n" + CLAUSES),
+        gzip.compress(b"\xef\xbb\xbfc packed\n" + CLAUSES, mtime=0),
     ],
 )  # fmt: skip
 def test_comments_may_hold_anything_and_files_may_be_packed(tmp_path, content) -> None:
@@ -89,13 +89,16 @@ def test_comments_may_hold_anything_and_files_may_be_packed(tmp_path, content) -
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (gzip.compress(CLAUSES)[:-9], "is a damaged or truncated .gz"),
-        (gzip.compress(CLAUSES)[:12] + b"junk", "is a damaged or truncated .gz"),
+        (gzip.compress(CLAUSES, mtime=0)[:-9], "is a damaged or truncated .gz"),
+        (gzip.compress(CLAUSES, mtime=0)[:12] + b"junk", "is a damaged or truncated .gz"),
         (bz2.compress(CLAUSES), "packed with bzip2: unpack"),
         (lzma.compress(CLAUSES), "packed with xz: unpack"),
         (b"PK\x03\x04rest", "is a zip archive: unpack"),
         (CLAUSES.decode().encode("utf-16"), "UTF-16: save it"),
-        (gzip.compress(b"rules.cnf".ljust(257, b"\0") + b"ustar\0"), "tar archive: unpack it and name one"),
+        (
+            gzip.compress(b"rules.cnf".ljust(257, b"\0") + b"ustar\0", mtime=0),
+            "tar archive: unpack it and name one",
+        ),
     ],
 )
 def test_what_is_packed_otherwise_is_named(tmp_path, content, told) -> None:

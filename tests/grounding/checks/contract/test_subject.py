@@ -12,7 +12,8 @@ from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.checks.contract import subject as subject_module
-from groundcheck.grounding.checks.contract.claim_checks import _guessing, enumerated_posterior
+from groundcheck.grounding.checks.contract.claim_checks import enumerated_posterior
+from groundcheck.grounding.checks.contract.foreknowledge_checks import _guessing
 from groundcheck.grounding.checks.contract.random_problem import random_beliefs, random_problem
 from groundcheck.grounding.checks.contract.subject import Subject, distance, row_losses, run_forward
 from groundcheck.grounding.trials.spec import SolverSpec
