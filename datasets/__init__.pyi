@@ -8,6 +8,7 @@ from .errors import DataUnavailableError as DataUnavailableError
 from .errors import UnknownNameError as UnknownNameError
 from .errors import UsageError as UsageError
 from .futoshiki import Futoshiki as Futoshiki
+from .image_source import ImageSource as ImageSource
 from .images import IMAGES as IMAGES
 from .images import IdxImages as IdxImages
 from .images import ImageSet as ImageSet

@@ -25,10 +25,13 @@ class Addition(Task):
     """Two numbers of `digits` digits are seen, the digits of their sum are to be found.
 
     The rules go digit by digit with one auxiliary literal per carry, so they grow with the number of digits
-    and not with the number of sums. Pairs of digits (a, b) with a − b ≡ 3 or 7 modulo 10 never stand above
-    each other, except in the ood split, where nothing else does: the symbols are known, their combinations
-    are new. From two digits on the other splits are disjoint by content; with one digit there are only 80
-    puzzles, and they differ in their images. Source: Manhaeve et al. 2018 (DeepProbLog).
+    and not with the number of sums. Pairs of digits (a, b) with a − b ≡ 3 or 7 modulo 10 stand above each
+    other in the ood split alone, where no others do: the symbols are known, their combinations are new. From
+    two digits on the other splits are disjoint by content; with one digit there are only 80 puzzles, and they
+    differ in their images. Source: Manhaeve et al. 2018 (DeepProbLog).
+
+    Args:
+        digits: Of each of the two numbers, 1 to 15.
     """
 
     name: ClassVar[str] = "addition"

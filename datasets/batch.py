@@ -13,11 +13,15 @@ from .task import Puzzles, Task
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees. An image that occurs twice is there, and perceived, once.
+    """What one training step sees. An image that occurs twice is held, and perceived, once.
 
-    `place[b, v]` is the row of `images` that variable v of puzzle b shows, −1 where it shows none.
-    `symbols` holds the symbol of givens that are seen as symbols, −1 elsewhere. `answer` holds the
-    symbols of the queries, −1 at the givens (under leaky supervision the givens' labels as well).
+    Attributes:
+        images: (images, 1, 28, 28) in [0, 1].
+        place: (batch, variables) the row of `images` that a variable shows, −1 where it shows none.
+        symbols: (batch, variables) the symbols of givens that are seen as symbols, −1 elsewhere.
+        given: (batch, variables) truth values: which variables are seen.
+        answer: (batch, variables) the symbols of the queries, −1 at the givens; under leaky supervision the
+            givens' labels as well.
     """
 
     images: Float[Tensor, "images 1 28 28"]
@@ -29,9 +33,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Examples:
-    """All a trainer can reach of one split: which images, what is given, and the answer.
+    """All that a trainer can reach of one split: images, what is given, and the answer.
 
-    `image` holds rows of the gallery, −1 where a variable shows no image.
+    Attributes:
+        gallery: The pictures of the split, without labels.
+        image: (puzzles, variables) rows of the gallery, −1 where a variable shows no image.
+        symbols: (puzzles, variables) as in `Batch`.
+        given: (puzzles, variables) as in `Batch`.
+        answer: (puzzles, variables) as in `Batch`.
     """
 
     gallery: Gallery
@@ -44,7 +53,11 @@ class Examples:
         return len(self.given)
 
     def batch(self, rows: Int[Tensor, " rows"] | slice) -> Batch:
-        """Gathers the images of some puzzles; everything stays on the device of the gallery."""
+        """Gathers the images of some puzzles; everything stays on the device of the gallery.
+
+        Args:
+            rows: Which puzzles: their numbers, or a slice.
+        """
         image = self.image[rows]
         distinct, place = torch.unique(image, return_inverse=True)
         if len(distinct) and distinct[0] < 0:  # −1 sorts first: "shows no image" is not an image

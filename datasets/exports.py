@@ -17,6 +17,7 @@ HOMES = {
     "IMAGES": "images",
     "IdxImages": "images",
     "ImageSet": "images",
+    "ImageSource": "image_source",
     "Latin": "latin",
     "Layout": "task",
     "Logic": "logic",

@@ -24,11 +24,16 @@ SPACING = 1.5  # cells from one cell to the next when drawn, so that signs fit b
 class Futoshiki(Task):
     """Complete the square: every symbol once in each row and column, and every inequality sign holds.
 
-    The signs differ from board to board, so they are variables as well, with the symbols none, < and >;
-    they are always given, and seen as symbols. A random Latin square gets signs at `marks` of the pairs of
-    neighbours (a share) and is emptied cell by cell as long as it stays the only completion. `givens` is
-    the range of the number of cells given, uniform: "MIN:MAX", a number or a pair. The splits are disjoint
-    by content; the ood split has fewer givens. Source: Tamaki Seto's puzzle (2001).
+    The signs differ from board to board, so they are variables as well, with the symbols none, < and >; they
+    are always given, and seen as symbols. A random Latin square gets signs between some neighbours and is
+    emptied cell by cell as long as it stays the only completion. The splits are disjoint by content; the ood
+    split has fewer givens. Source: Tamaki Seto's puzzle (2001).
+
+    Args:
+        size: Cells of a row, 3 to 9.
+        givens: Range of the number of cells given, uniform: "MIN:MAX", a number or a pair; None for about 0.2
+            to 0.36 of the cells.
+        marks: Share of the pairs of neighbours that get a sign, 0 to 1.
     """
 
     name: ClassVar[str] = "futoshiki"

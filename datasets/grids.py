@@ -89,10 +89,13 @@ def grid_classes(size: int) -> tuple[int, ...]:
 class GridTask(Task):
     """A square of cells in which every line holds each symbol once, and a puzzle has one completion.
 
-    A full random grid is emptied cell by cell as long as it stays the only completion. `givens` is the
-    range of the number of givens, uniform: "MIN:MAX", a number or a pair. `difficulty` keeps only puzzles
-    that naked and hidden singles solve ("singles") or that need more ("search"). The splits are disjoint
-    by content. The ood split has fewer givens than any puzzle of the others.
+    A full random grid is emptied cell by cell as long as it stays the only completion. The splits are
+    disjoint by content. The ood split has fewer givens than any puzzle of the others.
+
+    Args:
+        size: Cells of a row.
+        givens: Range of the number of givens, uniform: "MIN:MAX", a number or a pair; None for the usual one.
+        difficulty: "any"; "singles": naked and hidden singles solve the puzzle; or "search": it needs more.
     """
 
     size: int = 4

@@ -24,23 +24,36 @@ KINDS: dict[int, str] = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D:
 class IdxImages:
     """An image set in idx files, by preference in torchvision's layout: `<root>/<folder>/raw/<file>`.
 
-    A file is taken for what it holds: packed or not, packed by whom it may be, in `raw`, in `folder` or in
-    the root itself, with a dot for the dash before "idx" (as 7-zip unpacks MNIST), or in a folder of its
-    own name (as Kaggle delivers it); the first whose MD5 fits counts.
+    A file is recognised by the MD5 of its content, gzipped or not, whoever packed it. It may lie in `raw`, in
+    `folder` or in the root itself, have a dot for the dash before "idx" (as 7-zip unpacks MNIST), or lie in a
+    folder of its own name (as Kaggle delivers it). The first file that fits counts. A set may come without a
+    test pair; labels may be of any whole-number type.
 
-    The files of `md5` are told apart by their names: those with "train" in it are the training part, those
-    with "label" hold labels. A set may come without a test pair. Labels may be of any whole-number type; of
-    labels with several columns (QMNIST) `label_column` says which.
+    Args:
+        folder: Where the files lie below the root; also the name of the set's class in torchvision.datasets.
+        md5: For each file, by its name without .gz: the published MD5 of the .gz, and the MD5 of its content.
+            Files with "train" in their name are the training part, those with "label" hold labels.
+        summary: One sentence on the set.
+        source: Where it comes from.
+        label_column: Which column to take of labels that have several (QMNIST).
     """
 
-    folder: str  # also the name of its class in torchvision.datasets
-    md5: dict[str, tuple[str, str]]  # file without .gz: published MD5 of the .gz, MD5 of its content
+    folder: str
+    md5: dict[str, tuple[str, str]]
     summary: str
     source: str
     label_column: int | None = None
 
     def __call__(self, root: Path, *, download: bool) -> Pictures:
-        """Reads the files. Raises `DataUnavailableError` naming what is missing or damaged."""
+        """Reads the files.
+
+        Args:
+            root: The folder that they are looked for in.
+            download: Whether to fetch them where one is missing or damaged.
+
+        Raises:
+            DataUnavailableError: Naming what is missing or damaged.
+        """
         parts = self._parts()
         raw = root / self.folder / "raw"
         found = {name: self._find(root, name) for name in self.md5}

@@ -10,10 +10,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """An image set by name, the folder its files lie in, whether missing ones are fetched, and its device.
+    """Where the images of a run come from. Networks run where the images lie.
 
-    `name` is one of the catalogue's, or several joined by +. `root` None is the environment's data root, or
-    else the cache. Networks run where the images lie.
+    Args:
+        name: An image set of the catalogue, or several joined by +.
+        root: The folder its files lie in; None for the environment's data root, or else the cache.
+        download: Whether missing files are fetched.
+        device: Where the images lie, as torch names it.
     """
 
     name: str = "digits"
@@ -27,10 +30,12 @@ class ImageSource:
         return cls(images) if isinstance(images, str) else images
 
     def load(self) -> "ImageSet":
-        """The image set.
+        """Loads the image set.
 
-        Raises `UnknownNameError`, `UsageError` for a device that cannot be used here, `DataUnavailableError`
-        for missing or damaged files.
+        Raises:
+            UnknownNameError: For a name that no image set has.
+            UsageError: For a device that cannot be used here.
+            DataUnavailableError: For missing or damaged files.
         """
         from .devices import require_device  # noqa: PLC0415
         from .images import load_images  # noqa: PLC0415 - torch, which naming images does not need

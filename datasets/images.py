@@ -93,13 +93,21 @@ def _lacking(label: int, which: str, labels: Int[np.ndarray, " images"]) -> Usag
 
 @dataclass(frozen=True)
 class ImageSet:
-    """An image set in three disjoint parts; ood puzzles are shown with test images."""
+    """An image set in three disjoint parts; ood puzzles are shown with test images.
+
+    Attributes:
+        name: What it was asked for by.
+        train: Pictures and classes for training.
+        validation: Those for validation.
+        test: Those for testing.
+        digest: SHA-256 over all pictures and labels, so that a record names its data.
+    """
 
     name: str
     train: Bank
     validation: Bank
     test: Bank
-    digest: str  # SHA-256 over all pictures and labels, so that a record names its data
+    digest: str
 
     @cached_property
     def leaning(self) -> Bank:
@@ -107,13 +115,22 @@ class ImageSet:
         return Bank(Gallery(slanted(self.test.gallery.pictures)), self.test.labels)
 
     def bank(self, split: Split, shift: Shift = "puzzles") -> Bank:
-        """The images that puzzles of a split are shown with, by what is new in a task's ood split."""
+        """The images that puzzles of a split are shown with.
+
+        Args:
+            split: Which split.
+            shift: What is new in the task's ood split; with "images" it is shown with slanted test images.
+        """
         if split == "ood" and shift == "images":
             return self.leaning
         return {"train": self.train, "validation": self.validation}.get(split, self.test)
 
     def require(self, task: Task) -> None:
-        """Raises `UsageError` where some part lacks a class that the task shows."""
+        """Sees to it that each part has pictures of every class that the task shows.
+
+        Raises:
+            UsageError: Where some part lacks a class.
+        """
         if task.seen == "symbols":
             return
         every = np.concatenate([self.train.labels, self.validation.labels, self.test.labels])
@@ -173,10 +190,19 @@ def data_root(chosen: str | Path | None) -> Path:
 def load_images(
     name: str, root: str | Path | None = None, *, download: bool = False, device: str = "cpu"
 ) -> ImageSet:
-    """An image set by name; several joined by + stand one after the other, their classes counted on.
+    """Loads an image set by its name.
 
-    Raises `UnknownNameError`, `DataUnavailableError` where files are missing (and `download` is off) or
-    damaged, and `UsageError` where a source does not deliver what `Pictures` promises.
+    Args:
+        name: A name of the catalogue, or several joined by +: their pictures stand one after the other, and
+            their classes are counted on.
+        root: The folder with the files; None for the one that the environment names, or else the cache.
+        download: Whether missing files are fetched.
+        device: Where the pictures are put, as torch names it.
+
+    Raises:
+        UnknownNameError: For a name that no image set has.
+        DataUnavailableError: For files that are damaged, or missing with `download` off.
+        UsageError: Where a source does not deliver what `Pictures` promises.
     """
     return _load(name, data_root(root), download, device)
 

@@ -11,8 +11,16 @@ from .grids import GridTask
 class Latin(GridTask):
     """Complete the square: every symbol once in each row and column.
 
-    Sizes 3 to 12. Completing partial Latin squares is NP-complete (Colbourn 1984), and as quasigroup
-    completion a standard benchmark of constraint solving. Source: Gomes & Selman 1997.
+    A full random square is emptied cell by cell as long as it stays the only completion. The splits are
+    disjoint by content; the ood split has fewer givens than any puzzle of the others. Completing partial
+    Latin squares is NP-complete (Colbourn 1984), and as quasigroup completion a standard benchmark of
+    constraint solving. Source: Gomes & Selman 1997.
+
+    Args:
+        size: Cells of a row, 3 to 12.
+        givens: Range of the number of cells given, uniform: "MIN:MAX", a number or a pair; None for about
+            0.45 to 0.65 of the cells, 0.5 to 0.65 above nine symbols.
+        difficulty: "any"; "singles": naked and hidden singles solve the puzzle; or "search": it needs more.
     """
 
     name: ClassVar[str] = "latin"

@@ -30,14 +30,21 @@ ROW = 10  # images in a row when drawn
 class Logic(Task):
     """Images of 0 and 1 are the truth values of a CNF's variables; is the CNF satisfied?
 
-    Bring your own knowledge: `file` names a CNF file in DIMACS format. Without one, a random `width`-CNF is
-    drawn from the number `formula`: `clauses` clauses over distinct variables of `variables`, signs uniform.
-    Half of the assignments satisfy it, found by a random walk, or by SAT where it finds none; the others are
-    uniform. In the ood split the others are near misses that break exactly one clause. From 12 variables on
-    the splits are disjoint by content, and a formula that leaves one with fewer than 16 different
-    assignments of a kind is refused. Below, a quarter of the assignments that satisfy the formula and a
-    quarter of the nearest misses are held out for the ood split (never the last of either), and the other
-    splits differ in their images. Source: rsbench's MNIST-Logic (Bortolotti et al. 2024).
+    Bring your own knowledge as a DIMACS file, or have a CNF drawn: distinct variables in each clause, signs
+    uniform. Half of the assignments satisfy it, found by a random walk, or by SAT where it finds none; the
+    others are uniform, and in the ood split near misses that break exactly one clause.
+
+    From 12 variables on the splits are disjoint by content, and a formula that leaves one with fewer than 16
+    different assignments of a kind is refused. Below, the ood split gets a quarter of the assignments that
+    satisfy the formula and a quarter of the nearest misses to itself (never the last of either), and the
+    other splits differ in their images. Source: rsbench's MNIST-Logic (Bortolotti et al. 2024).
+
+    Args:
+        file: A CNF file in DIMACS format; None draws the CNF from the options below.
+        variables: How many variables the drawn CNF has.
+        clauses: How many clauses.
+        width: Literals of a clause, 1 to `variables`.
+        formula: The number that the CNF is drawn from, 0 or more.
     """
 
     name: ClassVar[str] = "logic"

@@ -16,11 +16,14 @@ from .task import Layout, Puzzles, Shift, Split, Task, as_order, draw_pictures
 class Mapping(Task):
     """One image in, one of `symbols` outputs out, under a bijection.
 
-    The bijection is part of the rules: a solver that is given rules gets it, one that learns them has to
-    find it together with the symbols. `bijection` is the output of each symbol; `None` leaves it to be
-    drawn from the seed of the trial, `"identity"` fixes the identity. Source: Chang et al. 2020 (§5),
-    who propose it as a sanity check for any differentiable symbolic solver. There are only `symbols`
-    puzzles, so the ood split has none of its own: it shows the test images slanted.
+    The bijection is part of the rules: a solver that is given rules gets it, one that learns them has to find
+    it together with the symbols. There are only `symbols` puzzles, so the ood split has none of its own: it
+    shows the test images slanted. Source: Chang et al. 2020 (§5), who propose it as a sanity check for any
+    differentiable symbolic solver.
+
+    Args:
+        symbols: How many symbols, 2 to 10.
+        bijection: The output of each symbol; "identity"; or None to draw it from the seed of the trial.
     """
 
     name: ClassVar[str] = "mapping"

@@ -16,8 +16,8 @@ from .task import Layout, Puzzles, Split, Task, draw_pictures
 class PairSum(Task):
     """Two digits are seen, their sum is to be found; training shows a few pairs, in either order.
 
-    The ood split shows every other pair: who misread the symbols in a way that fits the training pairs is
-    found out there. There are few puzzles, so the other splits differ in their images. Labels are uniform
+    The ood split shows every other pair, which finds out who misread the symbols in a way that fits the
+    training pairs. There are few puzzles, so the other splits differ in their images. Puzzles are uniform
     over the ordered pairs of a split.
     """
 

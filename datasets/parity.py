@@ -28,6 +28,9 @@ class Parity(Task):
     with less than three quarters ones; the ood split has the others. From 12 bits on the splits are disjoint
     by content; shorter ones differ in their images. Reading every 0 as 1 and every 1 as 0 is a shortcut
     exactly where the length is even. Source: Wang et al. 2019 (SATNet's parity chain, given as bits there).
+
+    Args:
+        length: How many bits, 2 to 40.
     """
 
     name: ClassVar[str] = "parity"

@@ -13,10 +13,12 @@ SIDE = 28  # pixels, of every image set
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a source of images delivers; NumPy arrays, or tensors on the CPU.
+    """What a source of images delivers: NumPy arrays, or tensors on the CPU.
 
-    `pictures` are bytes, (images, 28, 28), 0 to 255. `labels` are whole numbers from 0 on, one per picture.
-    `test` marks the set's own test part, one truth value per picture, or is None to have a fifth set apart.
+    Args:
+        pictures: (images, 28, 28) bytes, 0 to 255.
+        labels: (images,) whole numbers from 0 on: the class of each picture.
+        test: (images,) truth values that mark the set's own test part; None to have a fifth set apart.
     """
 
     pictures: np.ndarray | Tensor

@@ -20,10 +20,18 @@ PAIRWISE_LIMIT = 16
 class Problem:
     """Variables over finite domains, and the rules as CNF over their indicator literals.
 
-    The literal of "variable v takes symbol k" is `literal(v, k)`; indicator literals are 1…sum(domains)
-    in order, anything above is auxiliary and is determined by them or existentially quantified. The
-    rules state for every variable that it takes exactly one symbol. `rules is None` where a solver must
-    learn them; such a problem still tells the variables and how many symbols each has.
+    The literal of "variable v takes symbol k" is `literal(v, k)`. Indicator literals are 1 … sum(domains),
+    variable by variable. Literals above these are auxiliary: determined by the indicators, or existentially
+    quantified. The rules state for every variable that it takes exactly one symbol.
+
+    Args:
+        variables: A name for each variable.
+        domains: How many symbols each variable may take, at least 2: they are 0 … domain − 1.
+        rules: The formula, of python-sat; None where a solver must learn the rules. Variables and domains are
+            known even then.
+
+    Raises:
+        ValueError: For no variable, a domain below 2, or a different number of variables and domains.
     """
 
     variables: tuple[str, ...]
@@ -63,7 +71,11 @@ class Problem:
         return self._offsets[-1]
 
     def literal(self, variable: int, symbol: int) -> int:
-        """The CNF literal of "this variable takes this symbol" (both counted from 0)."""
+        """The CNF literal of "this variable takes this symbol", both counted from 0.
+
+        Raises:
+            ValueError: For a symbol that the variable cannot take.
+        """
         if not 0 <= symbol < self.domains[variable]:
             raise ValueError(
                 f"symbol {symbol} of variable {self.variables[variable]!r}: "
@@ -76,7 +88,17 @@ class Problem:
         return replace(self, rules=None)
 
     def decode(self, model: Sequence[int]) -> Int[np.ndarray, " variables"]:
-        """Symbols of a SAT model (a list of signed literals, as python-sat returns it)."""
+        """The symbol of each variable in a SAT model.
+
+        Args:
+            model: Signed literals in order, as python-sat returns them; auxiliary ones are ignored.
+
+        Returns:
+            (variables,) symbols.
+
+        Raises:
+            ValueError: Where the model does not give every variable one symbol.
+        """
         held = np.flatnonzero(np.asarray(model[: self.indicators]) > 0)
         if len(held) != len(self.variables):
             raise ValueError(
@@ -85,16 +107,30 @@ class Problem:
         return held - np.asarray(self._offsets[:-1])
 
     def assumptions(self, symbols: Sequence[int]) -> list[int]:
-        """Literals that fix each variable to its symbol; −1 leaves a variable open."""
+        """Literals that fix variables to symbols, as python-sat takes them.
+
+        Args:
+            symbols: One per variable; −1 leaves a variable open.
+
+        Raises:
+            ValueError: For a symbol that its variable cannot take.
+        """
         chosen = np.asarray(symbols)
         if (beyond := np.flatnonzero(chosen >= np.asarray(self.domains))).size:
             self.literal(int(beyond[0]), int(chosen[beyond[0]]))  # raises, naming the variable
         return (1 + np.asarray(self._offsets[:-1]) + chosen)[chosen >= 0].tolist()
 
     def solutions(self, limit: int | None = None) -> Iterator[Int[np.ndarray, " variables"]]:
-        """Every assignment of symbols that satisfies the rules, each once, at most `limit` of them.
+        """Every assignment of symbols that satisfies the rules, each once.
 
-        Raises `ValueError` where the problem was handed over without its rules.
+        Args:
+            limit: At most so many; None for all.
+
+        Returns:
+            An iterator over assignments, each (variables,) symbols.
+
+        Raises:
+            ValueError: Where the problem was handed over without its rules.
         """
         if self.rules is None:
             raise ValueError("this problem was given without rules, so its solutions are unknown")
@@ -115,8 +151,16 @@ def make_problem(
 ) -> Problem:
     """A problem whose rules are `clauses` plus "exactly one symbol" for every variable.
 
-    `clauses` are over `Problem.literal`; literals above `sum(domains)` are auxiliary. Small domains are
-    constrained pairwise, larger ones by python-sat's sequential counter.
+    Domains of up to 16 symbols are constrained pairwise, larger ones by python-sat's sequential counter.
+
+    Args:
+        variables: A name for each variable.
+        domains: How many symbols each variable may take, at least 2.
+        clauses: Lists of signed literals, as `Problem.literal` numbers them; those above `sum(domains)` are
+            auxiliary.
+
+    Raises:
+        ValueError: For no variable, a domain below 2, or a different number of variables and domains.
     """
     problem = Problem(tuple(variables), tuple(domains))
     rules = CNF(from_clauses=[list(clause) for clause in clauses])

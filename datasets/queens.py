@@ -23,9 +23,13 @@ class Queens(Task):
     """Complete a board of `size` queens that do not attack each other, given some of them.
 
     One variable per row; its symbol is the column of the row's queen, shown as a digit. A random solution
-    loses queens one by one as long as it stays the only completion. `givens` is the range of the number of
-    queens given, uniform: "MIN:MAX", a number or a pair. The splits are disjoint by content; the ood split
-    has fewer givens. Completion is NP-complete. Source: Gent, Jefferson & Nightingale 2017.
+    loses queens one by one as long as it stays the only completion. The splits are disjoint by content; the
+    ood split has fewer givens. Completion is NP-complete. Source: Gent, Jefferson & Nightingale 2017.
+
+    Args:
+        size: Rows of the board, 7 to 16.
+        givens: Range of the number of queens given, uniform: "MIN:MAX", a number or a pair; None for size/2 −
+            1 to size/2 + 1, rounded down, and at least 3.
     """
 
     name: ClassVar[str] = "queens"

@@ -44,7 +44,13 @@ HEADER, JOURNAL = "header.json", "journal.jsonl"
 
 @dataclass(frozen=True)
 class PuzzleSet:
-    """A set that was read: its task, its header, and its puzzles, memory-mapped."""
+    """A set that was read.
+
+    Attributes:
+        task: The task with the settings that it was made with.
+        header: What header.json says.
+        puzzles: The puzzles, memory-mapped.
+    """
 
     task: Task
     header: dict[str, Any]
@@ -94,10 +100,17 @@ def generate_set(
 
 
 def load_set(folder: str | Path, *, check: bool = True) -> PuzzleSet:
-    """Reads a set without copying it into memory. Never unpickles.
+    """Reads a set of puzzles from disk without copying it into memory. Never unpickles.
 
-    Raises `DataUnavailableError` where the set is missing, unfinished, truncated or altered. `check=False`
-    skips the hashes, which read every byte once, but not the sizes.
+    Args:
+        folder: The folder that `groundcheck generate` made.
+        check: Whether hashes are compared, which reads every byte once; sizes always are.
+
+    Returns:
+        The set: its task, header and puzzles.
+
+    Raises:
+        DataUnavailableError: Where the set is missing, unfinished, truncated or altered.
     """
     folder = Path(folder)
     if not (folder / HEADER).is_file():

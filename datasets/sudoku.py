@@ -19,9 +19,17 @@ FLOOR = {4: 4, 6: 9, 9: 23, 16: 100}  # fewer than 4 givens never determine a 4�
 class Sudoku(GridTask):
     """Complete the grid: every symbol once in each row, column and block.
 
-    Sizes 4, 6 (blocks of 2×3), 9 and 16; `givens` is 5:9 for 4×4 and 31:42 for 9×9 unless chosen.
-    `permuted` stands the variables in an order that hides the grid, one and the same for every seed.
-    Source: Wang et al. 2019 (SATNet; 9×9 with 36.2 givens on average, and its permuted control).
+    A full random grid is emptied cell by cell as long as it stays the only completion. The splits are
+    disjoint by content; the ood split has fewer givens than any puzzle of the others. Source: Wang et al.
+    2019 (SATNet; 9×9 with 36.2 givens on average, and its permuted control).
+
+    Args:
+        size: Cells of a row: 4, 6 (blocks of 2×3), 9 or 16.
+        givens: Range of the number of cells given, uniform: "MIN:MAX", a number or a pair; None for 5:9,
+            12:20, 31:42 or 120:160 by size.
+        difficulty: "any"; "singles": naked and hidden singles solve the puzzle; or "search": it needs more.
+        permuted: Whether the variables stand in an order that hides the grid, one and the same for every
+            seed.
     """
 
     name: ClassVar[str] = "sudoku"

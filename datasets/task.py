@@ -46,10 +46,13 @@ def as_order(value: object, name: str, of: int, otherwise: str = "") -> tuple[in
 class Puzzles:
     """Puzzles of one task, as arrays; they name pictures and never hold them.
 
-    `picture` tells which picture of its symbol a given shows: a draw in [0, 2³¹) that an image bank
-    takes modulo the number of pictures it has of that symbol, so that puzzles fit every image set. It is
-    −1 where a variable shows none: at the queries, and at givens that are always seen as symbols (the
-    inequality signs of a futoshiki).
+    Attributes:
+        solution: (puzzles, variables) symbols: the true one of every variable.
+        given: (puzzles, variables) truth values: which variables are seen. The others are the queries.
+        picture: (puzzles, variables) which picture of its symbol a given shows: a draw in [0, 2³¹), which an
+            image bank takes modulo the number of its pictures of that symbol, so that puzzles fit every image
+            set. −1 at the queries, and at givens that are always seen as symbols (the inequality signs of a
+            futoshiki).
     """
 
     solution: Int[np.ndarray, "puzzles variables"]
@@ -73,33 +76,54 @@ def join(parts: Sequence[Puzzles]) -> Puzzles:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each variable stands when a puzzle is drawn, in cells: rows downwards, columns rightwards."""
+    """Where each variable stands when a puzzle is drawn, in cells.
+
+    Args:
+        rows: Height of the whole.
+        columns: Width of the whole.
+        places: The row, counted downwards from 0, and the column, counted rightwards, of each variable.
+        block: Rows and columns of a block, around which lines are drawn heavier; None without blocks.
+        frameless: Variables that stand between the cells, as marks.
+        along: Whether a variable stands as many columns further right as its symbol says.
+    """
 
     rows: int | float
     columns: int | float
     places: tuple[tuple[int | float, int | float], ...]
-    block: tuple[int, int] | None = None  # rows and columns of a block, where lines are drawn heavier
-    frameless: tuple[int, ...] = ()  # variables that stand between the cells, as marks
-    along: bool = False  # a variable stands as many columns further right as its symbol says
+    block: tuple[int, int] | None = None
+    frameless: tuple[int, ...] = ()
+    along: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
     """A family of puzzles; the frozen dataclass is its own configuration.
 
-    Deterministic in (split, size, seed): the same three give the same puzzles; different seeds or splits
-    share no stream. `seen="symbols"` is the textual control: the solver is handed the true symbols of
-    the givens. `supervision="leaky"` puts the labels of the givens into the answer, as the SATNet
-    experiments of 2019 did; it exists to reproduce that result and never passes.
+    The same split, size and seed give the same puzzles; different seeds or splits share no random stream.
+
+    Args:
+        seen: How givens are seen: "images", or "symbols", the textual control: the solver is handed their
+            true symbols.
+        supervision: "masked", or "leaky": the answer also holds the labels of the givens, as in the SATNet
+            experiments of 2019. It exists to reproduce that result and never passes.
+
+    Attributes:
+        name: What the family is called.
+        version: Raised whenever the same split, size and seed give other puzzles.
+        source: The paper or page that this task comes from.
+        shift: What is new in the ood split: its "puzzles", or its "images", which are test images slanted.
+
+    Raises:
+        UsageError: For an option that cannot be meant.
     """
 
     name: ClassVar[str]
-    version: ClassVar[int]  # raised whenever the same (split, size, seed) gives other puzzles
-    source: ClassVar[str]  # paper or page this task comes from
-    shift: ClassVar[Shift] = "puzzles"  # what is new in the ood split; else its pictures are slanted ones
+    version: ClassVar[int]
+    source: ClassVar[str]
+    shift: ClassVar[Shift] = "puzzles"
 
-    seen: str = "images"  # or "symbols"
-    supervision: str = "masked"  # or "leaky"
+    seen: str = "images"
+    supervision: str = "masked"
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -119,7 +143,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def classes(self) -> tuple[int, ...]:
-        """Class of the image set that shows symbol k, for every symbol that is shown."""
+        """Entry k is the class of the image set that shows symbol k; further symbols are never shown."""
 
     @property
     @abstractmethod
@@ -127,36 +151,72 @@ class Task(ABC):
         """Where each variable stands when a puzzle is drawn."""
 
     def written(self, variable: int, symbol: int) -> str:
-        """How a symbol is written where it is not shown by an image: by default as its digit."""
+        """How a symbol is written where it is not shown by an image: by default as its digit.
+
+        Args:
+            variable: Number of the variable, from 0 on.
+            symbol: Number of the symbol, from 0 on.
+        """
         del variable
         return str(self.classes[symbol] if symbol < len(self.classes) else symbol)
 
     @abstractmethod
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
-        """`size` puzzles of a split, from one generator; `generate` calls it block by block."""
+        """Draws puzzles; `generate` calls it block by block.
+
+        Args:
+            split: Which split they are of.
+            size: How many.
+            rng: The only source of randomness.
+        """
 
     def generate(self, split: Split, size: int, seed: int) -> Puzzles:
-        """`size` puzzles of a split, the same for the same seed.
+        """Puzzles of a split, the same for the same arguments.
 
-        They come in blocks of `BLOCK`, each from a stream of its own, so that several processes can make
-        the blocks of one large set.
+        They come in blocks of 4,096, each from a stream of its own, so that several processes can make the
+        blocks of one large set.
+
+        Args:
+            split: "train", "validation", "test" or "ood".
+            size: How many, 0 or more.
+            seed: A whole number from 0 on.
+
+        Raises:
+            UsageError: For a size, split or seed that cannot be meant, or settings that hardly any puzzle
+                fits.
         """
         if size < 0:
             raise UsageError(f"size={size!r}: ask for 0 puzzles or more")
         return join([self.block(split, size, seed, block) for block in range(max(1, -(-size // BLOCK)))])
 
     def block(self, split: Split, size: int, seed: int, block: int) -> Puzzles:
-        """The part of `generate(split, size, seed)` in block number `block`."""
+        """One of the blocks that `generate` joins.
+
+        Args:
+            split: As in `generate`.
+            size: How many puzzles all blocks have together.
+            seed: As in `generate`.
+            block: Number of the block, from 0 on.
+        """
         count = min(BLOCK, size - block * BLOCK)
         return self.draw(split, count, self.stream(split, seed, 0, block))
 
     @abstractmethod
     def verify(self, solution: Int[np.ndarray, "puzzles variables"]) -> Bool[np.ndarray, " puzzles"]:
-        """Which rows keep every rule, decided without the CNF."""
+        """Which assignments keep every rule, decided without the CNF.
+
+        Args:
+            solution: (puzzles, variables) symbols.
+
+        Returns:
+            (puzzles,) truth values.
+        """
 
     def drawn(self, seed: int) -> "Task":
-        """The task as one trial meets it. A task that draws part of itself (mapping: its bijection)
-        returns the one drawn from `seed`; most are the same for every seed.
+        """The task as the trial of this seed meets it.
+
+        A task that draws part of itself (mapping: its bijection) returns the one drawn from `seed`; most are
+        the same for every seed.
         """
         del seed
         return self
@@ -168,11 +228,22 @@ class Task(ABC):
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """SHA-256 of what each setting that names a file led to, by setting: records keep it beside them."""
+        """SHA-256 of the file that a setting names, by the name of the setting; records keep it beside the
+        settings.
+        """
         return {}
 
     def stream(self, split: Split, seed: int, *more: int) -> np.random.Generator:
-        """The generator of one (task, split, seed): independent of every other, by SeedSequence."""
+        """The generator of this task, split and seed: independent of every other, by SeedSequence.
+
+        Args:
+            split: Which split it is for.
+            seed: A whole number from 0 on.
+            *more: Further numbers; each sequence of them has a stream of its own.
+
+        Raises:
+            UsageError: For a negative seed or an unknown split.
+        """
         if seed < 0:
             raise UsageError(f"seed {seed!r}: seeds are whole numbers from 0 on")
         key = (zlib.crc32(self.name.encode()), SPLITS.index(as_split(split)), seed)
@@ -182,7 +253,15 @@ class Task(ABC):
 def draw_pictures(
     shown: Bool[np.ndarray, "puzzles variables"], rng: np.random.Generator
 ) -> Int[np.ndarray, "puzzles variables"]:
-    """Which picture of its symbol each shown variable shows; −1 at the others."""
+    """Draws which picture of its symbol each shown variable shows.
+
+    Args:
+        shown: (puzzles, variables) truth values: which variables show a picture.
+        rng: Where the draws come from.
+
+    Returns:
+        (puzzles, variables) draws in [0, 2³¹), −1 where nothing is shown: `Puzzles.picture`.
+    """
     drawn = rng.integers(0, 2**31 - 1, size=shown.shape, dtype=np.int32)
     return np.where(shown, drawn, np.int32(-1))
 

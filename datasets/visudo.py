@@ -25,13 +25,18 @@ STRATEGIES = ("simple", "split", "puzzle", "cell", "transfer")
 class ViSudo(Task):
     """Every cell of a 4×4 or 9×9 board shows an image; only whether the board is right is told.
 
-    A board is right if all symbols of a row, column or block differ. Half of the boards are right. The
-    others are corrupted, half of them by replacing cells, half by swapping cells: at least one, each
-    further one with chance 0.5, at most ten, again until the board is wrong. `strategy` is the choice of
-    symbols: "simple" the first `size` classes, "split" classes drawn from ten for a trial, "puzzle" drawn
-    for every board, "cell" all ten on every board, "transfer" classes drawn for a trial in training and
-    others in the other splits (4×4). Splits are disjoint by content. In the ood split wrong boards differ
-    from a right one by a single swap. Source: Augustine et al. 2022.
+    A board is right if all symbols of a row, column or block differ. Half of the boards are right. The others
+    are corrupted, half of them by replacing cells, half by swapping cells: at least one, each further one
+    with chance 0.5, at most ten, and again until the board is wrong. Splits are disjoint by content. In the
+    ood split wrong boards differ from a right one by a single swap. Source: Augustine et al. 2022.
+
+    Args:
+        size: Cells of a row, 4 or 9.
+        strategy: Which symbols stand on a board: "simple" the first `size` classes, "split" classes drawn
+            from ten for a trial, "puzzle" classes drawn for every board, "cell" all ten on every board,
+            "transfer" classes drawn for a trial in training and others in the other splits (4×4).
+        order: The ten classes in the order in which "split" and "transfer" take them; None draws it for a
+            trial.
     """
 
     name: ClassVar[str] = "visudo"

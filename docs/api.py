@@ -11,6 +11,8 @@ import textwrap
 from typing import Any
 
 MARK = re.compile(r"^::: (\S+)$", re.MULTILINE)
+SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):\n((?: {4}.+\n?)+)", re.MULTILINE)
+ENTRY = re.compile(r"^(\*{0,2}\w+): ", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -47,11 +49,17 @@ def signature(name: str, thing: Any) -> str:
         p.replace(annotation=p.empty) for p in given.parameters.values() if p.name not in ("self", "cls")
     ]
     told = str(given.replace(parameters=plain, return_annotation=inspect.Signature.empty))
-    told = told.replace("<factory>", "…")
+    told = re.sub("<factory>|<function .+? at 0x[0-9a-f]+>", "…", told)
     lines = textwrap.wrap(name.rpartition(".")[2] + told, 80, subsequent_indent="    ")
     return "\n".join(("```text", *lines, "```"))
 
 
 def text_of(thing: Any) -> str:
-    """The docstring, with its indented examples as code."""
-    return inspect.getdoc(thing) or ""
+    """The docstring, with its indented examples as code, and its sections as lists."""
+    return SECTION.sub(listed, inspect.getdoc(thing) or "")
+
+
+def listed(section: re.Match[str]) -> str:
+    """A section of a docstring: its name, then a list of its entries, or the text where it has none."""
+    entries = ENTRY.sub(r"- `\1`: ", textwrap.dedent(section[2]))
+    return f"**{section[1]}**\n\n{entries}"

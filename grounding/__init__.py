@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .report.html import write_page
     from .report.table import print_report
     from .results.report import Report, TaskReport
+    from .suite.budget import Budget
+    from .suite.engines import Processes
+    from .suite.processes import Limits
     from .suite.report_io import read_report
     from .suite.suite import Listener, check
     from .trials.run import run_trial
@@ -20,10 +23,13 @@ if TYPE_CHECKING:
     from .verdict import Judgement
 
 __all__ = [
+    "Budget",
     "Finding",
     "Judgement",
+    "Limits",
     "Listener",
     "Outcome",
+    "Processes",
     "Report",
     "Scores",
     "SolverSpec",
@@ -40,10 +46,13 @@ __all__ = [
 
 # On first use: the command line must answer `--help` without waiting for torch.
 HOMES = {
+    "Budget": "suite.budget",
     "Finding": "checks.finding",
     "Judgement": "verdict",
+    "Limits": "suite.processes",
     "Listener": "suite.suite",
     "Outcome": "trials.trial",
+    "Processes": "suite.engines",
     "Report": "results.report",
     "Scores": "measures.metrics",
     "SolverSpec": "trials.spec",

@@ -60,7 +60,19 @@ def seed_verdict(
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a task, from its seeds: k of n grounded, with Wilson's 95 % interval."""
+    """The verdict on a task, from its seeds.
+
+    Attributes:
+        verdict: GROUNDED, SHORTCUT, NOT REASONING, UNGROUNDED, LEAKY, ERROR, INCONCLUSIVE or SKIPPED.
+        grounded: How many seeds grounded.
+        failed: How many failed.
+        seeds: How many ran; those that neither grounded nor failed decide nothing.
+        interval: Wilson's 95 % interval of the share of seeds that ground.
+        reason: What was seen, in a sentence.
+        remedy: What to do about it, in a sentence.
+        decided: Whether the seeds decide if the solver grounds: no further one changes that.
+        tied: Whether one more seed would tell which failure is the most frequent.
+    """
 
     verdict: Verdict
     grounded: int
@@ -69,8 +81,8 @@ class Judgement:
     interval: tuple[float, float]
     reason: str
     remedy: str
-    decided: bool = False  # whether it grounds: no further seed changes that
-    tied: bool = False  # one more seed would tell which failure is the most frequent
+    decided: bool = False
+    tied: bool = False
 
 
 def judge(

@@ -26,12 +26,18 @@ def from_callable(
     rules: Literal["learned", "given"] = "learned",
     output: str = "logits",
 ) -> type[Solver]:
-    """A solver class around any map from tensor to tensor; `build` makes the map for a problem.
+    """A solver class around any map from tensor to tensor.
 
-    The map is handed (batch, variables, symbols + 1), the beliefs with zeros at the queries and, last,
-    whether a variable is given. It returns (batch, variables, symbols): "logits", of which each query's
-    softmax is taken, or "beliefs", which are taken as they are. An nn.Module's parameters are trained.
-    Raises `UsageError` for any other `output`.
+    Args:
+        build: Makes the map for a problem; the parameters of an nn.Module are trained. The map is handed
+            (batch, variables, symbols + 1): the beliefs with zeros at the queries and, last, whether a
+            variable is given. It returns (batch, variables, symbols).
+        rules: Whether `build` is "given" the rules, or they are "learned".
+        output: What the map returns: "logits", of which the softmax is taken at each query, or "beliefs",
+            which are taken as they are at the queries.
+
+    Raises:
+        UsageError: For any other `output`.
     """
     if output not in ("logits", "beliefs"):
         raise UsageError(f"output={output!r}: it is logits or beliefs")
@@ -68,9 +74,12 @@ def from_callable(
 def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[MapSolver]:
     """A solver class whose gradient is a decorator's, in the manner of torch-imle.
 
-    The decorator is handed a function from weights (batch, variables · symbols) to the most likely world
-    under the rules, as 0 and 1 of the same shape, which has no gradient; it returns one that does. The loss
-    is the number of queries answered wrong.
+    The loss is the number of queries answered wrong.
+
+    Args:
+        decorator: Is handed a function without a gradient, and returns one that has it. The function maps
+            weights, (batch, variables · symbols), to the most likely world under the rules, as 0 and 1 of the
+            same shape.
     """
 
     class FromDecorator(MapSolver):
@@ -99,11 +108,15 @@ def from_decorator(decorator: Callable[[TensorMap], TensorMap]) -> type[MapSolve
 class PublicSATNet(Solver):
     """The `satnet` package of its authors, as it is: for comparison with our own layer.
 
-    The relaxation is that of `SATNet`. Its gradient towards the inputs is wrong, and it draws its start
-    from the global generator in every forward pass, evaluation included, so that it is not deterministic.
-    Needs the extra [satnet], which compiles a C++ extension; `m` a multiple of 4, `aux` 20 to 50; cost as
-    `SATNet`, in sweeps of its own kernels. Source: Wang et al. 2019, arXiv:1905.12149;
-    github.com/locuslab/SATNet.
+    The relaxation is that of `SATNet`. Its gradient towards the inputs is wrong, and it draws its start from
+    the global generator in every forward pass, evaluation included, so that it is not deterministic. Needs
+    the extra [satnet], which compiles a C++ extension. Cost as `SATNet`, in sweeps of its own kernels.
+    Source: Wang et al. 2019, arXiv:1905.12149; github.com/locuslab/SATNet.
+
+    Args:
+        problem: Variables and their symbols; rules are not looked at.
+        m: Rank of the clause matrix, a multiple of 4.
+        aux: Auxiliary bits, 20 to 50.
     """
 
     deterministic: ClassVar[bool] = False
@@ -131,10 +144,14 @@ class PublicSATNet(Solver):
 class LTN(MapSolver):
     """The rules' clauses in LTNtorch's operators: or by probabilistic sum, forall by p-mean error.
 
-    `loss` is 1 − (1 − mean_clauses (1 − truth)ᵖ)^(1/p), with the answer at the queries; p grows the weight
-    of the clause that is least true (1 to 6). `forward` is the most likely world. Cost per row: the
-    literals of all clauses. Needs the extra [ltn]. Source: Badreddine et al. 2022, arXiv:2012.13635;
-    Carraro et al. 2024, arXiv:2409.16045 (LTNtorch).
+    `loss` is 1 − (1 − mean_clauses (1 − truth)ᵖ)^(1/p), with the answer at the queries. `forward` is the most
+    likely world. Cost per row: the literals of all clauses. Needs the extra [ltn]. Source: Badreddine et al.
+    2022, arXiv:2012.13635; Carraro et al. 2024, arXiv:2409.16045 (LTNtorch).
+
+    Args:
+        problem: With its rules.
+        p: Grows the weight of the clause that is least true; 1 to 6.
+        nodes: As `MapSolver` has it.
     """
 
     source: ClassVar[str] = "Badreddine et al. 2022, arXiv:2012.13635"
@@ -158,10 +175,14 @@ class LTN(MapSolver):
 class ConvexRelaxation(Solver):
     """The rules as linear inequalities, solved by cvxpylayers.
 
-    x = argmax ⟨θ, x⟩ − ½ γ |x|² over 0 ≤ x ≤ 1 with Σ x = 1 per variable and Σ literals ≥ 1 per clause; θ
-    are the beliefs at the givens. A relaxation: x may lie between worlds, and rules that linear
-    inequalities do not capture are lost. Needs the extra [cvxpylayers]; cost per row: one conic program,
-    milliseconds for 4×4 Sudoku. `gamma` 0.1 to 1. Source: Agrawal et al. 2019, NeurIPS, arXiv:1910.12430.
+    x = argmax ⟨θ, x⟩ − ½ γ |x|² over 0 ≤ x ≤ 1 with Σ x = 1 per variable and Σ literals ≥ 1 per clause; θ are
+    the beliefs at the givens. A relaxation: x may lie between worlds, and rules that linear inequalities do
+    not capture are lost. Needs the extra [cvxpylayers]. Cost per row: one conic program, milliseconds for 4×4
+    Sudoku. Source: Agrawal et al. 2019, NeurIPS, arXiv:1910.12430.
+
+    Args:
+        problem: With its rules.
+        gamma: γ, more than 0; 0.1 to 1.
     """
 
     rules: ClassVar = "given"

@@ -37,13 +37,20 @@ class _Block(nn.Module):
 class Transformer(Stepwise):
     """Attention over variables; no logic, and no notion of a rule.
 
-    x ← x + attention(norm x), x ← x + mlp(norm x), `layers` times; y = softmax(W norm x), one per query.
-    A variable's token is a linear map of its beliefs (zero at a query) and of whether it is given, plus
-    a learned embedding of its position; blocks of attention and MLP mix the tokens; a linear map and a
-    softmax read every query's symbol off its token. The beliefs at the givens are handed through.
+    x ← x + attention(norm x), x ← x + mlp(norm x), `layers` times; y = softmax(W norm x), one per query. A
+    variable's token is a linear map of its beliefs (zero at a query) and of whether it is given, plus a
+    learned embedding of its position; blocks of attention and MLP mix the tokens; a linear map and a softmax
+    read every query's symbol off its token. The beliefs at the givens are handed through.
 
-    Cost per row and block: about variables · width · (12 · width + 2 · variables) multiplications. `width`
-    64 to 256, `layers` 2 to 6, `heads` 4 to 8. Source: Vaswani et al. 2017, arXiv:1706.03762.
+    Cost per row and block: about variables · width · (12 · width + 2 · variables) multiplications. Source:
+    Vaswani et al. 2017, arXiv:1706.03762.
+
+    Args:
+        problem: Variables and their symbols; rules are not looked at.
+        layers: Blocks one after the other, 2 to 6.
+        recurrences: How often all of them are passed, with the same weights.
+        heads: Of attention, 4 to 8.
+        width: Numbers per token, a multiple of `heads`; 64 to 256.
     """
 
     source: ClassVar[str] = "Vaswani et al. 2017, arXiv:1706.03762"
@@ -71,7 +78,7 @@ class Transformer(Stepwise):
         self.read = nn.Linear(width, problem.symbols, bias=False)
 
     def completions(self, beliefs: Beliefs, given: Given) -> list[Beliefs]:
-        """What would be answered after each recurrence."""
+        """What would be answered after each recurrence: beliefs, (batch, variables, symbols) each."""
         seen = torch.cat([hide_queries(beliefs, given), given.unsqueeze(-1).to(beliefs.dtype)], dim=-1)
         x = self.embed(seen) + self.position
         completions: list[Beliefs] = []
@@ -88,13 +95,20 @@ class RecurrentTransformer(Transformer):
     x ← block(x), 32 times; the loss is the mean over the passes of the negative log-likelihood of the answer.
     L1R32H4 with width 128 is the paper's for Sudoku (batch 16, rate 6e-4, dropout 0.1, AdamW with weight
     decay 0.1, 500 epochs). Three things differ here. There is no dropout, so that rows are repeatable.
-    Weights start as torch's linear layers do, not at std 0.02, which learns small tasks sooner. And the
-    paper's network for visual Sudoku hands the block a 128-wide embedding of each image: nothing in
-    it is a symbol, so that solved boards say nothing about grounding. Here an image passes as beliefs
-    over the symbols, like in any other solver.
+    Weights start as torch's linear layers do, not at std 0.02, which learns small tasks sooner. And an image
+    passes as beliefs over the symbols, like in any other solver, where the paper's network for visual Sudoku
+    hands the block a 128-wide embedding of it: nothing in that is a symbol, so that solved boards say nothing
+    about grounding.
 
-    Cost: 32 times that of one block, in memory as well. `recurrences` 8 to 64.
-    Source: Yang, Ishay, Lee 2023, ICLR, arXiv:2307.04895.
+    Cost: 32 times that of one block, in memory as well. Source: Yang, Ishay, Lee 2023, ICLR,
+    arXiv:2307.04895.
+
+    Args:
+        problem: Variables and their symbols; rules are not looked at.
+        layers: Blocks of a pass.
+        recurrences: Passes, 8 to 64.
+        heads: Of attention.
+        width: Numbers per token, a multiple of `heads`.
     """
 
     source: ClassVar[str] = "Yang, Ishay, Lee 2023, arXiv:2307.04895"

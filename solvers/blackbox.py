@@ -33,14 +33,19 @@ class _Interpolated(torch.autograd.Function):
 class Blackbox(MapSolver):
     """Backward, the solver is asked again with weights moved a step λ against the loss.
 
-    y(θ) = argmax_{w obeys the rules} ⟨θ, w⟩ with θ = log beliefs at the givens, 0 at the queries, is
+    y(θ) = argmax_{w obeys the rules} ⟨θ, w⟩, with θ = log beliefs at the givens and 0 at the queries, is
     piecewise constant. Its gradient is replaced by [y(θ) − y(θ − λ ∂L/∂y)] / λ, which is exactly that of a
-    continuous piecewise linear function between the steps. L is the Hamming distance, the number of queries
+    continuous function, piecewise linear between the steps. L is the Hamming distance, the number of queries
     answered wrong. (The paper minimises costs −θ; signs are turned accordingly.)
 
     Cost: two most likely worlds per row, of which neither is told the answer: on 9×9 Sudoku both are searched
-    for, and as long as beliefs are uniform the search ends with its `nodes`, not with a proof.
-    `strength` is λ in nats, 1 to 20. Source: Vlastelica et al. 2020, ICLR, arXiv:1912.02175.
+    for, and as long as beliefs are uniform the search ends with its `nodes`, not with a proof. Source:
+    Vlastelica et al. 2020, ICLR, arXiv:1912.02175.
+
+    Args:
+        problem: With its rules.
+        strength: λ in nats, 1 to 20.
+        nodes: As `MapSolver` has it.
     """
 
     surrogate: ClassVar[bool] = True
@@ -84,15 +89,21 @@ class IMLE(MapSolver):
     """Implicit maximum likelihood: `Blackbox` under noise, with a step that adapts itself.
 
     With noise ε (sum of Gamma) the solver samples: y = argmax ⟨θ + ε, w⟩. The gradient is the difference of
-    two samples that share their noise, [y(θ) − y(θ − λ ∂L/∂y)], averaged over `samples`: maximum likelihood
-    with a target distribution moved against the loss L, the number of queries answered wrong. λ is α ‖θ‖ /
-    ‖∂L/∂y‖; α grows by `step` while fewer than one cell of θ per row gets a gradient, and shrinks
+    two samples that share their noise, [y(θ) − y(θ − λ ∂L/∂y)], averaged over `samples`. This is maximum
+    likelihood with a target distribution moved against the loss L, the number of queries answered wrong. λ is
+    α ‖θ‖ / ‖∂L/∂y‖. α grows by `step` while fewer than one cell of θ per row gets a gradient, and shrinks
     otherwise, so that gradients are neither empty nor biased more than needed.
 
     Noise is drawn in training only, and never by `forward`. Cost: 2 · samples most likely worlds per row.
-    `samples` 1 to 10, `temperature` 0.5 to 5 times the noise, `step` 0.001 to 0.1. Sources: Niepert,
-    Minervini, Franceschi 2021, NeurIPS, arXiv:2106.01798; Minervini, Franceschi, Niepert 2023, AAAI,
-    arXiv:2209.04862 (adaptive λ).
+    Sources: Niepert, Minervini, Franceschi 2021, NeurIPS, arXiv:2106.01798; Minervini, Franceschi, Niepert
+    2023, AAAI, arXiv:2209.04862 (adaptive λ).
+
+    Args:
+        problem: With its rules.
+        samples: 1 to 10.
+        temperature: Factor of the noise, 0.5 to 5.
+        step: Of α, 0.001 to 0.1.
+        nodes: As `MapSolver` has it.
     """
 
     surrogate: ClassVar[bool] = True
@@ -136,7 +147,12 @@ class IMLE(MapSolver):
 
     @torch.no_grad()
     def adapt(self, slope: Tensor) -> None:
-        """One step of α, from how many cells of θ a gradient reached, per row."""
+        """One step of α.
+
+        Args:
+            slope: The gradient towards θ, (batch, variables, symbols); what counts is how many cells of a row
+                it reached.
+        """
         reached = (slope != 0).flatten(1).sum(-1).to(slope.dtype).mean()
         self.alpha += self.step if reached < 1 else -self.step
         self.alpha.clamp_min_(self.step)

@@ -26,12 +26,15 @@ Assignment = Int[Tensor, "batch variables"]  # symbols; −1 in a row for which 
 class MapSolver(Solver):
     """Base of the solvers that are given the rules and answer with the most likely world.
 
-    `forward` is argmax_w ∏_v beliefs[v, w(v)] over the worlds w, as certainties: givens are corrected where
-    the rules demand it; where several worlds are equally likely, it is their mean. It takes no gradient;
-    how perception learns is each method's own. Up to 2,000 worlds are kept as a table; where there are more
-    (9×9 Sudoku), they are searched by incremental SAT, at most `nodes` propagations per row, and the
-    answer is the best world found by then, ties broken by the search. `nodes` 200 to 5,000; it matters only
-    where worlds are searched.
+    `forward` is argmax_w ∏_v beliefs[v, w(v)] over the worlds w, as certainties; givens are corrected where
+    the rules demand it. Where several worlds are equally likely, it is their mean. It takes no gradient; how
+    perception learns is each method's own. Up to 2,000 worlds are kept as a table. Where there are more (9×9
+    Sudoku), they are searched by incremental SAT: the answer is the best world that the search finds, and the
+    search breaks ties.
+
+    Args:
+        problem: With its rules.
+        nodes: At most so many propagations per row, 200 to 5,000; it matters only where worlds are searched.
     """
 
     rules: ClassVar = "given"
@@ -47,12 +50,29 @@ class MapSolver(Solver):
         self._remembered: dict[bytes, Int[np.ndarray, "worlds variables"] | None] = {}
 
     def weights(self, beliefs: Beliefs, given: Given) -> Weights:
-        """Log of the beliefs at the givens (at least log TINY), 0 at the queries; nats."""
+        """Log of the beliefs at the givens, each at least log 1e-30, and 0 at the queries.
+
+        Args:
+            beliefs: (batch, variables, symbols).
+            given: (batch, variables) truth values.
+
+        Returns:
+            (batch, variables, symbols) nats.
+        """
         return log_leaves(beliefs, given).view_as(beliefs)
 
     @torch.no_grad()
     def heaviest(self, weights: Weights, fixed: Answer | None = None) -> Assignment:
-        """The world of greatest Σ_v weights[v, w(v)] in every row, among those that agree with `fixed`."""
+        """The world w of greatest Σ_v weights[v, w(v)] in every row.
+
+        Args:
+            weights: (batch, variables, symbols) nats.
+            fixed: (batch, variables) symbols that the world has to agree with, −1 where it is free; None: all
+                are.
+
+        Returns:
+            (batch, variables) symbols; −1 in a row for which no world was found.
+        """
         if self.table is not None:
             leaves = weights.flatten(1)
             if fixed is None:
@@ -81,9 +101,14 @@ class MapSolver(Solver):
     def agreeing(
         self, answer: Answer
     ) -> tuple[Int[Tensor, "batch worlds variables"], Bool[Tensor, "batch worlds"]]:
-        """All worlds that agree with each answer, and which of the rows of the padded table they fill.
+        """All worlds that agree with each answer, as a padded table.
 
-        A row with no such world, or with too many to list, has none.
+        Args:
+            answer: (batch, variables) symbols, −1 where a world is free.
+
+        Returns:
+            (batch, worlds, variables) symbols, and (batch, worlds) which rows of the table are filled: none
+            for an answer with which no world agrees, or too many to list.
         """
         each = [self._worlds(row) for row in answer.cpu().numpy()]
         lists = [
@@ -102,7 +127,14 @@ class MapSolver(Solver):
 
     @torch.no_grad()
     def map_assignment(self, weights: Weights) -> Beliefs:
-        """The heaviest world of each row as beliefs, or the mean of those that share the greatest weight."""
+        """The heaviest world of each row, or the mean of those that share the greatest weight.
+
+        Args:
+            weights: (batch, variables, symbols) nats.
+
+        Returns:
+            (batch, variables, symbols) beliefs.
+        """
         if self.table is None:
             return self.certain(self.heaviest(weights), weights)
         table = self.table.table.to(weights.dtype)
@@ -111,7 +143,15 @@ class MapSolver(Solver):
         return ((tied / tied.sum(-1, keepdim=True)) @ table).view_as(weights).clamp(max=1)
 
     def certain(self, assignment: Assignment, like: Beliefs) -> Beliefs:
-        """An assignment as beliefs of 0 and 1; NaN where there is none."""
+        """An assignment as beliefs of 0 and 1.
+
+        Args:
+            assignment: (batch, variables) symbols, −1 in rows that have none: they become NaN.
+            like: A tensor of the type that beliefs are to have.
+
+        Returns:
+            (batch, variables, symbols) beliefs.
+        """
         hot = functional.one_hot(assignment.clamp_min(0), self.problem.symbols).to(like.dtype)
         return hot.masked_fill((assignment < 0).unsqueeze(-1), torch.nan)
 

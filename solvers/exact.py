@@ -16,7 +16,7 @@ def log_leaves(beliefs: Beliefs, given: Given) -> Leaves:
     """Log-weight of every "v takes k": that of its belief, one distribution per given; 0 at the queries."""
     seen = hide_queries(beliefs, given)
     share = seen / seen.sum(-1, keepdim=True).clamp_min(PROBABILITY_FLOOR)
-    # TINY is added, not clamped to: at a belief of exactly 0 the gradient is then that of the product
+    # The floor is added, not clamped to: at a belief of exactly 0 the gradient is then that of the product
     # of the others, as it should be, where a clamp would give 0 and a bare logarithm NaN.
     return torch.where(given.unsqueeze(-1), (share + PROBABILITY_FLOOR).log(), share.new_zeros(())).flatten(1)
 
@@ -34,19 +34,21 @@ class Exact(Solver):
     marginal Σ_{w: w(v)=k} weight(w) / Σ_w weight(w), of givens as well: rules correct what was seen. A row
     whose beliefs leave no world any weight is NaN.
 
-    `loss` is −log Σ_{w agrees with the answer} weight(w), the likelihood that the symbols seen obey
-    the rules *and* have this answer. It is not divided by the weight of all worlds: every training puzzle
-    is known to obey the rules, so that they hold is evidence too. Its gradient is beliefs minus the posterior
-    given the answer (one step of EM), and vanishes only where the two agree; that of the quotient
-    vanishes as soon as no other answer is left, whatever mass the beliefs put on symbols that break
-    the rules. Where each combination of givens has one answer (mapping, addition) the two are the same.
-    Nor is it the sum over queries of marginal likelihoods, which would count one reading of the givens
-    once per query and take the queries for independent. An answer that no world agrees with costs 20,000 nats
-    and teaches nothing.
+    `loss` is −log Σ_{w agrees with the answer} weight(w): the likelihood that the symbols seen obey the rules
+    *and* have this answer. It is not divided by the weight of all worlds, for every training puzzle is known
+    to obey the rules, which is evidence too. Its gradient is beliefs minus the posterior given the answer
+    (one step of EM), and vanishes only where the two agree. That of the quotient vanishes as soon as no other
+    answer is left, whatever mass the beliefs put on symbols that break the rules. Where each combination of
+    givens has one answer (mapping, addition) the two are the same. Nor is it the sum over queries of marginal
+    likelihoods, which would count one reading of the givens once per query and take the queries for
+    independent. An answer that no world agrees with costs 20,000 nats and teaches nothing.
 
-    `reasoning`: "enumeration" (at most 100,000 worlds, cost per row worlds · variables · symbols),
-    "circuit" (a compiled SDD, cost per row its edges), "auto" the one that fits.
     Source: Xu et al. 2018, arXiv:1711.11157 (weighted model count as a loss).
+
+    Args:
+        problem: With its rules.
+        reasoning: "enumeration" (at most 100,000 worlds, cost per row worlds · variables · symbols),
+            "circuit" (a compiled SDD, cost per row its edges), or "auto", the one that fits.
     """
 
     rules: ClassVar = "given"

@@ -12,7 +12,13 @@ class MissingExtraError(ImportError):
 
 @dataclass(frozen=True)
 class Extra:
-    """A package that some solvers build on; `name` is that of groundcheck's extra which brings it."""
+    """A package that some solvers build on.
+
+    Args:
+        module: What is imported.
+        package: What the package is called.
+        name: The extra of groundcheck that brings it.
+    """
 
     module: str
     package: str
@@ -29,7 +35,11 @@ class Extra:
         return f"needs {self.package}, which is not installed: pip install 'groundcheck[{self.name}]'"
 
     def load(self) -> Any:
-        """The imported module, or `MissingExtraError`."""
+        """Imports the module.
+
+        Raises:
+            MissingExtraError: Where it is not installed.
+        """
         try:
             return importlib.import_module(self.module)
         except ImportError as error:

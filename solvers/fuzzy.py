@@ -42,13 +42,18 @@ class Fuzzy(MapSolver):
     """Rules in fuzzy logic: every clause gets a degree of truth from beliefs taken as degrees of truth.
 
     `loss` is how far the conjunction of all clauses is from true, with the answer at the queries and the
-    beliefs at the givens, under a t-norm and its dual: `norm="product"` (−log truth), "lukasiewicz" or
-    "godel" (1 − truth). Clauses count one by one: a fuzzy conjunction is not the probability that they hold
-    together, so equivalent rules written otherwise give another loss. `forward` is the most likely world.
+    beliefs at the givens, under a t-norm and its dual. Clauses count one by one: a fuzzy conjunction is not
+    the probability that they hold together, so equivalent rules written otherwise give another loss.
+    `forward` is the most likely world.
 
     Cost per row: the literals of all clauses (4×4 Sudoku 800, 9×9 24,000); auxiliary literals are resolved
-    away first. `nodes` as `MapSolver` has it. Sources: van Krieken, Acar, van Harmelen 2022, AIJ,
-    arXiv:2002.06100; Badreddine et al. 2022 (LTN), arXiv:2012.13635; Bach et al. 2017 (soft logic).
+    away first. Sources: van Krieken, Acar, van Harmelen 2022, AIJ, arXiv:2002.06100; Badreddine et al. 2022
+    (LTN), arXiv:2012.13635; Bach et al. 2017 (soft logic).
+
+    Args:
+        problem: With its rules.
+        norm: "product" (the loss is −log truth), "lukasiewicz" or "godel" (1 − truth).
+        nodes: As `MapSolver` has it.
     """
 
     source: ClassVar[str] = "van Krieken et al. 2022, arXiv:2002.06100"
@@ -68,14 +73,17 @@ class Fuzzy(MapSolver):
 class StraightThrough(MapSolver):
     """Hard symbols forward, identity backward, into a count of broken clauses.
 
-    Every given is taken for its most likely symbol, x = onehot(argmax beliefs), with ∂x/∂beliefs :=
-    identity. `loss` is Σ_clauses ∏_literals (1 − literal), the number of clauses that x breaks together
-    with the answer; its gradient reaches each literal that would mend a broken clause, or break a clause it
-    holds alone. Handing the identity past the whole solver instead (output to input, cell by cell) would
+    Every given is taken for its most likely symbol, x = onehot(argmax beliefs), with ∂x/∂beliefs := identity.
+    `loss` is Σ_clauses ∏_literals (1 − literal), the number of clauses that x breaks together with the
+    answer. Its gradient reaches each literal that would mend a broken clause, or that alone keeps a clause
+    from breaking. Handing the identity past the whole solver instead (output to input, cell by cell) would
     reach no given at all here: the answer lies at other variables. `forward` is the most likely world.
 
-    Cost per row: the literals of all clauses. `nodes` as `MapSolver` has it. Source: Yang, Lee, Park 2022,
-    ICML, arXiv:2307.04347 (CL-STE).
+    Cost per row: the literals of all clauses. Source: Yang, Lee, Park 2022, ICML, arXiv:2307.04347 (CL-STE).
+
+    Args:
+        problem: With its rules.
+        nodes: As `MapSolver` has it.
     """
 
     surrogate: ClassVar[bool] = True

@@ -19,24 +19,29 @@ ROUNDING = 1e-5  # of float32 sums over a batch, relative
 class GroundedSATNet(SATNet):
     """Clustering first, then SATNet on the clusters under the right names, then all of it end to end.
 
-    Perception starts from clusters of the images (`pretraining`): it tells symbols apart, but numbers them
-    as it pleases. The numbering is found from how often symbols of the answer stand at two variables at
-    once. J[u, t', v, t] counts the answers alone, N[u, c, v, t] beliefs about a given u against the answer
-    at v; the dictionary is the one-to-one P that maximises Σ N[u, c, v, t] log J[u, P(c), v, t], a linear
-    assignment. No rule and no label of a given enters, and the loss under it does not depend on how
-    clusters were numbered. It is settled after `settling` training batches; until then perception is left
-    as it is, for the gradient of an ignorant solver drives clusters apart. A proofreader, one linear layer
-    with a sigmoid (10·I, bias −5, learned), then lets the givens correct each other before SATNet.
+    Perception starts from clusters of the images (`pretraining`): it tells symbols apart, but numbers them as
+    it pleases. The numbering is found from how often symbols of the answer stand at two variables at once.
+    J[u, t', v, t] counts the answers alone, N[u, c, v, t] beliefs about a given u against the answer at v.
+    The dictionary is the one-to-one P that maximises Σ N[u, c, v, t] log J[u, P(c), v, t], a linear
+    assignment. No rule and no label of a given enters, and the loss under it does not depend on how clusters
+    were numbered. Until it is settled perception is left as it is, for the gradient of an ignorant solver
+    drives clusters apart. A proofreader, one linear layer with a sigmoid (10·I, bias −5, learned), then lets
+    the givens correct each other before SATNet.
 
     What differs from the paper: clusters come from information maximisation instead of InfoGAN, and the
-    permutation from counts instead of a loss that tries to match SATNet's own output. A separate
-    distillation is not needed: perception itself is what was clustered. Where answers never stand at a
-    given's variable (mapping) the counts say nothing, and P stays the identity.
+    permutation from counts instead of a loss that tries to match SATNet's own output. A separate distillation
+    is not needed: perception itself is what was clustered. Where answers never stand at a given's variable
+    (mapping) the counts say nothing, and P stays the identity.
 
-    Cost: SATNet's, and (variables · symbols)² multiplications per row while it settles.
-    `m`, `aux`: as SATNet; `settling` 50 to 200 batches. `prox` is a tenth of SATNet's: proofread beliefs
-    lie near 0 and 1, where SATNet's would turn the gradient towards them (cosine 0.89 with finite
-    differences, 0.98 with this). Source: Topan, Rolnick, Si 2021, NeurIPS, arXiv:2106.11072.
+    Cost: SATNet's, and (variables · symbols)² multiplications per row while it settles. Source: Topan,
+    Rolnick, Si 2021, NeurIPS, arXiv:2106.11072.
+
+    Args:
+        problem: Variables and their symbols; rules are not looked at.
+        settling: Training batches until the dictionary is settled, 50 to 200.
+        prox: A tenth of SATNet's: proofread beliefs lie near 0 and 1, where SATNet's would turn the gradient
+            towards them (cosine 0.89 with finite differences, 0.98 with this).
+        **options: As `SATNet` has them.
     """
 
     source: ClassVar[str] = "Topan, Rolnick, Si 2021, arXiv:2106.11072"
@@ -78,7 +83,9 @@ class GroundedSATNet(SATNet):
         return torch.where(given.unsqueeze(-1), beliefs, completion)
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
-        """SATNet's; while it settles, this batch is counted for the next, and perception gets no gradient."""
+        """As `SATNet` has it. Until the dictionary is settled, each batch is counted, and perception gets no
+        gradient.
+        """
         if not self.training or int(self.batches) >= self.settling:
             return super().loss(beliefs, given, answer)
         held = beliefs.detach() + 0 * beliefs  # in the graph, but perception is left alone

@@ -37,12 +37,16 @@ class Stepwise(Solver):
 class MLP(Solver):
     """Two fully connected layers, the first with ReLU; no logic.
 
-    y = softmax(W₂ relu(W₁ [beliefs at the givens, given] + b₁) + b₂), one softmax per query; the beliefs
-    at the givens are handed through. Chang et al. put it in SATNet's place in the mapping test; whatever
-    a solver that learns its rules adds over it is what its logic adds.
+    y = softmax(W₂ relu(W₁ [beliefs at the givens, given] + b₁) + b₂), one softmax per query; the beliefs at
+    the givens are handed through. Chang et al. put it in SATNet's place in the mapping test. What a solver
+    that learns its rules adds over it is what its logic adds.
 
-    Cost per row: about hidden · variables · symbols multiplications, twice. `hidden`: 64 to 1024.
-    Source: Chang et al. 2020, arXiv:2312.11522, §5.
+    Cost per row: about hidden · variables · symbols multiplications, twice. Source: Chang et al. 2020,
+    arXiv:2312.11522, §5.
+
+    Args:
+        problem: Variables and their symbols; rules are not looked at.
+        hidden: Units of the first layer, 64 to 1024.
     """
 
     source: ClassVar[str] = "Chang et al. 2020, arXiv:2312.11522"

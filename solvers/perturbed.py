@@ -18,14 +18,20 @@ class Perturbed(MapSolver):
 
     With Gumbel noise ε and θ = log beliefs at the givens, F(θ) = E max_w ⟨θ + σε, w⟩ is smooth, and its
     gradient is the perturbed optimum E argmax. `loss` is F over all w minus F over the worlds that have the
-    right answer: not negative, zero where perception already leaves nothing else, with gradient E
-    argmax_all − E argmax_answer. `among` says what "all" is: "assignments", any symbols at the givens, so
-    that breaking the rules is penalised too (and the first argmax needs no solver: this runs on 9×9
-    Sudoku); or "worlds", those that obey the rules, as in the paper.
+    right answer. It is not negative, it is zero where perception already leaves nothing else, and its
+    gradient is E argmax_all − E argmax_answer.
 
-    Cost: `samples` times one or two most likely worlds per row, the same noise for both. `samples` 1 to 20,
-    `sigma` 0.5 to 2 (1: samples from the beliefs themselves). Noise is drawn in training only, and never by
-    `forward`. Source: Berthet et al. 2020, NeurIPS, arXiv:2002.08676.
+    Cost: `samples` times one or two most likely worlds per row, the same noise for both. Noise is drawn in
+    training only, and never by `forward`. Source: Berthet et al. 2020, NeurIPS, arXiv:2002.08676.
+
+    Args:
+        problem: With its rules.
+        samples: Draws of noise per row, 1 to 20.
+        sigma: σ, 0.5 to 2 (1: samples from the beliefs themselves).
+        among: What "all w" are. "assignments": any symbols at the givens, so that breaking the rules is
+            penalised too (the first argmax then needs no solver: this runs on 9×9 Sudoku). "worlds": those
+            that obey the rules, as in the paper.
+        nodes: As `MapSolver` has it.
     """
 
     differs_in_training: ClassVar[bool] = True

@@ -14,19 +14,22 @@ from .solver import Beliefs, Given, hide_queries
 class RRN(Stepwise):
     """Recurrent relational network: every variable sends every other a message, over and over.
 
-    x_v = mlp(beliefs, given, position); then `steps` times m_v = Σ_{u ≠ v} f(h_u, h_v) and
-    h_v ← LSTM([x_v, m_v]), with one MLP f for all edges; a linear map reads the answer off h_v after each
-    step, and the loss is the mean over the steps.
+    x_v = mlp(beliefs, given, position); then `steps` times m_v = Σ_{u ≠ v} f(h_u, h_v) and h_v ← LSTM([x_v,
+    m_v]), with one MLP f for all edges. A linear map reads the answer off h_v after each step, and the loss
+    is the mean over the steps.
 
-    The graph is that of the problem's variables. A solver that learns its rules is not told which
-    variables share one, so it is the complete graph: which neighbours matter must be read off the
-    position embeddings. Palm et al. give Sudoku's own graph (20 neighbours per cell), and with it part of
-    the rules.
+    A solver that learns its rules is not told which variables share one, so the graph is the complete one
+    over the problem's variables: which neighbours matter must be read off the position embeddings. Palm et
+    al. give Sudoku's own graph (20 neighbours per cell), and with it part of the rules.
 
     Cost per row and step: variables² · width² multiplications. The paper's sizes are width 96, 32 steps,
-    three hidden layers in f; f has two here, of which the first is computed per variable and the
-    last after the sum. `width` 32 to 128, `steps` 8 to 32.
-    Source: Palm, Paquet, Winther 2018, NeurIPS, arXiv:1711.08028.
+    three hidden layers in f; f has two here, of which the first is computed per variable and the last after
+    the sum. Source: Palm, Paquet, Winther 2018, NeurIPS, arXiv:1711.08028.
+
+    Args:
+        problem: Variables and their symbols; rules are not looked at.
+        width: Numbers of a variable's state, 32 to 128.
+        steps: Rounds of messages, 8 to 32.
     """
 
     source: ClassVar[str] = "Palm, Paquet, Winther 2018, arXiv:1711.08028"
@@ -52,7 +55,7 @@ class RRN(Stepwise):
         self.read = nn.Linear(width, problem.symbols)
 
     def completions(self, beliefs: Beliefs, given: Given) -> list[Beliefs]:
-        """What is answered after each step of messages."""
+        """What would be answered after each step of messages: beliefs, (batch, variables, symbols) each."""
         batch, variables, _ = beliefs.shape
         position = self.position.expand(batch, -1, -1)
         flags = given.unsqueeze(-1).to(beliefs.dtype)

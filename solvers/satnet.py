@@ -20,16 +20,17 @@ MARGIN = 1e-6
 class SATNet(Solver):
     """Completes the indicator bits of the givens by a semidefinite relaxation of MAXSAT.
 
-    Every bit i is a unit vector v_i; with the rows s_i of a learned clause matrix S the layer minimises
-    Σ_ij (s_i·s_j)(v_i·v_j) over the vectors of the bits that are not given; bit i is arccos(−v_i·v_truth)/π.
-    One row of the layer's clause matrix for the truth, for each legal symbol of each variable, and for
-    `aux` bits that nobody reads. The bits of the givens are fixed (fractions are allowed), those of the
-    queries are free, and what stood there is not looked at. Each layer draws its start vectors once and
-    keeps them in its state, so forward draws nothing, and rows of a batch do not depend on each other. A
-    row with a given that is not finite comes back NaN at its queries. Source: Wang, Donti, Wilder, Kolter
-    2019, arXiv:1905.12149; `relaxation=0, backward_relaxation=0, backward_tolerance=None` makes the steps of
-    their implementation. Cost per row and sweep: free bits · k · m multiplications, k about √(2 · bits),
-    and as much again backward.
+    Every bit i is a unit vector v_i. With the rows s_i of a learned clause matrix S the layer minimises Σ_ij
+    (s_i·s_j)(v_i·v_j) over the vectors of the bits that are not given; bit i is arccos(−v_i·v_truth)/π. S has
+    a row for the truth, for each legal symbol of each variable, and for each of `aux` bits that nobody reads.
+    The bits of the givens are fixed (fractions are allowed), those of the queries are free, and what stood
+    there is not looked at. Each layer draws its start vectors once and keeps them in its state, so forward
+    draws nothing, and rows of a batch do not depend on each other. A row with a given that is not finite
+    comes back NaN at its queries.
+
+    Cost per row and sweep: free bits · k · m multiplications, k about √(2 · bits), and as much again
+    backward. Source: Wang, Donti, Wilder, Kolter 2019, arXiv:1905.12149; `relaxation=0,
+    backward_relaxation=0, backward_tolerance=None` makes the steps of their implementation.
 
     Args:
         problem: Variables and their symbols; rules are not looked at.
@@ -38,7 +39,7 @@ class SATNet(Solver):
         aux: Auxiliary bits; 20 to 50 (300 in the paper): more of them ground better.
         max_sweeps: At most so many passes over the variables, in each direction; 20 to 100.
         tolerance: A row stops when a sweep decreases the objective by less than this share of the first.
-        backward_tolerance: The same for the squared change of the adjoint; `None`: as many sweeps as forward.
+        backward_tolerance: The same for the squared change of the adjoint; None: as many sweeps as forward.
         prox: Added to the diagonal of the backward system. Biases the gradient, but keeps it finite.
         relaxation: How much farther than to the minimiser of its coordinate a step goes, forward.
         backward_relaxation: The same, backward.

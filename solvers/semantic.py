@@ -19,16 +19,22 @@ class SemanticLoss(MLP):
     """A network without logic answers; where its answers and the beliefs break the rules, it pays.
 
     `forward` is the MLP's. `loss` is −log p(answer) − weight · log Σ_{w obeys the rules} ∏ p[v, w(v)]: beside
-    the likelihood, how probable it is that independent draws from p obey the rules. p are the beliefs at
-    the givens; at the queries it is the answer itself (`tied_to="answer"`, as in the literature on shortcuts)
-    or what the network answers ("prediction", as in the first paper, where it needs no answer). It ties
-    what is read to what is answered, and only in training: at test time nothing reasons. With `entropy`
-    above 0 neuro-symbolic entropy is added: the entropy (nats) of the worlds that obey the rules, weighted as
-    above, so that mass gathers on one.
+    the likelihood, how probable it is that independent draws from p obey the rules. At the givens p are the
+    beliefs; at the queries they are what `tied_to` says. It ties what is read to what is answered, and only
+    in training: at test time nothing reasons.
 
-    Cost: one weighted count per row (see `Exact`). `weight` 0.05 to 1 (0.1 to 0.5 in the paper, beside a
-    fully labelled loss); `entropy` 0.01 to 0.1. Sources: Xu et al. 2018, arXiv:1711.11157; Ahmed et al. 2022,
-    arXiv:2201.11250 (entropy).
+    Cost: one weighted count per row (see `Exact`). Sources: Xu et al. 2018, arXiv:1711.11157; Ahmed et al.
+    2022, arXiv:2201.11250 (entropy).
+
+    Args:
+        problem: With its rules.
+        weight: Of the rules, 0.05 to 1 (0.1 to 0.5 in the paper, beside a fully labelled loss).
+        entropy: Weight of neuro-symbolic entropy, 0 or 0.01 to 0.1: the entropy (nats) of the worlds that
+            obey the rules, weighted as above, so that mass gathers on one.
+        tied_to: What p is at the queries: the "answer" itself, as in the literature on shortcuts, or the
+            "prediction", what the network answers, as in the first paper, where it needs no answer.
+        hidden: Units of the network's first layer.
+        reasoning: As `Exact` has it.
     """
 
     rules: ClassVar = "given"
@@ -56,7 +62,14 @@ class SemanticLoss(MLP):
         return log_leaves(completion, torch.ones_like(completion[..., 0], dtype=torch.bool))
 
     def broken(self, completion: Beliefs) -> Float[Tensor, " batch"]:
-        """Semantic loss: −log of the probability that draws from `completion` obey the rules, nats."""
+        """Semantic loss: −log of the probability that draws from `completion` obey the rules.
+
+        Args:
+            completion: (batch, variables, symbols) a distribution per variable.
+
+        Returns:
+            (batch,) nats.
+        """
         return -self.worlds.log_weight(self._leaves(completion))
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:

@@ -29,54 +29,98 @@ class UnsupportedProblemError(Exception):
 class Solver(nn.Module):
     """Completes beliefs about the givens to beliefs about every variable, differentiably.
 
-    Built as `Solver(problem, **options)`; a solver with `rules = "learned"` is handed a problem without
-    rules. `beliefs[b, v, k]` is the probability that variable v of row b takes symbol k, in [0, 1]; what
-    stands at variables that are not `given` carries no information and must be ignored. Initial weights
-    come from torch's generator as in any module (the harness seeds it); a solver that needs noise later
-    draws it from a generator of its own.
+    Built as `Solver(problem, **options)`. Initial weights come from torch's generator as in any module (the
+    harness seeds it); a solver that needs noise later draws it from a generator of its own.
+
+    Args:
+        problem: Variables, their symbols, and the rules, which are left out where `rules = "learned"`.
+
+    Attributes:
+        rules: Whether the solver is "given" the rules, or they are "learned".
+        exact: Claims that `forward` is the exact posterior marginal under the rules.
+        deterministic: Claims that `forward` draws no random numbers.
+        equivariant: Claims that what the rules cannot tell apart it cannot either. None claims it of a solver
+            that has rules and no parameters.
+        differs_in_training: Says that `forward` or `loss` are others in training than in evaluation (dropout,
+            batch normalisation).
+        surrogate: Says that its gradient is not meant to be that of its loss.
+        precise: Options with which its approximations vanish, for checks that hold its gradient against its
+            loss.
+        idle: Parameters, or modules of them, that a task may leave unused.
+        source: The paper.
+        extras: Packages without which it is skipped.
+        pretraining: What perception learns before: "none", or "clusters" of its images.
+        perception_rate: Learning rate of Adam for perception, unless the user sets one.
+        learning_rate: That for the solver's parameters.
     """
 
     rules: ClassVar[Literal["learned", "given"]] = "learned"
-    exact: ClassVar[bool] = False  # claims that forward is the exact posterior marginal under the rules
-    deterministic: ClassVar[bool] = True  # claims that forward draws no random numbers
-    # Claims that what the rules cannot tell apart it cannot either. None: if it has rules and no parameters.
+    exact: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = True
     equivariant: ClassVar[bool | None] = None
-    # Says that forward or loss are others in training than in evaluation (dropout, batch normalisation).
     differs_in_training: ClassVar[bool] = False
-    surrogate: ClassVar[bool] = False  # says that its gradient is not meant to be that of its loss
-    # Options with which its approximations vanish, for checks that hold its gradient against its loss.
+    surrogate: ClassVar[bool] = False
     precise: ClassVar[Mapping[str, Any]] = {}
-    idle: ClassVar[tuple[str, ...]] = ()  # parameters, or modules of them, that a task may leave unused
-    source: ClassVar[str] = ""  # the paper
-    extras: ClassVar[tuple[Extra, ...]] = ()  # packages without which it is skipped
-    pretraining: ClassVar[Literal["none", "clusters"]] = "none"  # perception learns this first
-    perception_rate: ClassVar[float] = 1e-3  # Adam's, for perception, unless the user sets one
-    learning_rate: ClassVar[float] = 1e-3  # Adam's, for the solver's parameters, unless the user sets one
+    idle: ClassVar[tuple[str, ...]] = ()
+    source: ClassVar[str] = ""
+    extras: ClassVar[tuple[Extra, ...]] = ()
+    pretraining: ClassVar[Literal["none", "clusters"]] = "none"
+    perception_rate: ClassVar[float] = 1e-3
+    learning_rate: ClassVar[float] = 1e-3
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
         self.problem = problem
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
-        """Beliefs about all variables, in [0, 1]. A row that could not be solved is NaN."""
+        """Completes beliefs.
+
+        Args:
+            beliefs: (batch, variables, symbols) the probability in [0, 1] that a variable takes a symbol.
+                What stands at variables that are not given carries no information and must be ignored.
+            given: (batch, variables) truth values: which variables are seen.
+
+        Returns:
+            (batch, variables, symbols) beliefs about all variables, in [0, 1]. A row that could not be solved
+            is NaN.
+        """
         raise NotImplementedError(f"{type(self).__name__} has to write forward(beliefs, given)")
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
-        """Training loss per row, in nats, summed over its queries.
+        """The training loss; by default `answer_nll` of what `forward` returns.
 
-        `answer` holds the symbols of the queries and −1 at the givens. By default the negative
-        log-likelihood of `forward`, normalised over the symbols of each variable.
+        Args:
+            beliefs: (batch, variables, symbols) as in `forward`.
+            given: (batch, variables) as in `forward`.
+            answer: (batch, variables) the symbols of the queries, −1 at the givens.
+
+        Returns:
+            (batch,) nats, summed over the queries of a row.
         """
         return answer_nll(self(beliefs, given), answer)
 
 
 def answer_nll(completion: Beliefs, answer: Answer) -> Float[Tensor, " batch"]:
-    """−Σ log p(answer) over the variables that have an answer; nats per row."""
+    """Negative log-likelihood of the answer: −Σ log p over the variables that have one.
+
+    Args:
+        completion: (batch, variables, symbols) not negative; normalised here over the symbols of each
+            variable.
+        answer: (batch, variables) symbols, −1 where there is no answer.
+
+    Returns:
+        (batch,) nats.
+    """
     share = completion / completion.sum(-1, keepdim=True).clamp_min(PROBABILITY_FLOOR)
     picked = share.gather(-1, answer.clamp_min(0).unsqueeze(-1)).squeeze(-1)
     return -(picked.clamp_min(PROBABILITY_FLOOR).log() * (answer >= 0)).sum(-1)
 
 
 def hide_queries(beliefs: Beliefs, given: Given) -> Beliefs:
-    """Beliefs with zeros at the queries: whatever stood there is gone, NaN included."""
+    """Beliefs with zeros at the queries: whatever stood there is gone, NaN included.
+
+    Args:
+        beliefs: (batch, variables, symbols).
+        given: (batch, variables) truth values; the others are the queries.
+    """
     return torch.where(given.unsqueeze(-1), beliefs, beliefs.new_zeros(()))

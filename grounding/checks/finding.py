@@ -15,19 +15,27 @@ def join_id(check: str, task: str) -> str:
 class Finding:
     """The result of one check: a status, the figure it rests on, and what to make of it.
 
-    `interval` is a 95 % interval of the figure where one is meaningful; `bound` is what the figure was held
-    against. `reason` says what was seen, `remedy` what to do about it, one sentence each.
+    Attributes:
+        check: family/name, or the name alone where a family has one check.
+        status: "pass", "fail", "inconclusive", "skip" or "error".
+        reason: What was seen, in a sentence.
+        remedy: What to do about it, in a sentence.
+        figure: What was measured.
+        bound: What the figure was held against.
+        interval: A 95 % interval of the figure, where one is meaningful.
+        task: On which the check ran, with what tells it from others of its name: sudoku[size=9].
+        traceback: Of a check that broke, or of what the solver raised.
     """
 
-    check: str  # family/name, or the name alone where a family has one check
+    check: str
     status: Status
     reason: str
     remedy: str = ""
     figure: float | None = None
     bound: float | None = None
     interval: tuple[float, float] | None = None
-    task: str = ""  # on which it ran, with what tells it from others of its name: sudoku[size=9]
-    traceback: str = ""  # of a check that broke, or of what the solver raised
+    task: str = ""
+    traceback: str = ""
 
     @property
     def id(self) -> str:
@@ -40,5 +48,9 @@ class Finding:
         return self.check.partition("/")[0]
 
     def taken_apart(self, task: str) -> "Finding":
-        """One that was read from a record of schema 1, where check and task are one word."""
+        """The finding with check and task apart, which were one word in schema 1.
+
+        Args:
+            task: The task that the record is of.
+        """
         return replace(self, check=self.check.removesuffix(f"/{task}"), task=task)

@@ -89,11 +89,22 @@ def parametrize_with_checks(
 ) -> Any:
     """Decorates a test that takes `check`: it runs once per task and check, as `SOLVER-TASK-CHECK`.
 
-    `profile` is one of groundcheck's or of groundcheck.toml's, `require` the verdict that `grounding` asks
-    for. `expected_failures` maps ids to reasons; they are strict: one that passes fails. Trials run in
-    this process unless `workers` is more than 0, and once for all tests, with pytest-xdist too.
+    Trials run once for all tests, with pytest-xdist too.
 
-    Raises `UsageError` for an unknown profile, or an expected failure that names no test.
+    Args:
+        solver: A name, `package.module:attribute`, or a callable `Problem -> nn.Module`.
+        profile: One of groundcheck's or of groundcheck.toml's.
+        require: The verdict that the test of `grounding` asks for.
+        expected_failures: Reasons by the id of the test. They are strict: a test that passes fails.
+        data_root: The folder with the image files; None for the one that the environment names, or else the
+            cache.
+        workers: Processes that run trials; 0: they run in this one.
+
+    Returns:
+        The decorator.
+
+    Raises:
+        UsageError: For an unknown profile, or an expected failure that names no test.
     """
     import pytest  # noqa: PLC0415
 

@@ -54,14 +54,31 @@ def collapse(confusion: Confusion) -> float:
 class Scores:
     """Accuracies of one network on held-out puzzles and images, each a fraction in [0, 1].
 
-    `task`: every query of a puzzle answered exactly; `board`: that, and every image of the puzzle read
-    right; `cell`: queries one by one. A puzzle the solver left unsolved (NaN) counts as wrong and in
-    `unsolved`. `read` is the fraction of puzzles whose images were all read right: the exact rules on top
-    of this perception would answer that many. `raw`, `aligned` and `collapse` are of images; `aligned`
-    after the best one-to-one relabelling, fitted on validation images and scored on test images. They are
-    None where the task was seen as symbols. `guessed_task` is what the best guess answers of these puzzles
-    (`guess_answers`), `guessed_read` and `guessed_aligned` what one that reads every image as the same symbol
-    reads of the puzzles and of the images.
+    What is said of images is None where the task was seen as symbols.
+
+    Attributes:
+        task: Puzzles of which every query was answered right.
+        board: Puzzles answered right of which every image was read right as well.
+        cell: Queries answered right.
+        unsolved: Puzzles that the solver left unsolved (NaN); they count as wrong.
+        read: Puzzles whose images were all read right: the exact rules on top of this perception would answer
+            that many.
+        puzzles: How many puzzles were scored.
+        raw: Images whose most likely symbol is the true one.
+        aligned: The same after the best one-to-one relabelling, fitted on validation images and scored on
+            test images.
+        collapse: Symbols that no image was read as.
+        images: How many test images were scored.
+        confusion: Counts of test images as read, true symbol by predicted symbol.
+        relabelling: The true symbol of each predicted one.
+        calibration: How often readings are right, by how sure perception is of them.
+        boards: A few puzzles, as they were read and answered.
+        intervals: 95 % intervals of the accuracies on new puzzles and images, by name; see `board_intervals`
+            and `image_intervals`.
+        guessed_task: Puzzles that the best guess answers right (`guess_answers`).
+        guessed_read: Puzzles read right by taking every image for the same symbol, or for one drawn at random
+            if that is better.
+        guessed_aligned: Images read right by taking every image for the same symbol.
     """
 
     task: float
@@ -74,11 +91,10 @@ class Scores:
     aligned: float | None = None
     collapse: float | None = None
     images: int = 0
-    confusion: list[list[int]] | None = None  # test images, true symbol by predicted symbol, as read
-    relabelling: list[int] | None = None  # true symbol of each predicted one
+    confusion: list[list[int]] | None = None
+    relabelling: list[int] | None = None
     calibration: Calibration | None = None
     boards: list[Board] = field(default_factory=list)
-    # 95 % intervals of the accuracies on new puzzles and images; see `board_intervals`, `image_intervals`.
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     guessed_task: float | None = None
     guessed_read: float | None = None

@@ -48,7 +48,17 @@ def render_report(report: Report, images: ImageSet | None) -> str:
 
 
 def write_page(path: Path, report: Report, source: ImageSource | None = None) -> None:
-    """Writes the page of a report. Without its image set at hand, from `source`, boards show no pictures."""
+    """Writes a report as one self-contained page.
+
+    Args:
+        path: The HTML file.
+        report: What the page is of.
+        source: Where its image set is found; None for the usual folder. Without the set at hand, boards show
+            no pictures.
+
+    Raises:
+        UsageError: Where the file cannot be written.
+    """
     try:
         images = (source or ImageSource(report.images)).load()
     except (DataUnavailableError, UsageError):

@@ -20,7 +20,12 @@ NARROW = 80  # below which the verdict stands under the table alone
 
 
 def print_report(report: Report, console: Console) -> None:
-    """The table, one sentence per task, failed checks, and the summary."""
+    """Prints the table, one sentence per task, the failed checks, and the summary.
+
+    Args:
+        report: What to print.
+        console: Where to; its width decides how many columns the table has.
+    """
     console.print(_table(report, console.width))
     for task in report.tasks:
         _explain(task, console)

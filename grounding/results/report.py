@@ -30,7 +30,19 @@ PASSED, FAILED, TOO_LITTLE_RAN, INTERRUPTED = 0, 1, 3, 130
 
 @dataclass(frozen=True)
 class TaskReport:
-    """A solver on one task: the verdict, and everything it rests on."""
+    """A solver on one task: the verdict, and everything it rests on.
+
+    Attributes:
+        task: Name of the task.
+        version: Of the task's generator.
+        settings: Of the task.
+        training: The budget of each trial, by name.
+        judgement: The verdict, and why.
+        findings: What each check found.
+        outcomes: What came of each trial.
+        files: SHA-256 of each file that a setting names, by the name of the setting.
+        label: What the task is called beside others of its name: sudoku[size=9].
+    """
 
     task: str
     version: int
@@ -39,8 +51,8 @@ class TaskReport:
     judgement: Judgement
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    files: dict[str, str] = field(default_factory=dict)  # SHA-256 of what settings that name files led to
-    label: str = ""  # what the task is called beside others of its name: sudoku[size=9]
+    files: dict[str, str] = field(default_factory=dict)
+    label: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.task)
@@ -55,18 +67,39 @@ class TaskReport:
         return [o.scores for o in self.outcomes if o.role == role and o.scores is not None]
 
     def values(self, role: Role, figure: Figure) -> dict[int, float]:
-        """One figure of a role, by seed; without the seeds where it has no meaning."""
+        """One figure of the trials of a role, by seed.
+
+        Args:
+            role: "grounding", "baseline", "ceiling" or "reasoning".
+            figure: Which figure; seeds where it has no meaning are left out.
+        """
         scored = ((o.seed, o.scores) for o in self.outcomes if o.role == role and o.scores is not None)
         told = {seed: figure.value(scores) for seed, scores in scored}
         return {seed: value for seed, value in told.items() if value is not None}
 
     def mean(self, role: Role, figure: Figure | str) -> float | None:
-        """Mean over the seeds of a role of a figure, or of the one of that name; None where there is none."""
+        """A figure of the trials of a role, mean over the seeds that were scored.
+
+        Args:
+            role: "grounding", "baseline", "ceiling" or "reasoning".
+            figure: Which figure, or its name.
+
+        Returns:
+            The mean; None where a seed lacks the figure, or nothing was scored.
+        """
         values = self.values(role, FIGURE[figure] if isinstance(figure, str) else figure)
         return fmean(values.values()) if values and len(values) == len(self.scores(role)) else None
 
     def half_width(self, role: Role, figure: Figure | str) -> float | None:
-        """Half the test-set interval of a mean over the seeds that ran."""
+        """Half the 95 % test-set interval of a mean over the seeds that were scored.
+
+        Args:
+            role: "grounding", "baseline", "ceiling" or "reasoning".
+            figure: Which figure, or its name.
+
+        Returns:
+            Half the width; None where a seed lacks the interval, or nothing was scored.
+        """
         name = figure if isinstance(figure, str) else figure.name
         intervals = [scores.intervals.get(name) for scores in self.scores(role)]
         known = [interval for interval in intervals if interval is not None]
@@ -96,7 +129,21 @@ class TaskReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A solver on every task of a suite."""
+    """A solver on every task of a suite.
+
+    Attributes:
+        solver: What it was called by.
+        options: Its options, by name.
+        rules: Whether it was "given" the rules or they were "learned".
+        images: Name of the image set.
+        images_digest: SHA-256 over its pictures and labels.
+        device: What the networks ran on.
+        environment: Command, versions and machine.
+        tasks: One report per task.
+        interrupted: Whether Ctrl-C, or the end of the process, left the run unfinished.
+        expect: Ids of checks that are expected to fail.
+        schema: Of the JSON, raised whenever a reader of older reports would misread a newer one.
+    """
 
     solver: str
     options: dict[str, Any]
@@ -107,7 +154,7 @@ class Report:
     environment: dict[str, Any]
     tasks: list[TaskReport]
     interrupted: bool = False
-    expect: list[str] = field(default_factory=list)  # ids of checks that are expected to fail
+    expect: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
     @property
@@ -117,7 +164,11 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where every task is GROUNDED and no check failed; else what DESIGN's exit codes say."""
+        """What a command that made this report exits with.
+
+        0: every task is GROUNDED and no check failed; 1: some verdict or check failed; 3: too little ran or
+        was decided; 130: interrupted.
+        """
         if self.interrupted:
             return INTERRUPTED
         counted = self.accounting
@@ -144,7 +195,12 @@ class Report:
         )
 
     def as_dict(self, *, timings: bool = True) -> dict[str, Any]:
-        """For JSON. Without `timings` two runs of one seed and thread count are equal bit by bit."""
+        """The report for JSON, with `exit_code` and `summary`.
+
+        Args:
+            timings: Whether outcomes keep their seconds; without, two runs of one seed and thread count are
+                equal bit by bit.
+        """
         record: dict[str, Any] = plain(self)
         record |= {"exit_code": self.exit_code, "summary": self.summary}
         if not timings:
@@ -154,14 +210,19 @@ class Report:
         return record
 
     def write(self, path: Path) -> None:
-        """As JSON."""
+        """Writes the report as JSON."""
         write_json(path, self.as_dict())
 
     @classmethod
     def read(cls, path: Path, solver: str | None = None) -> "Report":
-        """From JSON; from that of a gate the report of `solver`, or of its only one.
+        """Reads a report from JSON.
 
-        Raises `UsageError` for a report of a newer schema, a damaged one (with the line), or for none at all.
+        Args:
+            path: What a run or a gate wrote.
+            solver: Whose report to take from that of a gate; None where there is only one.
+
+        Raises:
+            UsageError: For a report of a newer schema, a damaged one (with the line), or none at all.
         """
         content, line = read_file(path), 1
         try:
@@ -179,7 +240,7 @@ class Report:
         )
 
     def updated(self) -> "Report":
-        """In the present schema: in that of before, the check and the task of a finding were one word."""
+        """The report in the present schema; in the one before, a finding's check and task were one word."""
         if self.schema == SCHEMA:
             return self
         tasks = [replace(t, findings=[f.taken_apart(t.task) for f in t.findings]) for t in self.tasks]

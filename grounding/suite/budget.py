@@ -11,10 +11,17 @@ MAX_SEEDS = 12
 
 @dataclass(frozen=True)
 class Budget:
-    """At most how many seeds, and how each trial is trained.
+    """How much a check may spend.
 
-    `epochs` None leaves every task its own. `settings` go to the task, solver or training that knows their
-    name, and come after `epochs`. Without `train` only the checks run that need no training end to end.
+    Args:
+        seeds: At most so many, 1 or more; 2 failures or 6 successes decide.
+        epochs: Of each trial; None leaves every task its own.
+        settings: By name, for the task, solver or training that knows the name; they come after `epochs`.
+        train: Whether solvers are trained end to end; without, only the checks run that need no such
+            training.
+
+    Raises:
+        UsageError: For `seeds` below 1.
     """
 
     seeds: int = MAX_SEEDS

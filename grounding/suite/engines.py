@@ -15,9 +15,11 @@ from .processes import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials
 class Processes:
     """Processes of this machine; how many there are changes nothing but the time.
 
-    `workers` run at once: by default one per core; 0: none, everything runs here. With `isolate`, checks
-    and trials run in processes of their own with `limits` of time and memory, so that a solver that hangs
-    or ends its process costs no more than that trial; by default where the solver is not ours.
+    Args:
+        workers: How many run at once; None: one per core; 0: none, everything runs in this process.
+        isolate: Whether checks and trials run in processes of their own, so that a solver that hangs or ends
+            its process costs no more than that trial; None: where the solver is not ours.
+        limits: Time and memory of such a process; None for the usual ones, 1,800 s and 8 GiB.
     """
 
     workers: int | None = None
@@ -25,9 +27,13 @@ class Processes:
     limits: Limits | None = None
 
     def fitted(self, spec: SolverSpec, device: str) -> "Processes":
-        """The same with nothing left open, for a solver and a device.
+        """The same with nothing left open.
 
         Trials that share an accelerator, and solvers that other processes cannot be told of, run here.
+
+        Args:
+            spec: The solver.
+            device: What the images lie on.
         """
         workers = self.workers
         if workers is None:
@@ -41,11 +47,24 @@ class Processes:
         return Processes(workers, False, NO_LIMITS)
 
     def run(self, trials: Sequence[Trial], ended: Callable[[int, Outcome], None]) -> None:
-        """Runs trials; `ended` hears the index and the outcome of each once, as soon as it ends."""
+        """Runs trials.
+
+        Args:
+            trials: What to run.
+            ended: Hears the index and the outcome of each once, as soon as it ends.
+        """
         run_trials(trials, self.workers or 0, ended, self.limits or NO_LIMITS)
 
     def inspect(self, inspection: Inspection, known: Mapping[str, Status]) -> Iterator[Finding]:
-        """The checks of a task that need no training end to end, `known` ones left out."""
+        """The checks of a task that need no training end to end.
+
+        Args:
+            inspection: The checks of one task.
+            known: Status of those that ran before, by id; they are left out.
+
+        Returns:
+            Findings, one by one as checks end.
+        """
         if self.isolate:
             return examine(inspection, self.limits or NO_LIMITS, known)
         return inspection.findings(known=known)

@@ -28,10 +28,18 @@ PRELOAD = ["groundcheck.grounding.trials.run", "sklearn.datasets", "scipy.optimi
 
 @dataclass(frozen=True)
 class Limits:
-    """What a process may use before it is ended; None is no limit."""
+    """What a process may use before it is ended; None is no limit.
 
-    seconds: float | int | None = None  # of a trial, and of a single check
-    memory: float | int | None = None  # GiB of private memory
+    Args:
+        seconds: Of a trial, and of a single check.
+        memory: GiB of private memory.
+
+    Raises:
+        UsageError: For a limit that is not more than 0.
+    """
+
+    seconds: float | int | None = None
+    memory: float | int | None = None
 
     def __post_init__(self) -> None:
         for name, unit in (("seconds", "s"), ("memory", "GiB")):

@@ -19,10 +19,16 @@ from .suite import Suite, TaskRun
 
 
 def read_report(path: Path, solver: str | None = None) -> Report:
-    """The report in a JSON file, of a run folder, or of a solver in what a gate wrote.
+    """Reads a report, or rebuilds it where a run was killed before it wrote one.
 
-    A run that was killed has no report yet: it is rebuilt from the trials that ended, marked interrupted.
-    Raises `UsageError` for what is neither, is damaged, or is of a newer schema; `OSError`.
+    Args:
+        path: A JSON file, written by a run or by a gate; or the folder of a run. Where that has no report
+            yet, it is rebuilt from the trials that ended, and marked interrupted.
+        solver: Whose report to take from what a gate wrote; None where there is only one.
+
+    Raises:
+        UsageError: For what is no report or run, is damaged, or is of a newer schema.
+        OSError: For what cannot be read.
     """
     if not path.is_dir():
         return Report.read(path, solver)

@@ -38,10 +38,16 @@ BASELINE = SolverSpec("mlp")
 
 @dataclass
 class Listener:
-    """Hears what happens while a suite runs; each hook may be replaced."""
+    """Hears what happens while a suite runs; each hook may be replaced.
+
+    Args:
+        finding: Is handed each finding as it is made.
+        wave: Is handed the trials that are about to run.
+        outcome: Is handed the outcome of each trial as it ends.
+    """
 
     finding: Callable[[Finding], None] = lambda _: None
-    wave: Callable[[Sequence[Trial]], None] = lambda _: None  # trials that are about to run
+    wave: Callable[[Sequence[Trial]], None] = lambda _: None
     outcome: Callable[[Outcome], None] = lambda _: None
 
 
@@ -80,8 +86,9 @@ def check(
 ) -> Report:
     """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
 
-    Each seed trains the solver, the same network without logic, the ceiling of the same perception, and the
-    solver on true symbols. Seeds are 0, 1, … at most as many as the budget says; Wald's test stops them.
+    On each seed four things are trained: the solver, the same network without logic, the ceiling (the same
+    perception with labels), and the solver on true symbols. Seeds are 0, 1, …; Wald's test stops them, or the
+    budget does.
 
     Args:
         solver: A name (`satnet`), `package.module:attribute`, or a callable `Problem -> nn.Module`.
@@ -93,14 +100,15 @@ def check(
         run: A folder that keeps every trial as it ends.
         resume: Continue the run in that folder: run what is missing.
         expect: Ids of checks that are expected to fail; they do not count.
-        **keywords: `data_root`, `download`, `device`; `seeds`, `epochs`, `settings`, `train`; `workers`,
-            `isolate`, `limits`: each in place of a field of an object that is not handed over.
+        **keywords: Fields of `ImageSource`, `Budget` and `Processes` in place of an object that is not handed
+            over: `data_root` (its `root`), `download`, `device`; `seeds`, `epochs`, `settings`, `train`;
+            `workers`, `isolate`, `limits`.
 
     Returns:
         The report. On Ctrl-C it is on what was found so far, with `interrupted` set.
 
     Raises:
-        UsageError: For what cannot be meant.
+        UsageError: For a solver, task, setting, option, image set or device that cannot be meant.
         DataUnavailableError: For missing or damaged images.
     """
     source, budget, engine = apply_keywords(images, budget, engine, keywords)

@@ -32,8 +32,12 @@ def run_trial(
 ) -> Outcome:
     """Trains and scores. An exception inside becomes the outcome's `error`; only Ctrl-C passes.
 
-    `scoring` opens the session that scores, in this process unless one is named. Deterministic in the trial:
-    two runs give the same outcome, `seconds` aside, wherever they are scored.
+    Deterministic in the trial: two runs give the same outcome, `seconds` aside, wherever they are scored.
+
+    Args:
+        trial: What to run.
+        after_epoch: Is handed a point of the learning curve before training and after every epoch.
+        scoring: Opens the session that scores; None: one in this process.
     """
     started = time.perf_counter()
     curve: list[Point] = []

@@ -38,8 +38,10 @@ class SolverBrokenError(RuntimeError):
 class SolverSpec:
     """Which solver, and its options: what a trial takes along to the process it runs in.
 
-    `name` is that of a solver of ours or of an installed package, or `package.module:attribute`; or
-    `factory` is the callable itself, `Problem -> nn.Module`.
+    Args:
+        name: A solver of ours or of an installed package, or `package.module:attribute`.
+        options: What its constructor is handed besides the problem, by name.
+        factory: The callable itself, `Problem -> nn.Module`; the name is then only what it is called.
     """
 
     name: str
@@ -48,7 +50,15 @@ class SolverSpec:
 
     @classmethod
     def of(cls, solver: "str | Factory | SolverSpec", **options: Any) -> "SolverSpec":
-        """From what a user passes to `check`."""
+        """A spec of what a user passes to `check`.
+
+        Args:
+            solver: A name, a callable, or a spec, which is returned as it is.
+            **options: For its constructor.
+
+        Raises:
+            UnknownNameError: For what is neither, such as an instance of a solver.
+        """
         if isinstance(solver, SolverSpec):
             return solver
         if isinstance(solver, str):
@@ -77,7 +87,11 @@ class SolverSpec:
         return getattr(self.factory, "__module__", "__main__") != "__main__"
 
     def load(self) -> Factory:
-        """The callable. Raises `UnknownNameError` where there is none of that name."""
+        """The callable that builds the solver.
+
+        Raises:
+            UnknownNameError: Where there is none of that name.
+        """
         if self.factory is not None:
             return self.factory
         if ":" not in self.name:
@@ -90,14 +104,20 @@ class SolverSpec:
         return found
 
     def build(self, problem: Problem) -> nn.Module:
-        """The solver of a problem; one that learns its rules is handed the problem without them.
+        """Builds the solver of a problem.
 
-        A solver from outside that declares nothing is taken to learn its rules: it then can't profit from
+        A solver from outside that declares nothing is taken to learn its rules: it then cannot profit from
         what it did not ask for. Lazy modules are given their shapes by one call.
 
-        Raises `SolverBrokenError` with the constructor's traceback; `UsageError` for options that a solver of
-        ours does not take; `MissingExtraError` where a package that it builds on is not installed;
-        `UnsupportedProblemError` where it is not made for this problem.
+        Args:
+            problem: With its rules; a solver that learns them is handed it without.
+
+        Raises:
+            SolverBrokenError: Where it could not be built (with the constructor's traceback), or is no
+                solver.
+            UsageError: For options that a solver of ours does not take.
+            MissingExtraError: Where a package that it builds on is not installed.
+            UnsupportedProblemError: Where it is not made for this problem.
         """
         factory = self.load()
         rules = getattr(factory, "rules", "learned")
@@ -130,9 +150,12 @@ class SolverSpec:
         return solver
 
     def try_options(self, problem: Problem) -> None:
-        """Raises `UsageError` where a solver of ours does not take the options that a user gave it.
+        """Sees to it that a solver of ours takes the options that a user gave it.
 
         Solvers from outside are left to the checks: their constructors are no code of ours.
+
+        Raises:
+            UsageError: Where it does not.
         """
         if self.ours and self.options:
             with contextlib.suppress(

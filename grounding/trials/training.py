@@ -30,12 +30,20 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """The training budget and how it is spent; nothing stops a run before its budget is spent.
+    """The training budget; nothing stops a run before it is spent.
 
-    `puzzles` of the training split are passed through `epochs` times in batches of `batch`. Adam's
-    learning rates are apart for perception and solver; None leaves them to what the solver recommends.
-    `pretraining` is what perception learns before: "clusters" of the training puzzles' images, found without
-    labels (`clustering`), "none", or None for what the solver asks for.
+    Args:
+        puzzles: How many puzzles of the training split are passed through.
+        epochs: How often.
+        batch: Puzzles of a step.
+        perception_rate: Adam's learning rate for perception; None for what the solver recommends.
+        solver_rate: That for the solver.
+        interface: How logits of perception become beliefs: "softmax" or "sigmoid".
+        pretraining: What perception learns before: "clusters" of the training puzzles' images, found without
+            labels; "none"; or None for what the solver asks for.
+
+    Raises:
+        UsageError: For a field that cannot be meant.
     """
 
     puzzles: int = 600

@@ -18,10 +18,21 @@ Role = Literal["grounding", "baseline", "ceiling", "reasoning"]
 class Trial:
     """Everything that decides the outcome of one training run.
 
-    `role` says which part of the comparison it is: the solver end to end (`grounding`), the same network
-    without logic (`baseline`), perception trained with the labels of its images (`ceiling`), or the solver
-    fed the true symbols (`reasoning`). `beside` is the solver that a baseline is compared with: it gets the
-    pretraining and the learning rates that this one recommends, so that neither counts as logic.
+    Args:
+        task: What is solved.
+        solver: What solves it.
+        role: What is compared: the solver end to end ("grounding"), the same network without logic
+            ("baseline"), perception trained with the labels of its images ("ceiling"), or the solver fed the
+            true symbols ("reasoning").
+        seed: Of puzzles, weights and order.
+        training: The budget.
+        images: What the givens are shown with, and where networks run.
+        validation_puzzles: How many puzzles the learning curve is measured on.
+        test_puzzles: How many puzzles are scored.
+        threads: Of torch.
+        beside: The solver that a baseline is compared with. The baseline gets the pretraining and the
+            learning rates that this one recommends, so that neither counts as logic.
+        trace: A file that gets one JSON line per epoch; it decides nothing.
     """
 
     task: Task
@@ -34,7 +45,7 @@ class Trial:
     test_puzzles: int = 300
     threads: int = 1
     beside: SolverSpec | None = None
-    trace: Path | None = field(default=None, compare=False)  # gets one JSON line per epoch
+    trace: Path | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -62,7 +73,20 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one trial; `error` holds a traceback where it broke, and then there are no scores."""
+    """What came of one trial.
+
+    Attributes:
+        role: As in `Trial`.
+        task: Name of the task.
+        solver: Name of the solver.
+        seed: As in `Trial`.
+        scores: Accuracies of the trained network; None where the trial broke.
+        curve: One point before training, and one after each epoch.
+        error: A traceback where the trial broke, else None.
+        seconds: How long it took.
+        interventions: What changed inputs did to the trained network, where images were seen.
+        path: Which of its implementations computed the solver, where it says so.
+    """
 
     role: Role
     task: str
@@ -72,8 +96,8 @@ class Outcome:
     curve: list[Point] = field(default_factory=list)
     error: str | None = None
     seconds: float = 0.0
-    interventions: Interventions | None = None  # on the trained network, where images were seen
-    path: str | None = None  # which of its implementations computed the solver, where it says so
+    interventions: Interventions | None = None
+    path: str | None = None
 
     @property
     def no_gradient(self) -> float:

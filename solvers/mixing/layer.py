@@ -128,12 +128,23 @@ class Chain(torch.autograd.Function):
 
 
 class MixingLayer(nn.Module):
-    """Completes `bits` bits, with `aux` auxiliary ones, under m learned clauses.
+    """Completes bits, with auxiliary ones that nobody reads, under learned clauses.
 
-    The start vectors, and with them the side on which fractions are embedded, are drawn once, from
-    `generator` or else from torch's own, and are part of the state: forward draws nothing, and the rows of
-    a batch do not depend on each other. `path` fixes what computes: "torch" (any device), or, compiled by
-    numba for the CPU, "lanes" (small layers) or "blocks" (large ones). Weights as in Wang et al. 2019.
+    The start vectors, and with them the side on which fractions are embedded, are drawn once and are part of
+    the state: `forward` draws nothing, and the rows of a batch do not depend on each other. Weights are
+    initialised as in Wang et al. 2019.
+
+    Args:
+        bits: How many bits.
+        m: Rank of the clause matrix: how many clauses it can hold.
+        aux: How many auxiliary bits.
+        stopping: When sweeps stop, and how far they step.
+        generator: For the initial weights and the start vectors; by default torch's own.
+        path: What computes: "torch" (any device), or, compiled by numba for the CPU, "lanes" (small layers)
+            or "blocks" (large ones). By default the fastest there is.
+
+    Raises:
+        UsageError: For `m` below 1, `aux` below 0, or an unknown `path`.
     """
 
     start: Tensor
@@ -166,7 +177,7 @@ class MixingLayer(nn.Module):
 
     @property
     def path(self) -> Path:
-        """Which path computes this layer, where it is and in its type: "lanes", "blocks" or "torch"."""
+        """What computes this layer, on its device and in its type: "lanes", "blocks" or "torch"."""
         return choose_path(self.clauses, self.wanted)
 
     def extra_repr(self) -> str:
@@ -175,17 +186,33 @@ class MixingLayer(nn.Module):
         return f"{n} variables, m={m}, k={self.start.shape[1]}, {self.stopping}, path={self.path}"
 
     def forward(self, bits: Bits, known: Known) -> Bits:
-        """The bits, those that are not `known` filled in; what stood there is not looked at.
+        """Fills in the bits that are not known.
 
-        A row with a known bit that is not finite comes back NaN where it is not known.
+        Args:
+            bits: (batch, bits) in [0, 1]; what stands where they are not known is not looked at.
+            known: (batch, bits) truth values.
+
+        Returns:
+            (batch, bits) in [0, 1], known ones as they came. In a row with a known bit that is not finite the
+            others are NaN.
         """
         return Mixing.apply(self.clauses, bits, known, self.start, self.stopping, self.path)
 
     def chain(self, sequence: Bits, *, rounded: bool = False) -> Ends:
-        """Folds sequences of at least two bits by a layer of three: (state, next bit, ?) gives a new state.
+        """Folds sequences by a layer of three bits: (state, next bit, ?) gives the new state.
 
-        The state starts as the first bit. `rounded` hands it on as 0 or 1, so that only the last step is
-        differentiated: so Wang et al. 2019 (§4.1) learn parity.
+        The state starts as the first bit.
+
+        Args:
+            sequence: (batch, length) bits, at least two.
+            rounded: Hand the state on as 0 or 1, so that only the last step is differentiated: so Wang et al.
+                2019 (§4.1) learn parity.
+
+        Returns:
+            (batch,) the last state.
+
+        Raises:
+            ValueError: For fewer than two bits, or a layer of other than three.
         """
         length = sequence.shape[1]
         if self.bits != 3 or length < 2:

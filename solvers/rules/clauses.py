@@ -37,10 +37,16 @@ def eliminate_auxiliaries(problem: Problem) -> list[frozenset[int]]:
 
 
 class Clauses(nn.Module):
-    """The truth values of every literal of every clause, in a table that is padded with falsehood.
+    """The truth value of every literal of every clause, in a table that is padded with falsehood.
 
-    `between`: only clauses that join several variables, for beliefs that keep "exactly one symbol"
-    themselves.
+    Args:
+        problem: With its rules; auxiliary literals are resolved away.
+        between: Keep only clauses that join several variables, for beliefs that keep "exactly one symbol"
+            themselves.
+
+    Raises:
+        ValueError: Where the rules are unknown or join no variables, or more than 50,000 clauses would be
+            left.
     """
 
     cells: Tensor  # (clauses, literals): cell of each literal's indicator
@@ -64,13 +70,29 @@ class Clauses(nn.Module):
         self.register_buffer("filled", literals != 0, persistent=False)
 
     def forward(self, beliefs: Beliefs) -> Float[Tensor, "batch clauses literals"]:
-        """Truth of each literal, in [0, 1]: the belief in its symbol, or 1 minus it."""
+        """The truth of each literal: the belief in its symbol, or 1 minus it.
+
+        Args:
+            beliefs: (batch, variables, symbols) in [0, 1].
+
+        Returns:
+            (batch, clauses, literals) in [0, 1].
+        """
         value = beliefs.flatten(1)[:, self.cells]
         return torch.where(self.negated, 1 - value, value) * self.filled
 
 
 def with_answer(beliefs: Beliefs, given: Given, answer: Answer) -> Beliefs:
-    """Beliefs at the givens, certainties of the answer at the variables that have one."""
+    """Beliefs with certainties at the variables that have an answer, and zeros where nothing is known.
+
+    Args:
+        beliefs: (batch, variables, symbols), of which those at the givens are kept.
+        given: (batch, variables) truth values.
+        answer: (batch, variables) symbols, −1 where there is no answer.
+
+    Returns:
+        (batch, variables, symbols) in [0, 1].
+    """
     symbols = torch.arange(beliefs.shape[-1], device=beliefs.device)
     certain = (answer.unsqueeze(-1) == symbols).to(beliefs.dtype)
     answered: Bool[Tensor, "batch variables"] = answer >= 0

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ...datasets.problem import Problem
 from .search import Search
 
-# Nats; half of it is below any log-weight that 81 beliefs can have (81 · log TINY is −5600), so that it tells
-# whether any world was possible. Finite, so that a row in which none was makes no NaN.
+# Nats; half of it is below any log-weight that 81 beliefs can have (81 · log 1e-30 is −5600), so that it
+# tells whether any world was possible. Finite, so that a row in which none was makes no NaN.
 LOG_IMPOSSIBLE = -2e4
 
 ENUMERATION_LIMIT = 100_000  # worlds; weights of one row are then 0.4 MB, those of a batch of 64 are 26 MB
