@@ -36,8 +36,8 @@ class Bars:
 
 def _reaches(accuracy: float, interval: tuple[float, float] | None, bar: float, guessed: float) -> bool:
     if accuracy >= bar or interval is None:
-        return accuracy >= bar
-    return interval[1] >= bar and accuracy >= LEAST / HIGH * bar and accuracy > guessed
+        return bool(accuracy >= bar)
+    return bool(interval[1] >= bar and accuracy >= LEAST / HIGH * bar and accuracy > guessed)
 
 
 def guessed_answers(scores: Scores) -> tuple[float, float]:

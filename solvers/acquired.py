@@ -30,7 +30,8 @@ class Acquired(Solver):
 
     What pairs of variables cannot express (sums, parity) is not found, and `path` says so. Cost per new
     answer: (variables · symbols)² for counting; per row that of `Conditional`. `nodes` as there.
-    Sources: Bessiere et al. 2017, AIJ 244 (constraint acquisition); Kumar et al. 2022 (COUNT-CP).
+    Sources: Bessiere et al. 2017, AIJ 244 (constraint acquisition); Kumar et al. 2022 (COUNT-CP); Xu et al.
+    2018, arXiv:1711.11157 (the likelihood).
     """
 
     source: ClassVar[str] = "Bessiere et al. 2017, AIJ 244; Kumar et al. 2022 (COUNT-CP)"

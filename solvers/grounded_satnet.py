@@ -106,5 +106,6 @@ class GroundedSATNet(SATNet):
         rate = (known / known.sum(1, keepdim=True)).log().view(shape)
         gain = torch.einsum("uca,uta->ct", self.seen_with.view(shape), rate)
         _, named = linear_sum_assignment(gain.cpu().numpy(), maximize=True)
-        if gain.std() > ROUNDING * gain.abs().max():  # else nothing tells one naming from another
+        apart = gain.max(1).values - gain.min(1).values
+        if apart.max() > ROUNDING * gain.abs().max():  # else nothing tells one naming from another
             self.dictionary.copy_(torch.from_numpy(named).to(self.dictionary))

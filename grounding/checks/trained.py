@@ -85,7 +85,10 @@ def check_reasoning(subject: Trained) -> Measurement:
         if interval_over(reached)[0] > guess[1]:
             bound = min(HIGH, HIGH * fmean(s.task for s in reached))
         elif on_symbols < HIGH:
-            settled = interval_over(scores)[0] <= guess[1]
+            # Where no ceiling rose above chance, it may be the budget.
+            ceilings = [o for o in subject.outcomes if o.role == "ceiling"]
+            fit = not ceilings or not all(unfit(o) for o in ceilings)
+            settled = fit and interval_over(scores)[0] <= guess[1]
             message += "; end to end it answers no more than a guess, which is no bound"
     return Measurement(on_symbols, message, interval_over(scores), max(bound, guess[1]), settled=settled)
 

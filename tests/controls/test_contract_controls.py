@@ -55,7 +55,7 @@ def agree(finding: Finding) -> bool:
     if finding.figure is None:  # it could not even be measured
         return finding.status == "fail"
     holds = HOLDS.get(name, lambda figure, bound: figure <= bound)(finding.figure, finding.bound)
-    if name == "reach" or "draws none" in finding.reason:
+    if name == "reach" or "draws none" in finding.reason or "and does not" in finding.reason:
         return finding.status == "fail" and finding.figure == 0
     if name in ("gradient-beliefs", "gradient-parameters") and holds:  # unless differences do not settle
         return finding.status in ("pass", "inconclusive")

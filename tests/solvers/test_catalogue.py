@@ -11,7 +11,7 @@ TINY_TASK = Mapping(symbols=3)
 # Fewer steps of networks that answer after each: the contract is the same, and is checked sooner.
 SHORT = {"recurrent-transformer": {"recurrences": 3, "width": 16}, "rrn": {"steps": 3, "width": 16}}
 # The beartype that reads shapes in tests draws from `random` itself, so that this check means nothing here.
-SEES_THE_TESTS = "contract/randomness/mapping"
+SEES_THE_TESTS = "contract/randomness"
 
 
 @pytest.mark.filterwarnings("ignore")  # of the packages that adapters stand on

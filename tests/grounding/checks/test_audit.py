@@ -111,7 +111,8 @@ def test_noise_far_below_what_matters_is_no_reason_to_doubt() -> None:
         return losses.over_the_queries(model, images, given, labels) * (1 + 1e-7 * os.urandom(1)[0] / 256)
 
     found = audit(noisy, SMALL, steps=1, batch=4)
-    assert (found.movement, statuses(found)[0]) == ("rounding", "pass")
+    assert found.movement in ("rounding", "none")  # as the bytes fell
+    assert statuses(found)[0] == "pass"
 
 
 @pytest.mark.parametrize("farther", range(25))

@@ -51,6 +51,7 @@ def test_ids_are_readable_and_collecting_imports_no_torch(folder: Path) -> None:
         "test_sound.py::test_mlp[mlp-mapping-contract/gradient-beliefs]",
         "test_sound.py::test_mlp[mlp-mapping-contract/gradient-parameters]",
         "test_sound.py::test_mlp[mlp-mapping-contract/gradient-settings]",
+        "test_sound.py::test_mlp[mlp-mapping-contract/gradient-training]",
         "test_sound.py::test_mlp[mlp-mapping-grounding]",
     ]
 
@@ -112,7 +113,7 @@ def test_an_expected_failure_of_no_test_is_refused(folder: Path, monkeypatch: py
     from groundcheck.grounding import parametrize_with_checks  # noqa: PLC0415
 
     monkeypatch.chdir(folder)
-    with pytest.raises(ValueError, match="'mlp-mapping-ground' names none of 38 tests: did you mean mlp-"):
+    with pytest.raises(ValueError, match="'mlp-mapping-ground' names none of 44 tests: did you mean mlp-"):
         parametrize_with_checks("mlp", "tiny", expected_failures={"mlp-mapping-ground": ""})
     with pytest.raises(ValueError, match="unknown profile 'tiney': did you mean tiny"):
         parametrize_with_checks("mlp", "tiney")
