@@ -1,7 +1,7 @@
 """From figures to a verdict: of one seed by the table, of a task by the sequential test."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from statistics import fmean
@@ -111,44 +111,31 @@ def judge(
     identified = identified or {}
     possible = {seed: found.possible for seed, found in identified.items() if found.complete}
     compared = list(zip_longest(outcomes, ceilings, baselines))
-    seeds: list[Verdict] = [
-        seed_verdict(
-            outcome,
-            ceiling and bars(ceiling, baseline),
-            rules_given=rules_given,
-            possible=possible.get(outcome.seed),
-        )
-        for outcome, ceiling, baseline in compared
-    ]
-    lenient = sum(
-        seed == "GROUNDED"
-        and seed_verdict(
-            _without_intervals(outcome),
-            bars(ceiling, baseline),
-            rules_given=rules_given,
-            possible=possible.get(outcome.seed),
-        )
-        != seed
-        for seed, (outcome, ceiling, baseline) in zip(seeds, compared, strict=True)
-    )
+
+    def verdicts(scored: Callable[[Outcome], Outcome]) -> list[Verdict]:
+        return [
+            seed_verdict(
+                scored(outcome),
+                ceiling and bars(ceiling, baseline),
+                rules_given=rules_given,
+                possible=possible.get(outcome.seed),
+            )
+            for outcome, ceiling, baseline in compared
+        ]
+
+    seeds, strict = verdicts(lambda outcome: outcome), verdicts(_without_intervals)
+    lenient = sum(one == "GROUNDED" != other for one, other in zip(seeds, strict, strict=True))
     grounded, count = seeds.count("GROUNDED"), len(seeds)
-    failures = Counter(s for s in seeds if s not in ("GROUNDED", "INCONCLUSIVE"))
+    failures: Counter[Verdict] = Counter(s for s in seeds if s not in ("GROUNDED", "INCONCLUSIVE"))
     decision = _decision(seeds, test)
     answers = [o.interventions.handed for o in outcomes if o.interventions and o.interventions.handed]
     names = handed_on(answers)
-    verdict: Verdict
-    if leak:
-        verdict = "LEAKY"
-    elif lacking:
-        verdict = "SKIPPED"
-    elif broken:
-        verdict = "ERROR"
+    if leak or lacking or broken:
+        verdict: Verdict = "LEAKY" if leak else "SKIPPED" if lacking else "ERROR"
     elif decision == "accept":
         verdict = _beyond_names(names, rules_given=rules_given)
-    elif decision == "reject":
-        verdict = max(WORST_FIRST, key=lambda v: (failures[v], -WORST_FIRST.index(v)))
     else:
-        verdict = "ERROR" if count and set(seeds) == {"ERROR"} else "INCONCLUSIVE"
+        verdict = _of_failures(decision, seeds, failures)
     identities = [identified[o.seed] for o in outcomes if o.seed in identified]
     evidence = Evidence(
         on_symbols,
@@ -177,6 +164,13 @@ def judge(
         tied=("ERROR" not in failures and list(failures.values()).count(failures[verdict]) > 1)
         or (decision == "accept" and verdict == "INCONCLUSIVE"),
     )
+
+
+def _of_failures(decision: Decision, seeds: Sequence[Verdict], failures: Counter[Verdict]) -> Verdict:
+    """The most frequent failure of seeds that were rejected; of undecided ones, whether all of them broke."""
+    if decision == "reject":
+        return max(WORST_FIRST, key=lambda v: (failures[v], -WORST_FIRST.index(v)))
+    return "ERROR" if set(seeds) == {"ERROR"} else "INCONCLUSIVE"
 
 
 def _beyond_names(names: HandedOn | None, *, rules_given: bool) -> Verdict:

@@ -8,6 +8,16 @@ import typer
 from ...datasets.errors import UsageError
 from .shell import DataRoot, Device, Download, Epochs, Images, Json, Set, consoles, user_errors, writable
 
+Isolate = Annotated[
+    bool | None,
+    typer.Option(
+        "--isolate/--no-isolate",
+        help="Checks and trials in processes with limits; by default for solvers from outside.",
+    ),
+]
+TimeLimit = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Of one trial, and one check, when isolated.")
+]
 MemoryLimit = Annotated[
     float, typer.Option(metavar="GIB", help="Of one trial, and one check, when isolated.")
 ]
@@ -36,16 +46,8 @@ def check(
         str | None, typer.Option(help="Log every trial as well to: tensorboard or mlflow.")
     ] = None,
     json: Json = None,
-    isolate: Annotated[
-        bool | None,
-        typer.Option(
-            "--isolate/--no-isolate",
-            help="Checks and trials in processes with limits; by default for solvers from outside.",
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Of one trial, and one check, when isolated.")
-    ] = 1800,
+    isolate: Isolate = None,
+    time_limit: TimeLimit = 1800,
     memory_limit: MemoryLimit = 8,
     expect: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Ids of checks that are expected to fail.")

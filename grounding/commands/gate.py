@@ -51,7 +51,8 @@ def gate(
     70 a fault of groundcheck, 130 interrupted.
     """
     with user_errors():
-        outputs = [writable(path) for path in (junit, markdown, json)]
+        for path in (junit, markdown, json):
+            writable(path)
         from ..gate.project import read_project  # noqa: PLC0415
 
         project = read_project(config)
@@ -62,10 +63,8 @@ def gate(
         for entry in chosen:
             project.profile(entry.terms.profile)
         from ...datasets.image_source import ImageSource  # noqa: PLC0415
-        from ..gate import pipeline  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
-        from ..results.files import write_json, write_text  # noqa: PLC0415
         from ..suite.report_io import read_report  # noqa: PLC0415
         from .closing import print_whereabouts  # noqa: PLC0415
 
@@ -86,11 +85,7 @@ def gate(
             if gated[-1].report.interrupted:
                 break
         code = _worst([one.exit_code for one in gated])
-        for path, content in zip(outputs, (pipeline.junit, pipeline.markdown), strict=False):
-            if path:
-                write_text(path, content(gated))
-        if json:
-            write_json(json, pipeline.record(gated, code))
+        _write(gated, code, junit, markdown, json)
         for one in gated:
             _print(one)
             folder = None if runs is None else runs / _folder(one.report.solver)
@@ -98,6 +93,19 @@ def gate(
                 consoles()[0], folder, None, interrupted=one.report.interrupted, kept_by="--runs", resume=""
             )
     raise typer.Exit(code)
+
+
+def _write(
+    gated: "list[Gated]", code: int, junit: Path | None, markdown: Path | None, json: Path | None
+) -> None:
+    from ..gate import pipeline  # noqa: PLC0415
+    from ..results.files import write_json, write_text  # noqa: PLC0415
+
+    for path, content in ((junit, pipeline.junit), (markdown, pipeline.markdown)):
+        if path:
+            write_text(path, content(gated))
+    if json:
+        write_json(json, pipeline.record(gated, code))
 
 
 def _held(
