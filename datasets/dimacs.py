@@ -40,9 +40,9 @@ def read_dimacs(path: Path) -> tuple[int, list[list[int]]]:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise DimacsError(f"{path} is a damaged or truncated .gz: {error}") from error
-    for start, told in FOREIGN.items():
+    for start, advice in FOREIGN.items():
         if content.startswith(start):
-            raise DimacsError(f"{path} {told}")
+            raise DimacsError(f"{path} {advice}")
     if content[TAR] == b"ustar":
         raise DimacsError(f"{path} is a tar archive: unpack it and name one of its files")
     return parse_dimacs(content.removeprefix(codecs.BOM_UTF8), str(path))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..datasets.exports import lazy_attributes
 
 if TYPE_CHECKING:
+    from .checks.audit import audit
     from .checks.finding import Finding
     from .gate.pytest_checks import parametrize_with_checks
     from .measures.metrics import Scores
@@ -36,6 +37,7 @@ __all__ = [
     "TaskReport",
     "Training",
     "Trial",
+    "audit",
     "check",
     "parametrize_with_checks",
     "print_report",
@@ -59,6 +61,7 @@ HOMES = {
     "TaskReport": "results.report",
     "Training": "trials.training",
     "Trial": "trials.trial",
+    "audit": "checks.audit",
     "check": "suite.suite",
     "parametrize_with_checks": "gate.pytest_checks",
     "print_report": "report.table",

@@ -6,6 +6,7 @@ from ..datasets.exports import lazy_attributes
 
 if TYPE_CHECKING:
     from .abductive import Abductive, Conditional
+    from .acquired import Acquired
     from .adapters import LTN, ConvexRelaxation, PublicSATNet, from_callable, from_decorator
     from .attention import RecurrentTransformer, Transformer
     from .blackbox import IMLE, Blackbox
@@ -31,6 +32,7 @@ __all__ = [
     "RRN",
     "SOLVERS",
     "Abductive",
+    "Acquired",
     "Blackbox",
     "Clauses",
     "Conditional",
@@ -60,6 +62,7 @@ __all__ = [
 
 # On first use: the command line must answer `--help` without waiting for torch.
 HOMES = {
+    "Acquired": "acquired",
     "Abductive": "abductive",
     "Blackbox": "blackbox",
     "Clauses": "rules.clauses",

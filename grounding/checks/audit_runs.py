@@ -109,10 +109,10 @@ class Rehearsal:
                 parameter.data = _nudged(parameter.data, nudge)
         model.zero_grad()
         optimiser = torch.optim.SGD(model.parameters(), lr=RATE)
-        heard: dict[str, Tensor] = {}
+        gradients: dict[str, Tensor] = {}
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(_listener(name, heard))
+                parameter.register_post_accumulate_grad_hook(_listener(name, gradients))
         digests: list[bytes] = []
         steps: list[Step] = []
         reached = False
@@ -121,10 +121,10 @@ class Rehearsal:
             before = (
                 {n: p.detach().clone() for n, p in model.named_parameters()} if code.kind == "step" else {}
             )
-            heard.clear()
+            gradients.clear()
             batch = AuditBatch(images[rows], self.given[rows], labels[rows])
             loss = code.call(model, optimiser, batch)
-            step = {f"gradient {name}": _array(gradient) for name, gradient in heard.items()}
+            step = {f"gradient {name}": _array(gradient) for name, gradient in gradients.items()}
             step |= {f"move {n}": _array(p - before[n]) for n, p in model.named_parameters() if n in before}
             reached = reached or any(bool(moved.any()) for moved in step.values())
             if loss is not None:
@@ -161,10 +161,10 @@ class Rehearsal:
         )
 
 
-def _listener(name: str, heard: dict[str, Tensor]) -> Callable[[Tensor], None]:
+def _listener(name: str, gradients: dict[str, Tensor]) -> Callable[[Tensor], None]:
     def listen(parameter: Tensor) -> None:
         if parameter.grad is not None:
-            heard[name] = heard.get(name, 0) + parameter.grad.detach().clone()
+            gradients[name] = gradients.get(name, 0) + parameter.grad.detach().clone()
 
     return listen
 

@@ -113,8 +113,8 @@ def check_copy(subject: Grounded) -> Measurement:
         raise SkipCheckError("no query is a renaming of a given: a reading that is handed on is no answer")
     if (found := handed_on(answers)) is None:
         raise SkipCheckError("on no seed does the solver answer every name differently")
-    told = f"{found.sentence}{': too few to tell from chance' if found.open else ''}"
-    return Measurement(found.by_chance, told, settled=not found.open)
+    message = f"{found.sentence}{': too few to tell from chance' if found.open else ''}"
+    return Measurement(found.by_chance, message, settled=not found.open)
 
 
 def _seeds(subject: Grounded) -> Sequence[Interventions]:

@@ -46,9 +46,9 @@ def _registries(path: Path) -> Iterator[_Written]:
                     func=ast.Name(id="Registry"), args=[ast.Constant(str(family))], keywords=options
                 ),
             ):
-                told = {str(option.arg): ast.literal_eval(option.value) for option in options}
-                if "place" in told:
-                    found[name] = _Written(family, told["place"], told.get("trained", False))
+                keywords = {str(option.arg): ast.literal_eval(option.value) for option in options}
+                if "place" in keywords:
+                    found[name] = _Written(family, keywords["place"], keywords.get("trained", False))
             case ast.FunctionDef(
                 decorator_list=[ast.Call(ast.Attribute(ast.Name(name), "check"), [ast.Constant(str(check))])]
             ) if name in found:

@@ -97,12 +97,12 @@ def evaluate_gate(
     ]
     expected = dict(expected_failures or {})
     require_cases(expected, [task.label for task in report.tasks])
-    told = {case.id for case in cases}
+    known = {case.id for case in cases}
     unheard = [
         Case(check, task.label, "skip", f"expected to fail ({expected[name]}), and did not run")
         for task in report.tasks
         for check in case_names()
-        if (name := join_id(check, task.label)) in expected and name not in told
+        if (name := join_id(check, task.label)) in expected and name not in known
     ]
     cases = [_expected(case, expected[case.id]) if case.id in expected else case for case in cases]
     return Gated(report, cases + unheard)
@@ -170,13 +170,13 @@ def _regression(report: Report, task: TaskReport, baseline: Report | None, terms
         if was is None:
             continue
         lost = 1.0 if now is None else figure.gain(now, was)
-        message = "none" if now is None else figure.told(now)
+        message = "none" if now is None else figure.text(now)
         cases.append(
             Case(
                 f"regression/{figure.name}",
                 task.label,
                 "fail" if lost > terms.max_regression else "pass",
-                f"{figure.title} was {figure.told(was)} and is {message}; "
+                f"{figure.title} was {figure.text(was)} and is {message}; "
                 f"at most {terms.max_regression:g} may be lost",
             )
         )

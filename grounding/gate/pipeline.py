@@ -64,7 +64,7 @@ def markdown(gated: Sequence[Gated]) -> str:
                 mark,
                 _text(one.report.solver),
                 _text(title(task)),
-                *(figure.told(task.mean(task.subject, figure)) for figure in shown),
+                *(figure.text(task.mean(task.subject, figure)) for figure in shown),
                 f"{judged.grounded} of {judged.seeds}",
                 judged.verdict,
             ]

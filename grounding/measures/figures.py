@@ -42,7 +42,7 @@ class Figure:
         """Of the scores of a trial, or of a point of its learning curve; None where it has no meaning."""
         return getattr(record, self.name) if self.measure is None else self.measure(record)
 
-    def told(self, value: float | int | None) -> str:
+    def text(self, value: float | int | None) -> str:
         """A value in words; a dash where there is none."""
         return "–" if value is None else f"{value:{self.format}}"
 

@@ -102,13 +102,13 @@ def answers_to_names(
 
     It was handed `solution` at the shown givens, symbol t under the name `names[t]`.
     """
-    heard: list[Counter[int]] = [Counter() for _ in names]
+    answers_of_name: list[Counter[int]] = [Counter() for _ in names]
     answered = completion.argmax(-1)
     for one, other in zip(renaming.givens, renaming.queries, strict=True):
         rows = np.flatnonzero(shown[:, one] & ~given[:, other] & ~np.isnan(completion[:, other]).any(-1))
         for row in rows.tolist():
-            heard[int(names[solution[row, one]])][int(answered[row, other])] += 1
-    return [counts.most_common(1)[0][0] if counts else -1 for counts in heard]
+            answers_of_name[int(names[solution[row, one]])][int(answered[row, other])] += 1
+    return [counts.most_common(1)[0][0] if counts else -1 for counts in answers_of_name]
 
 
 @dataclass(frozen=True)

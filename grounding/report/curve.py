@@ -40,14 +40,14 @@ def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
         table.add_column(heading, justify="right")
     step = -(-len(outcome.curve) // MOST_ROWS) if outcome.curve else 1
     for point in outcome.curve[::-1][::step][::-1]:  # thinned from the end, so that the last epoch stays
-        table.add_row(str(point.epoch), *(figure.told(figure.value(point)) for figure in shown))
+        table.add_row(str(point.epoch), *(figure.text(figure.value(point)) for figure in shown))
     console.print(table)
     if outcome.error or outcome.scores is None:
         console.print(f"[red]the trial broke[/] after {outcome.seconds:.0f} s:")
         console.print(escape(outcome.error or ""), highlight=False)
         return
-    told = [(figure, figure.value(outcome.scores)) for figure in figures_at(Place.TRIALS)]
-    line = ", ".join(f"{figure.title} {figure.told(value)}" for figure, value in told if value is not None)
+    values = [(figure, figure.value(outcome.scores)) for figure in figures_at(Place.TRIALS)]
+    line = ", ".join(f"{figure.title} {figure.text(value)}" for figure, value in values if value is not None)
     deaf = f"; {gradients_lost(outcome.no_gradient)}" if outcome.no_gradient else ""
     leaky = "; LEAKY supervision" if trial.task.supervision == "leaky" else ""
     console.print(f"test: {line}{deaf}{leaky} ({outcome.seconds:.0f} s)", highlight=False)

@@ -102,9 +102,9 @@ def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:
 
 def _rank(line: Line) -> tuple[int, float, str]:
     """The better verdict first, then the better first figure."""
-    leading, told = figures_at(Place.RANKING)[0], line.figures[0]
+    leading, ranked = figures_at(Place.RANKING)[0], line.figures[0]
     return (
         ORDER.index(line.task.judgement.verdict),
-        -leading.gain(0.0, told.mean) if told else math.inf,
+        -leading.gain(0.0, ranked.mean) if ranked else math.inf,
         line.solver,
     )

@@ -105,7 +105,7 @@ def _rows(report: Report, task: TaskReport) -> list[list[str]]:
         return [name, "", *cells, "", ""]
 
     def means(role: Role) -> list[str]:
-        return [figure.told(task.mean(role, figure)) for figure in shown]
+        return [figure.text(task.mean(role, figure)) for figure in shown]
 
     seeds, verdict = f"{judged.grounded} of {judged.seeds}", _verdict(judged.verdict)
     rows = [[escape(report.solver), title(task), *means(task.subject), seeds, verdict]]

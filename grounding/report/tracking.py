@@ -94,8 +94,8 @@ def _mlflow() -> Tracker:
 
     def log(outcome: Outcome) -> None:
         with client.start_run(run_name=label(outcome)):
-            told = {name: getattr(outcome, name) for name in ("role", "task", "seed")}
-            client.log_params({**told, "solver": trained_solver(outcome) or "none"})
+            named = {name: getattr(outcome, name) for name in ("role", "task", "seed")}
+            client.log_params({**named, "solver": trained_solver(outcome) or "none"})
             for name, value, epoch in scalars(outcome):
                 client.log_metric(name, value, step=epoch)
             client.set_tag("broke", str(outcome.error is not None))

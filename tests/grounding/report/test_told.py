@@ -85,7 +85,7 @@ def test_every_figure_is_whole_in_a_narrow_terminal(report: Report, width: int) 
     assert max(map(len, text.splitlines())) <= width
     for task in report.tasks:
         for figure in figures_at(Place.VERDICTS):
-            assert f" {figure.told(task.mean('grounding', figure))} " in text
+            assert f" {figure.text(task.mean('grounding', figure))} " in text
         assert task.judgement.verdict in text
         assert f"{task.judgement.grounded} of {task.judgement.seeds}" in text
     for name in ("test-set interval", "without logic", "ceiling", "mapping"):
