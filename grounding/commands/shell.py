@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import click
 import typer
 
 from ...datasets.errors import UsageError
@@ -53,7 +52,7 @@ def user_errors() -> Generator[None]:
 
     try:
         yield
-    except (typer.Exit, typer.Abort, click.ClickException, BrokenPipeError):
+    except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
         raise
     except DataUnavailableError as error:
         fail(str(error), 4)
