@@ -140,6 +140,21 @@ def test_every_folder_with_code_is_packaged() -> None:
     assert folders | {"groundcheck"} == set(listed)
 
 
+def test_what_is_imported_at_once_is_a_dependency() -> None:
+    """Not only something that the tools of the tests bring along."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    other = {"scikit-learn": "sklearn", "python-sat": "pysat"}
+    declared = {other.get(name, name) for name in project["dependencies"]}
+    found: set[str] = set()
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(str(node.module).split(".")[0])
+    assert found - set(sys.stdlib_module_names) <= declared | {"llvmlite"}  # a part of numba
+
+
 def tracked_files() -> list[Path]:
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     return [Path(line) for line in done.stdout.splitlines()]
