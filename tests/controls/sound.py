@@ -149,21 +149,10 @@ class Jittering(nn.Module):
         return torch.where(given.unsqueeze(-1), beliefs, 0.98 * completion + 0.02 * drawn)
 
 
-class Sampling(nn.Module):
+class Sampling(Jittering):
     """REINFORCE: its gradient is an estimate, as it says, from symbols that it samples."""
 
-    deterministic: ClassVar = False
     surrogate: ClassVar = True
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__()
-        self.inner = MLP(problem, hidden=12)
-        self.generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-
-    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
-        completion = self.inner(beliefs, given)
-        drawn = torch.rand(completion.shape, generator=self.generator, dtype=completion.dtype)
-        return torch.where(given.unsqueeze(-1), beliefs, 0.98 * completion + 0.02 * drawn)
 
     def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
         completion = self.inner(beliefs, given)
