@@ -12,6 +12,7 @@ SOLVERS = Catalogue(
         "recurrent-transformer": "groundcheck.solvers.attention:RecurrentTransformer",
         "rrn": "groundcheck.solvers.rrn:RRN",
         "grounded-satnet": "groundcheck.solvers.grounded_satnet:GroundedSATNet",
+        "acquired": "groundcheck.solvers.acquired:Acquired",
         "exact": "groundcheck.solvers.exact:Exact",
         "conditional": "groundcheck.solvers.abductive:Conditional",
         "semantic-loss": "groundcheck.solvers.semantic:SemanticLoss",
