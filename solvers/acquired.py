@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..datasets.problem import Problem
@@ -26,8 +26,8 @@ class Acquired(Solver):
 
     `loss` is that of `Conditional` under the rules of the answers so far, −log Σ_{w agrees with the answer}
     ∏ beliefs[v, w(v)], and `forward` answers with the most likely world under them. While there are none, both
-    go by the prior: how often a variable was answered with each symbol, uniform before the first answer. That
-    teaches perception nothing.
+    go by the prior: how often a variable was answered with each symbol, uniform before the first answer.
+    That teaches perception nothing.
 
     What pairs of answers cannot express (sums, parity, a relation between a given and an answer) is not
     found, and `path` says so. Cost per new answer: (variables · symbols)² for counting; per row that of
@@ -132,3 +132,11 @@ class Acquired(Solver):
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
         super()._load_from_state_dict(*arguments, **named)
         self._acquire()
+
+
+def learned_rules(solver: nn.Module) -> list[Rule] | None:
+    """The rules that a solver says it learned, in an attribute of that name; None where it says nothing."""
+    told = getattr(solver, "learned_rules", None)
+    if not isinstance(told, list) or not all(isinstance(rule, Rule) for rule in told):
+        return None
+    return told

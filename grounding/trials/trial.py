@@ -6,6 +6,7 @@ from typing import Literal
 
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
+from ...solvers.rules.acquisition import Rule
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
 from .spec import SolverSpec
@@ -86,6 +87,7 @@ class Outcome:
         seconds: How long it took.
         interventions: What changed inputs did to the trained network, where images were seen.
         path: Which of its implementations computed the solver, where it says so.
+        rules: The rules that the solver learned, where it can tell them (`learned_rules`).
     """
 
     role: Role
@@ -98,6 +100,7 @@ class Outcome:
     seconds: float = 0.0
     interventions: Interventions | None = None
     path: str | None = None
+    rules: list[Rule] | None = None
 
     @property
     def no_gradient(self) -> float:

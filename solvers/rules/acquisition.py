@@ -73,10 +73,11 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
     v·symbols + k; on the diagonal how often a cell was answered). With n answers of both variables
     and their own frequencies p_u, p_v, a relation R is expected n·Σ_{(a,b) ∈ R} p_u(a) p_v(b) times if they
     are independent. It is tested against the hypothesis that it is as frequent as that, or as rare as
-    relations of its kind that do occur are seen to be (`usual_share`), and kept where Benjamini and Hochberg's
-    procedure rejects this with at most 1 % false discoveries expected among the relations of a kind. Where rules are broken now and then, by wrong answers, the rate at
-    which all of them are is the measure: a rule that is broken significantly more often is given up, so
-    that without wrong answers one contradiction is enough.
+    relations of its kind that do occur are seen to be (`usual_share`), and kept where Benjamini and
+    Hochberg's procedure rejects this with at most 1 % false discoveries expected among the relations of a
+    kind. Where rules are broken now and then, by wrong answers, the rate at which all of them are is the
+    measure: a rule that is broken significantly more often is given up, so that without wrong answers one
+    contradiction is enough.
     """
     pairs = count_pairs(problem, together)
     if not len(pairs.first):

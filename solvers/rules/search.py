@@ -24,7 +24,7 @@ class Search:
     Fixed symbols are assumptions of an incremental SAT solver, and unit propagation narrows the open
     variables; weights live outside of it. What a SAT solver learns from one question would decide between
     equals in the next, so the one that propagates never solves, and where worlds have to be found by solving,
-    each question gets a solver of its own (7 ms for 9×9 Sudoku): the same question always has the same answer.
+    each question gets a solver of its own (7 ms for 9×9 Sudoku): to the same question always the same answer.
     `seconds` counts the time spent in here.
 
     `nodes` bounds the propagations per question (0.05 to 0.1 ms each for 9×9 Sudoku).

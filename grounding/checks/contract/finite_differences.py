@@ -100,8 +100,8 @@ class GradientFixture:
 def make_gradient_fixture(subject: Subject, *, precise: bool = True) -> GradientFixture:
     """A bench on a small random problem, with the options the solver calls precise.
 
-    A solver that was written for the problem of the task alone gets that, and so does one that finds nothing to
-    go by in solutions of the small one.
+    A solver that was written for the problem of the task alone gets that, and so does one that finds nothing
+    to go by in solutions of the small one.
     """
     problem, worlds = random_problem(DOMAINS, 0)
     options = getattr(subject.declared, "precise", {}) if precise else {}

@@ -123,8 +123,8 @@ class Subject:
     def build(self, seed: int = 0, problem: Problem | None = None, *, untrained: bool = False) -> nn.Module:
         """A new solver, for evaluation, with initial weights from `seed`.
 
-        Where it declares that it needs `evidence` before it listens, it has seen as many answers of the training
-        split (of a `problem` of its own: as many of its solutions), unless it is to be `untrained`.
+        Where it declares that it needs `evidence` before it listens, it has seen as many answers of the
+        training split (of a `problem` of its own: as many of its solutions), unless it is to be `untrained`.
         """
         with kept_global_state():  # contract/globals tells of one that changes it
             solver = self.build_freely(seed, problem)
