@@ -25,8 +25,8 @@ class Acquired(Solver):
     most 1 % of them expected to be false). Rules go on being acquired and given up with every answer.
 
     `loss` is that of `Conditional` under the rules of the answers so far, −log Σ_{w agrees with the answer}
-    ∏ beliefs[v, w(v)], and `forward` answers with the most likely world under them. While there are none, both
-    go by the prior: how often a variable was answered with each symbol, uniform before the first answer.
+    ∏ beliefs[v, w(v)], and `forward` answers with the most likely world under them. While there are none,
+    both go by the prior: how often a variable was answered with each symbol, uniform before the first answer.
     That teaches perception nothing.
 
     What pairs of answers cannot express (sums, parity, a relation between a given and an answer) is not

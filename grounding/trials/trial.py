@@ -109,9 +109,12 @@ class Outcome:
         return sum(trained) / len(trained) if trained else 0.0
 
 
-def gradients_lost(share: float) -> str:
-    """What to say where in a share of the training steps no gradient reached perception."""
-    return (
-        f"no gradient reached perception in {share:.1%} of the training steps: look whether the solver "
-        "switches gradients off, detaches beliefs or saturates"
-    )
+def gradients_lost(share: float, *, awaits_evidence: bool = False) -> str:
+    """What to say where in a share of the training steps no gradient reached perception.
+
+    `awaits_evidence`: The solver declares that it needs evidence before it listens to beliefs.
+    """
+    lost = f"no gradient reached perception in {share:.1%} of the training steps"
+    if awaits_evidence:
+        return f"{lost}: the solver declares that it needs evidence first"
+    return f"{lost}: look whether the solver switches gradients off, detaches beliefs or saturates"
