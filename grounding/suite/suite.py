@@ -306,7 +306,8 @@ class Suite:
         )
         lost = fmean([o.no_gradient for o in run.of("grounding")] or [0.0])
         if lost and judgement.verdict != "LEAKY":
-            judgement = replace(judgement, reason=f"{judgement.reason}; {gradients_lost(lost)}")
+            deaf = gradients_lost(lost, awaits_evidence=self.spec.awaits_evidence)
+            judgement = replace(judgement, reason=f"{judgement.reason}; {deaf}")
         counted = [o for o in run.outcomes if o.seed in complete]
         trained = Trained(
             judgement,
