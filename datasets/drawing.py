@@ -49,7 +49,10 @@ def draw(
     across = columns * (width + GAP) + GAP
     lines = _broken(entries, across - GAP)
     head, foot = (0.3 if title else 0.0), LEGEND * len(lines)
-    size = (max(across, GAP + max(map(_length, lines), default=0.0)), rows * (height + GAP) + GAP + head + foot)
+    size = (
+        max(across, GAP + max(map(_length, lines), default=0.0)),
+        rows * (height + GAP) + GAP + head + foot,
+    )
     figure = Figure(figsize=size, dpi=200, facecolor="white")
     if title:
         figure.text(0.5, 1 - 0.28 / size[1], title, ha="center", va="center", fontsize=9)
@@ -78,19 +81,17 @@ def _legend(task: Task, puzzles: Puzzles, answers: bool) -> list[Patch | Line2D]
         words = "to be found, with the solution" if answers else "to be found"
         entries.append(Patch(fc=ANSWER_GROUND, ec=ANSWER, lw=0.7, label=words))
     sign, _, words = task.layout.note.partition(" ")
-    if words and not sign.isalnum():
+    if words:
         entries.append(Line2D([], [], ls="", marker=f"${sign}$", ms=8, mew=0, color="black", label=words))
-    elif words:
-        entries.append(Line2D([], [], ls="", marker="$<$", ms=6, mew=0, color="black", label=task.layout.note))
     return entries
 
 
-def _length(entries: list[Patch | Line2D]) -> float:
+def _length(entries: list[Patch | Line2D]) -> int | float:
     """Inches that a line of the legend takes."""
     return sum(0.42 + LETTER * len(str(entry.get_label())) for entry in entries)
 
 
-def _broken(entries: list[Patch | Line2D], across: float) -> list[list[Patch | Line2D]]:
+def _broken(entries: list[Patch | Line2D], across: int | float) -> list[list[Patch | Line2D]]:
     """The legend in lines that fit."""
     lines: list[list[Patch | Line2D]] = []
     for entry in entries:
@@ -137,27 +138,25 @@ def _board(axes: Axes, task: Task, layout: Layout, puzzle: Puzzles, bank: Bank, 
     axes.set_ylim(layout.rows + 0.04, -0.04)
 
 
-def _inside(row: float, column: float, *, small: bool) -> tuple[float, float, float, float]:
+def _inside(
+    row: int | float, column: int | float, *, small: bool
+) -> tuple[int | float, int | float, int | float, int | float]:
     """Left, right, bottom and top of what a cell shows; small where a piece stands beside it."""
     if small:
         return column + 0.5, column + 0.98, row + 0.98, row + 0.5
     return column + MARGIN, column + 1 - MARGIN, row + 1 - MARGIN, row + MARGIN
 
 
-def _piece(axes: Axes, piece: str, row: float, column: float, colour: str) -> None:
-    axes.text(
-        column + 0.34, row + 0.38, piece, ha="center", va="center", fontsize=16, color=colour, zorder=3
-    )
+def _piece(axes: Axes, piece: str, row: int | float, column: int | float, colour: str) -> None:
+    axes.text(column + 0.34, row + 0.38, piece, ha="center", va="center", fontsize=16, color=colour, zorder=3)
 
 
 def _between(axes: Axes, layout: Layout) -> None:
     """What belongs to no variable: blocks, operators, lines."""
-    if layout.block is not None:
-        _block_lines(axes, layout, layout.block)
     for row, column, sign in layout.signs:
         axes.text(column, row, sign, ha="center", va="center", fontsize=12, color="black", zorder=3)
-    for row, column, other, end in layout.strokes:
-        axes.plot((column, end), (row, other), color="black", lw=1.0, zorder=3)
+    for row, column, other, end in layout.lines:
+        axes.plot((column, end), (row, other), color="black", lw=1.2, zorder=4, solid_capstyle="projecting")
 
 
 def drawable(picture: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
@@ -186,15 +185,6 @@ def _pictures(
     rows = bank.find(classes, puzzle.picture[0][variables])
     pictures = bank.gallery.pictures[rows].cpu().numpy()
     return {variable: drawable(one) for variable, one in zip(variables.tolist(), pictures, strict=True)}
-
-
-def _block_lines(axes: Axes, layout: Layout, block: tuple[int, int]) -> None:
-    """Heavy lines around blocks, as far as the grid of whole cells reaches."""
-    high = int(layout.rows)
-    for row in range(0, high + 1, block[0]):
-        axes.plot((0, high), (row, row), color="black", lw=1.2, zorder=4, solid_capstyle="projecting")
-    for column in range(0, high + 1, block[1]):
-        axes.plot((column, column), (0, high), color="black", lw=1.2, zorder=4, solid_capstyle="projecting")
 
 
 def _checks(axes: Axes, layout: Layout) -> None:

@@ -110,7 +110,7 @@ class Futoshiki(Task):
             side,
             tuple((float(r), float(c)) for r, c in places),
             frameless=tuple(signs),
-            note="signs open towards the larger",
+            note="< opens towards the larger",
         )
 
     def written(self, variable: int, symbol: int) -> str:

@@ -12,7 +12,10 @@ from .shell import DataRoot, Download, Images, Set, consoles, task_named, user_e
 def show(
     task: Annotated[str, typer.Argument(help="A task's name.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="PNG, PDF or SVG by its ending; by default TASK.png.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="PNG, PDF or SVG by its ending; by default TASK.png."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=16, help="Puzzles in the picture.")] = 2,
     split: Annotated[str, typer.Option(help="train, validation, test or ood.")] = "test",

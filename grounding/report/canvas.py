@@ -43,7 +43,7 @@ _drawn = re.compile(r'(\bid="|href="#|url\(#)')
 
 
 @contextmanager
-def canvas(width: float = 3.7, height: float = 3.2) -> Generator[tuple[Figure, Axes]]:
+def canvas(width: int | float = 3.7, height: int | float = 3.2) -> Generator[tuple[Figure, Axes]]:
     """One plot, in inches; those of a page have the same size, so that they line up."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")

@@ -26,7 +26,7 @@ def period(started: str, ended: str, outcomes: Sequence[Outcome]) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: int | float) -> str:
     """Seconds in words: 9 s, 4 min 12 s, 3 h 5 min."""
     whole = round(seconds)
     if whole < 60:

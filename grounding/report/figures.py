@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..measures.counts import count_of
 from ..measures.metrics import relabel
 from ..results.report import TaskReport
 from ..trials.trial import Outcome
@@ -19,12 +20,13 @@ from .plane import plane
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure with a title, and the name that its file gets."""
+    """A figure with a title and a few words, and the name that its file gets."""
 
     name: str
     title: str
-    figure: Figure
+    caption: str
     described: str  # for a screen reader
+    figure: Figure
 
 
 def plots_of(task: TaskReport, symbols: int | None) -> list[Plot]:
@@ -34,35 +36,56 @@ def plots_of(task: TaskReport, symbols: int | None) -> list[Plot]:
         task: The task's part of a report.
         symbols: How many symbols its images show; None where that is not known.
     """
-    return [
-        Plot(name, title, figure, described)
-        for name, title, figure, described in _drawn(task, symbols)
-        if figure is not None
-    ]
-
-
-def _drawn(task: TaskReport, symbols: int | None) -> Iterator[tuple[str, str, Figure | None, str]]:
     subjects, baselines, ceilings = (
         [o for o in task.outcomes if o.role == role] for role in (task.subject, "baseline", "ceiling")
     )
-    if not task.on_symbols:
-        reach = "relative to what this perception could reach" if ceilings else "without a ceiling beside it"
-        described = f"Every seed by aligned grounding accuracy and task accuracy, {reach}"
-        yield "plane", "The plane", plane(subjects, baselines, ceilings), described
+    drawn: list[Plot] = []
+    if not task.on_symbols and (found := plane(subjects, baselines, ceilings)):
+        seeds = count_of(sum(o.scores is not None for o in subjects), "seed")
+        drawn.append(
+            Plot(
+                "plane",
+                "The plane",
+                f"{seeds}, {found.against}",
+                f"Every seed by aligned grounding accuracy and task accuracy, {found.against}",
+                found.figure,
+            )
+        )
     scored = [o for o in subjects if o.scores and o.curve]
-    if scored:
-        for name, title, figure in (
-            ("curves", "Learning curves", plots.accuracies(scored, ceilings)),
-            ("symbols", "Symbols in use", plots.symbols_in_use(scored, symbols)),
-            ("gradient", "Gradient at the interface", plots.gradient_norm(scored)),
-            ("loss", "Training loss", plots.losses(scored)),
-        ):
-            yield name, title, figure, f"{title}, by epoch"
-    calibrations = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
-    if calibrations:
-        error = float(np.mean([c.error for c in calibrations]))
-        described = f"Accuracy against confidence of perception; expected calibration error {error:.3f}"
-        yield "calibration", "Calibration", plots.reliability(calibrations), described
+    drawn += [
+        Plot(name, title, caption, f"{title}, by epoch", figure)
+        for name, title, caption, figure in _curves(scored, ceilings, symbols)
+        if figure is not None
+    ]
+    told = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
+    if any(sum(calibration.images) for calibration in told):
+        error = f"{np.mean([c.error for c in told]):.3f}"
+        few = plots.too_few(told)
+        left = f"; bins of under {plots.FEWEST_IMAGES} images left out ({count_of(few, 'image')})"
+        drawn.append(
+            Plot(
+                "calibration",
+                "Calibration",
+                f"after alignment; expected error {error}{left if few else ''}",
+                f"Accuracy against confidence of perception; expected calibration error {error}",
+                plots.reliability(told),
+            )
+        )
+    return drawn
+
+
+def _curves(
+    scored: Sequence[Outcome], ceilings: Sequence[Outcome], symbols: int | None
+) -> Iterator[tuple[str, str, str, Figure | None]]:
+    """What is drawn over the epochs: name, title, a few words, figure."""
+    if not scored:
+        return
+    thin = "thin every seed, bold their mean" if len(scored) > 1 else "one seed"
+    dashed = ", dashed the ceiling" if any(o.scores for o in ceilings) else ""
+    yield "curves", "Learning curves", thin + dashed, plots.accuracies(scored, ceilings)
+    yield "symbols", "Symbols in use", "", plots.symbols_in_use(scored, symbols)
+    yield "gradient", "Gradient at the interface", "", plots.gradient_norm(scored)
+    yield "loss", "Training loss", "", plots.losses(scored)
 
 
 def matrices(outcome: Outcome | None, names: Sequence[str] | None) -> list[Matrix]:
@@ -110,8 +133,10 @@ def draw_board(drawing: Drawing) -> Figure:
         axes.set_axis_off()
         for cell in drawing.cells:
             _draw_cell(axes, cell)
-        for row, column, sign in drawing.signs:
+        for row, column, sign in drawing.layout.signs:
             axes.text(column, row, sign, ha="center", va="center", fontsize=14, color=INK)
+        for row, column, other, end in drawing.layout.lines:
+            axes.plot((column, end), (row, other), color=INK, lw=1.6, zorder=3)
         axes.set_aspect("equal")
         axes.set(xlim=(-0.05, drawing.columns + 0.05), ylim=(drawing.rows + 0.05, -0.05))
         return figure
@@ -124,18 +149,21 @@ def _draw_cell(axes: Axes, cell: Cell) -> None:
         inset = 0.03 if cell.wrong else 0.0
         axes.add_patch(
             Rectangle(
-                (left + inset, top + inset), 1 - 2 * inset, 1 - 2 * inset, ec=frame,
-                fc="white" if cell.given else "#e4eef8", lw=1.8 if cell.wrong else 0.6, zorder=1,
-            )  # fmt: skip
+                (left + inset, top + inset),
+                1 - 2 * inset,
+                1 - 2 * inset,
+                ec=frame,
+                fc="white" if cell.given else "#e4eef8",
+                lw=1.8 if cell.wrong else 0.6,
+                zorder=1,
+            )
         )
-    for side in cell.edges.split():
-        end = (left + 1, top) if side == "top" else (left, top + 1)
-        axes.plot((left, end[0]), (top, end[1]), color=INK, lw=1.6, zorder=3)
     if cell.image is not None:
         extent = (left + 0.06, left + 0.72, top + 0.86, top + 0.2)
         axes.imshow(cell.image, cmap="gray_r", vmin=0, vmax=255, extent=extent, zorder=2)
+    if cell.given and cell.read is not None:
         axes.text(
-            left + 0.84, top + 0.8, cell.read or "", ha="center", va="center", fontsize=8, fontweight="bold",
+            left + 0.84, top + 0.8, cell.read, ha="center", va="center", fontsize=8, fontweight="bold",
             color=MAROON if cell.wrong else BLUE,
         )  # fmt: skip
     else:

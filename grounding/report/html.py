@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...datasets.errors import DataUnavailableError, UsageError
@@ -25,7 +24,6 @@ from .canvas import embedded
 from .dates import period
 from .figures import matrices, plots_of
 from .pictures import Drawing, lay_out, task_of
-from .plots import FEWEST_IMAGES, too_few
 from .table import title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -125,7 +123,6 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
     """Everything the page shows of one task."""
     shown = typical(task)
     drawn = shown and task_of(task, shown.seed)
-    plots = plots_of(task, len(drawn.classes) if drawn else None)
     return {
         "id": f"task-{number}",
         "title": title(task),
@@ -144,9 +141,9 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
                 "title": plot.title,
                 "described": plot.described,
                 "svg": embedded(plot.figure),
-                "caption": _caption(plot.name, task),
+                "caption": plot.caption,
             }
-            for plot in plots
+            for plot in plots_of(task, len(drawn.classes) if drawn else None)
         ],
         "shown": shown,
         "matrices": matrices(shown, names_of(drawn)),
@@ -179,22 +176,6 @@ def boards(report: Report, task: TaskReport, images: ImageSet | None) -> list[Dr
     return [lay_out(task_of(task, shown.seed), board, images, renamed) for board in shown.scores.boards]
 
 
-def _caption(name: str, task: TaskReport) -> str:
-    """What a plot shows, in a few words beside its title."""
-    calibrations = [o.scores.calibration for o in task.outcomes if o.role == task.subject and o.scores]
-    told = [calibration for calibration in calibrations if calibration]
-    if name == "calibration" and told:
-        error = f"after alignment; expected error {np.mean([c.error for c in told]):.3f}"
-        left = too_few(told)
-        return error + (f"; bins of under {FEWEST_IMAGES} images left out ({count_of(left, 'image')})" if left else "")
-    seeds = count_of(len(told) or len(calibrations), "seed")
-    reach = any(o.role == "ceiling" for o in task.outcomes)
-    return {
-        "plane": f"{seeds} against what was within reach" if reach else f"{seeds}; no ceiling was trained",
-        "curves": "thin every seed, bold their mean" + (", dashed the ceiling" if reach else ""),
-    }.get(name, "")
-
-
 def _means(task: TaskReport, role: Role) -> dict[str, tuple[float | None, float | None]]:
     """Mean over seeds and half the test-set interval of every figure of the page, by name."""
     return {f.name: (task.mean(role, f), task.half_width(role, f)) for f in figures_at(Place.MEANS)}
@@ -212,7 +193,8 @@ FOLDED = ("pass", "skip")  # nothing to look into
 def by_trouble(findings: Sequence[Finding]) -> dict[str, Any]:
     """Findings, the worst first, and how many there are of each status."""
     ordered = sorted(findings, key=lambda finding: TROUBLE.index(finding.status))
-    counts = [(sum(f.status == status for f in findings), status) for status in TROUBLE[::-1]]
+    order = TROUBLE if any(f.status not in FOLDED for f in findings) else TROUBLE[::-1]
+    counts = [(sum(f.status == status for f in findings), status) for status in order]
     told = [f"{count} {STATUS_WORDS[status]}" for count, status in counts if count]
     return {"findings": ordered, "message": ", ".join(told)}
 

@@ -30,7 +30,6 @@ class Cell:
     answer: str | None
     solution: str
     mark: bool  # stands between the cells, without a frame
-    edges: str = ""  # "top", "left", "top left" where a block begins there
 
     @property
     def picture(self) -> str | None:
@@ -63,12 +62,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A board laid out: its size in cells, its cells in reading order, and what stands between them."""
+    """A board laid out: its size in cells, its cells in reading order, and where what else stands."""
 
     rows: int | float
     columns: int | float
     cells: list[Cell]
-    signs: tuple[tuple[int | float, int | float, str], ...] = ()
+    layout: Layout
 
     @property
     def errors(self) -> int:
@@ -108,22 +107,11 @@ def lay_out(
             answer=None if board.answer[v] < 0 else name(v, board.answer[v]),
             solution=name(v, board.solution[v]),
             mark=v in layout.frameless,
-            edges=_edges(layout, row, column),
         )
         for v, (row, column) in enumerate(layout.places)
     ]
     ordered = sorted(cells, key=lambda cell: (cell.row, cell.column))
-    return Drawing(layout.rows, layout.columns, ordered, layout.signs)
-
-
-def _edges(layout: Layout, row: float, column: float) -> str:
-    """On which sides of a cell another block lies."""
-    if layout.block is None:
-        return ""
-    high, wide = layout.block
-    return " ".join(
-        side for side, at, size in (("top", row, high), ("left", column, wide)) if at and at % size == 0
-    )
+    return Drawing(layout.rows, layout.columns, ordered, layout)
 
 
 def _image(images: ImageSet | None, row: int) -> UInt8[np.ndarray, "..."] | None:
@@ -169,7 +157,9 @@ class Matrix:
     @property
     def remark(self) -> str:
         """Symbols that were never read, and symbols that no test image showed; "" where there are none."""
-        unread = [s for s, column in zip(self.symbols, zip(*self.counts, strict=True), strict=True) if not sum(column)]
-        unseen = [s for s, row in zip(self.symbols, self.counts, strict=True) if not sum(row)]
-        told = (("never read", unread), ("never shown", unseen))
+        lines = (("never read", zip(*self.counts, strict=True)), ("never shown", self.counts))
+        told = [
+            (words, [s for s, line in zip(self.symbols, counted, strict=True) if not sum(line)])
+            for words, counted in lines
+        ]
         return "; ".join(f"{words}: {', '.join(found)}" for words, found in told if found)

@@ -4,6 +4,8 @@ Its four regions are the verdicts. One plane of a report, and miniatures of it f
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -28,23 +30,32 @@ COINCIDE = 0.03  # of what could be reached: points closer than that are counted
 Points = Float[np.ndarray, "seeds 2"]
 
 
+@dataclass(frozen=True)
+class Plane:
+    """The figure, and what its accuracies are held against, in words."""
+
+    figure: Figure
+    against: str
+
+
 def plane(
     subjects: Sequence[Outcome], baselines: Sequence[Outcome], ceilings: Sequence[Outcome]
-) -> Figure | None:
+) -> Plane | None:
     """Every seed as a point beside the same seed without logic; None where no image was read.
 
-    Each accuracy is relative to what this perception could reach, which is at 1. Without a ceiling nothing is
-    known of that: then accuracies stand as they are, and no region is drawn.
+    Each accuracy is relative to what this perception could reach, which is at 1. Without a ceiling that
+    decides something nothing is known of that: then accuracies stand as they are, and no region is drawn.
     """
-    sets = _bars(subjects, ceilings, baselines) if ceilings else None
+    sets = _bars(ceilings, baselines)
+    known = len(relative(subjects, sets)) > 0
     drawn = {
-        name: relative(outcomes, sets) if sets is not None else _absolute(outcomes)
+        name: relative(outcomes, sets) if known else _absolute(outcomes)
         for name, outcomes in (("without logic", baselines), ("this solver", subjects))
     }
     if not len(drawn["this solver"]):
         return None
     with canvas() as (figure, axes):
-        if sets is not None:
+        if known:
             _regions(axes)
             axes.scatter(
                 1, 1, marker="*", s=190, facecolor="none", edgecolor=INK, linewidths=0.9, zorder=2,
@@ -53,7 +64,7 @@ def plane(
         else:
             axes.plot([0, 1, 1], [1, 1, 0], color=GREY, lw=0.8, ls=":")
         if len(subjects) <= MAX_WHISKERS:
-            _whiskers(axes, subjects, sets)
+            _whiskers(axes, subjects, sets if known else None)
         for (name, points), marker, colour in zip(drawn.items(), "xo", (GREY, BLUE), strict=True):
             if len(points):
                 # Beyond a thousand points the dots go into one embedded picture.
@@ -63,11 +74,13 @@ def plane(
                 )  # fmt: skip
                 _counts(axes, points, colour)
         axes.set(xlim=(LOW, EDGE), ylim=(LOW, EDGE), xticks=TICKS, yticks=TICKS)
-        against = (" / ceiling", " / best possible") if sets is not None else ("", "")
-        axes.set_xlabel(f"aligned grounding{against[0]}")
-        axes.set_ylabel(f"task accuracy{against[1]}")
+        axes.set_xlabel("aligned grounding" + (" / ceiling" if known else ""))
+        axes.set_ylabel("task accuracy" + (" / best possible" if known else ""))
         legend_above(axes)
-        return figure
+    if known:
+        return Plane(figure, "relative to what this perception could reach")
+    why = "the ceiling decides nothing" if any(o.scores for o in ceilings) else "no ceiling stands beside it"
+    return Plane(figure, f"as it is: {why}")
 
 
 TICKS = (0, 0.25, 0.5, 0.75, 1)
@@ -78,28 +91,34 @@ def _regions(axes: Axes) -> None:
     for verdict, ((right, up), area, letters) in REGIONS.items():
         left, low, width, height = _box(right, up)
         axes.add_patch(Rectangle((left, low), width, height, color=area, alpha=0.14, lw=0))
-        # Words stand away from the points: those of a region gather where it meets the borders.
+        # Words stand where few points do: those of a region gather where it meets the borders.
+        place = (left + width / 2, low + height * (0.95 if up else 0.5))
+        if verdict == "UNGROUNDED":
+            place = (left + 0.24, LEAST - 0.03)
         axes.text(
-            left + width / 2, low + (height - 0.03 if up else height * 0.55), verdict.replace(" ", "\n"),
-            ha="center", va="top", fontsize=6.2, fontweight="bold", linespacing=1.1, color=letters,
+            *place, verdict.replace(" ", "\n"), ha="center", va="top", fontsize=6.2, fontweight="bold",
+            linespacing=1.1, color=letters,
         )  # fmt: skip
     for line in (axes.axhline, axes.axvline):
         line(HIGH, color=INK, lw=0.7, alpha=0.75, zorder=1)
         line(LEAST, color=INK, lw=0.6, ls=(0, (1, 2.5)), alpha=0.75, zorder=1)
-    style = {"fontsize": 6, "color": INK, "zorder": 3, "va": "bottom"}
-    axes.text(LOW + 0.015, HIGH + 0.012, f"high: {HIGH:.2f} of the best possible", ha="left", **style)
-    axes.text(LEAST - 0.012, LOW + 0.015, f"high: {HIGH:.2f} of the ceiling", ha="right", rotation=90, **style)
+    for x, y, words, turned in (
+        (LOW + 0.015, HIGH + 0.012, f"high: {HIGH:.2f} of the best possible", False),
+        (LEAST - 0.012, LOW + 0.015, f"high: {HIGH:.2f} of the ceiling", True),
+    ):
+        axes.text(
+            x, y, words, ha="right" if turned else "left", va="bottom", rotation=90 if turned else 0,
+            fontsize=6, color=INK, zorder=3,
+        )  # fmt: skip
 
 
-def _box(right: int, up: int) -> tuple[float, float, float, float]:
+def _box(right: int, up: int) -> tuple[int | float, int | float, int | float, int | float]:
     """Left, bottom, width and height of a region."""
     left, low = HIGH if right else LOW, HIGH if up else LOW
     return left, low, (EDGE if right else HIGH) - left, (EDGE if up else HIGH) - low
 
 
-def _bars(
-    subjects: Sequence[Outcome], ceilings: Sequence[Outcome], baselines: Sequence[Outcome]
-) -> dict[int, Bars]:
+def _bars(ceilings: Sequence[Outcome], baselines: Sequence[Outcome]) -> dict[int, Bars]:
     """What counts as high, by seed, as the verdict holds it; seeds whose ceiling decides nothing lack it."""
     without = {outcome.seed: outcome for outcome in baselines}
     found = {ceiling.seed: bars(ceiling, without.get(ceiling.seed)) for ceiling in ceilings}
@@ -117,7 +136,8 @@ def relative(outcomes: Sequence[Outcome], sets: Mapping[int, Bars]) -> Points:
 
 
 def _absolute(outcomes: Sequence[Outcome]) -> Points:
-    points = [(o.scores.aligned, o.scores.task) for o in outcomes if o.scores and o.scores.aligned is not None]
+    scored = [o.scores for o in outcomes if o.scores]
+    points = [(scores.aligned, scores.task) for scores in scored if scores.aligned is not None]
     return np.array(points, dtype=float).reshape(-1, 2)
 
 
@@ -128,7 +148,7 @@ def _whiskers(axes: Axes, outcomes: Sequence[Outcome], sets: Mapping[int, Bars] 
         if scores is None or scores.aligned is None or bar is None:
             continue
         x, y = HIGH * scores.aligned / bar.grounding, HIGH * scores.task / bar.task
-        style = {"color": BLUE, "lw": 0.8, "alpha": 0.45, "zorder": 3}
+        style: Any = {"color": BLUE, "lw": 0.8, "alpha": 0.45, "zorder": 3}
         if interval := scores.intervals.get("aligned"):
             axes.plot([HIGH * end / bar.grounding for end in interval], [min(y, EDGE - 0.02)] * 2, **style)
         if interval := scores.intervals.get("task"):
@@ -157,12 +177,12 @@ def miniature(
 
     None where there is no point to show.
     """
-    points = relative(subjects, _bars(subjects, ceilings, baselines))
+    points = relative(subjects, _bars(ceilings, baselines))
     if not len(points):
         return None
     side, span = 44, EDGE - LOW
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def place(x: int | float, y: int | float) -> tuple[float, float]:
         return side * (x - LOW) / span, side * (EDGE - y) / span
 
     shapes: list[str] = []
@@ -170,7 +190,7 @@ def miniature(
         left, low, width, height = _box(right, up)
         x, y = place(left, low + height)
         size = f'width="{side * width / span:.1f}" height="{side * height / span:.1f}"'
-        shapes.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} fill="{area}" fill-opacity=".28"/>')
+        shapes.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} fill="{area}" fill-opacity=".45"/>')
     distinct = np.unique(np.round(points, 2), axis=0)
     for point in distinct[:200]:
         x, y = place(*point)

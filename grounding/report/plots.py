@@ -20,7 +20,7 @@ FEWEST_IMAGES = 10  # of a bin of confidence: the accuracy of fewer says little
 
 
 def accuracies(outcomes: Sequence[Outcome], ceilings: Sequence[Outcome] = ()) -> Figure:
-    """Accuracies on validation over the epochs: every seed thin, their mean bold, what could be reached dashed."""
+    """Accuracies on validation over the epochs: every seed thin, their mean bold, the ceiling dashed."""
     with canvas() as (figure, axes):
         for name, label, colour in (
             ("raw", "raw grounding", RAW),
@@ -91,7 +91,13 @@ def _lines(axes: Axes, outcomes: Sequence[Outcome], name: str, colour: str, labe
         axes.plot(np.arange(rows.shape[1]), rows.T, color=colour, lw=0.8, alpha=0.45)
     shown = rows[:, epochs]
     mean = np.exp(np.nanmean(np.log(shown), axis=0)) if name == "gradient" else np.nanmean(shown, axis=0)
-    axes.plot(epochs, mean, color=colour, lw=2.2, label=label or None, solid_capstyle="round")
+    alone = len(epochs) == 1  # a line of one point cannot be seen
+    axes.plot(
+        epochs, mean, marker="o" if alone else "", color=colour, lw=2.2, label=label or None,
+        solid_capstyle="round",
+    )  # fmt: skip
+    if alone:
+        axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
     return True
 
 

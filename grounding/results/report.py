@@ -142,7 +142,8 @@ class Report:
         tasks: One report per task.
         interrupted: Whether Ctrl-C, or the end of the process, left the run unfinished.
         expect: Ids of checks that are expected to fail.
-        started: When the run began, and `ended` when it ended, as ISO 8601 in UTC; "" where that is not known.
+        started: When the run began, as ISO 8601 in UTC; "" where that is not known.
+        ended: The same of its end.
         schema: Of the JSON, raised whenever a reader of older reports would misread a newer one.
     """
 

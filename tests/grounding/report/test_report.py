@@ -94,7 +94,7 @@ def test_page_is_self_contained_and_holds_everything(report: Report) -> None:
         for image in board.image
     )
     assert page.count("<svg") == 12  # plane, calibration and four curves of each task
-    assert page.count("before alignment</caption>") == page.count("after alignment</caption>") == 2
+    assert page.count("Before alignment</caption>") == page.count("After alignment</caption>") == 2
 
 
 def test_every_accuracy_stands_beside_its_interval_over_test_puzzles(report: Report) -> None:
