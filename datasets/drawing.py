@@ -130,7 +130,7 @@ def _board(axes: Axes, task: Task, layout: Layout, puzzle: Puzzles, bank: Bank, 
         elif given[variable] or answers:
             axes.text(
                 (inside[0] + inside[1] + wide - 1) / 2, (inside[2] + inside[3]) / 2 + 0.02, words,
-                ha="center", va="center", zorder=3, color=colour,
+                ha="center", va="center", zorder=3, color=colour, parse_math=False,
                 fontsize=8 if len(words) > 2 or layout.piece else 12,
             )  # fmt: skip
     _between(axes, layout)

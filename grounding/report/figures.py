@@ -132,7 +132,7 @@ def draw_board(drawing: Drawing) -> Figure:
     with canvas(inch * drawing.columns + 0.2, inch * drawing.rows + 0.2) as (figure, axes):
         axes.set_axis_off()
         for cell in drawing.cells:
-            _draw_cell(axes, cell)
+            _draw_cell(axes, cell, drawing.layout.piece)
         for row, column, sign in drawing.layout.signs:
             axes.text(column, row, sign, ha="center", va="center", fontsize=14, color=INK)
         for row, column, other, end in drawing.layout.lines:
@@ -142,7 +142,7 @@ def draw_board(drawing: Drawing) -> Figure:
         return figure
 
 
-def _draw_cell(axes: Axes, cell: Cell) -> None:
+def _draw_cell(axes: Axes, cell: Cell, piece: str) -> None:
     left, top = cell.column, cell.row
     frame = MAROON if cell.wrong else "0.6"
     if not cell.mark:
@@ -161,19 +161,21 @@ def _draw_cell(axes: Axes, cell: Cell) -> None:
     if cell.image is not None:
         extent = (left + 0.06, left + 0.72, top + 0.86, top + 0.2)
         axes.imshow(cell.image, cmap="gray_r", vmin=0, vmax=255, extent=extent, zorder=2)
-    if cell.given and cell.read is not None:
-        axes.text(
-            left + 0.84, top + 0.8, cell.read, ha="center", va="center", fontsize=8, fontweight="bold",
-            color=MAROON if cell.wrong else BLUE,
-        )  # fmt: skip
     else:
         words = cell.solution if cell.given else cell.answer or "?"
         axes.text(
             left + 0.5, top + 0.53, words, ha="center", va="center", fontsize=12 if len(words) < 3 else 8,
-            color=INK if cell.given else BLUE,
+            color=INK if cell.given else BLUE, parse_math=False,
+        )  # fmt: skip
+    if piece:
+        axes.text(left + 0.2, top + 0.22, piece, ha="center", va="center", fontsize=9, color=INK)
+    if cell.given and cell.read is not None:
+        axes.text(
+            left + 0.84, top + 0.8, cell.read, ha="center", va="center", fontsize=8, fontweight="bold",
+            color=MAROON if cell.wrong else BLUE, parse_math=False,
         )  # fmt: skip
     if cell.wrong:
         axes.text(
             left + 0.84, top + 0.22, cell.solution, ha="center", va="center", fontsize=7, style="italic",
-            color=MAROON,
+            color=MAROON, parse_math=False,
         )  # fmt: skip

@@ -146,6 +146,7 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
             for plot in plots_of(task, len(drawn.classes) if drawn else None)
         ],
         "shown": shown,
+        "several": len(task.scores(task.subject)) > 1,
         "matrices": matrices(shown, names_of(drawn)),
         "boards": boards(report, task, images),
         "note": drawn.layout.note if drawn else "",

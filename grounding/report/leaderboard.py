@@ -101,8 +101,10 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
 
 def _conditions(terms: Mapping[str, Any]) -> str:
     """What every line of a table has in common, in words."""
-    budget = (("{:,} training puzzles", "puzzles"), ("{:,} epochs", "epochs"), ("batches of {:,}", "batch"))
-    told = [words.format(terms[name]) for words, name in budget if isinstance(terms[name], int)]
+    budget = {name: terms[name] for name in BUDGET if isinstance(terms[name], int)}
+    named = {"puzzles": "training puzzle", "epochs": "epoch"}
+    told = [count_of(budget[name], words) for name, words in named.items() if name in budget]
+    told += [f"batches of {budget['batch']}"] if "batch" in budget else []
     return ", ".join([f"images {str(terms['images']).partition(' (')[0]}", *told])
 
 

@@ -79,8 +79,8 @@ def plane(
         legend_above(axes)
     if known:
         return Plane(figure, "relative to what this perception could reach")
-    why = "the ceiling decides nothing" if any(o.scores for o in ceilings) else "no ceiling stands beside it"
-    return Plane(figure, f"as it is: {why}")
+    why = "it decides nothing" if any(o.scores for o in ceilings) else "there is none"
+    return Plane(figure, f"not held against a ceiling: {why}")
 
 
 TICKS = (0, 0.25, 0.5, 0.75, 1)

@@ -97,7 +97,7 @@ def _lines(axes: Axes, outcomes: Sequence[Outcome], name: str, colour: str, labe
         solid_capstyle="round",
     )  # fmt: skip
     if alone:
-        axes.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
+        axes.set(xlim=(epochs[0] - 0.5, epochs[0] + 0.5), xticks=epochs)
     return True
 
 
