@@ -113,9 +113,9 @@ def _regions(axes: Axes) -> None:
 
 
 def _box(right: int, up: int) -> tuple[int | float, int | float, int | float, int | float]:
-    """Left, bottom, width and height of a region."""
+    """Left, bottom, width and height of a region; the strip in which intervals decide belongs to none."""
     left, low = HIGH if right else LOW, HIGH if up else LOW
-    return left, low, (EDGE if right else HIGH) - left, (EDGE if up else HIGH) - low
+    return left, low, (EDGE if right else LEAST) - left, (EDGE if up else LEAST) - low
 
 
 def _bars(ceilings: Sequence[Outcome], baselines: Sequence[Outcome]) -> dict[int, Bars]:
