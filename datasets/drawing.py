@@ -11,6 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from .errors import UsageError
 from .images import Bank
+from .pictures import as_drawn
 from .task import Layout, Puzzles, Task
 
 CELL = 0.42  # inches
@@ -159,21 +160,6 @@ def _between(axes: Axes, layout: Layout) -> None:
         axes.plot((column, end), (row, other), color="black", lw=1.2, zorder=4, solid_capstyle="projecting")
 
 
-def drawable(picture: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
-    """A picture as it is drawn: (H, W) where it is grey, (H, W, 3) where it has colours.
-
-    Args:
-        picture: Bytes of shape (H, W), (C, H, W) or (H, W, C), with one channel, three, or another number, of
-            which the first is drawn.
-    """
-    if picture.ndim == 2:
-        return picture
-    channels_last = picture if picture.shape[-1] in (1, 3) and picture.shape[0] not in (1, 3) else None
-    if channels_last is None:
-        channels_last = np.moveaxis(picture, 0, -1)
-    return channels_last if channels_last.shape[-1] == 3 else channels_last[..., 0]
-
-
 def _pictures(
     task: Task, puzzle: Puzzles, shown: Bool[np.ndarray, " variables"], bank: Bank
 ) -> dict[int, UInt8[np.ndarray, "..."]]:
@@ -184,7 +170,7 @@ def _pictures(
     classes = np.asarray(task.classes)[puzzle.solution[0][variables]]
     rows = bank.find(classes, puzzle.picture[0][variables])
     pictures = bank.gallery.pictures[rows].cpu().numpy()
-    return {variable: drawable(one) for variable, one in zip(variables.tolist(), pictures, strict=True)}
+    return {variable: as_drawn(one) for variable, one in zip(variables.tolist(), pictures, strict=True)}
 
 
 def _checks(axes: Axes, layout: Layout) -> None:

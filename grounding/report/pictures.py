@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...datasets.catalogue import TASKS
-from ...datasets.drawing import drawable
 from ...datasets.images import ImageSet
+from ...datasets.pictures import as_drawn
 from ...datasets.task import Layout, Task
 from ..measures.report_samples import Board
 from ..results.report import TaskReport
@@ -117,7 +117,7 @@ def lay_out(
 def _image(images: ImageSet | None, row: int) -> UInt8[np.ndarray, "..."] | None:
     if images is None or not 0 <= row < len(images.test.gallery):
         return None
-    return drawable(images.test.gallery.pictures[row].numpy(force=True))
+    return as_drawn(images.test.gallery.pictures[row].numpy(force=True))
 
 
 def data_uri(image: UInt8[np.ndarray, "..."]) -> str:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..bars import HIGH, LEAST, Bars, bars
+from ..measures.metrics import Scores
 from ..trials.trial import Outcome
 from .canvas import BLUE, GREY, INK, MAROON, OLIVE, PLUM, TEAL, canvas, legend_above
 
@@ -43,20 +44,24 @@ def plane(
 ) -> Plane | None:
     """Every seed as a point beside the same seed without logic; None where no image was read.
 
-    Each accuracy is relative to what this perception could reach, which is at 1. Without a ceiling that
-    decides something nothing is known of that: then accuracies stand as they are, and no region is drawn.
+    Each accuracy is relative to what this perception could reach, which is at 1. Without a ceiling they are
+    held against a perception that reads everything; where the ceiling decides nothing, they are held against
+    nothing, and no region is drawn.
     """
-    sets = _bars(ceilings, baselines)
-    known = len(relative(subjects, sets)) > 0
+    sets = _bars(ceilings, baselines) if ceilings else {outcome.seed: PERFECT for outcome in subjects}
+    held = len(relative(subjects, sets)) > 0
+    if not held:
+        sets = {outcome.seed: PERFECT for outcome in subjects}
     drawn = {
-        name: relative(outcomes, sets) if known else _absolute(outcomes)
+        name: relative(outcomes, sets)
         for name, outcomes in (("without logic", baselines), ("this solver", subjects))
     }
     if not len(drawn["this solver"]):
         return None
     with canvas() as (figure, axes):
-        if known:
-            _regions(axes)
+        if held:
+            _regions(axes, *((" of the ceiling", " of the best possible") if ceilings else ("", "")))
+        if held and ceilings:
             axes.scatter(
                 1, 1, marker="*", s=190, facecolor="none", edgecolor=INK, linewidths=0.9, zorder=2,
                 label="ceiling",
@@ -64,7 +69,7 @@ def plane(
         else:
             axes.plot([0, 1, 1], [1, 1, 0], color=GREY, lw=0.8, ls=":")
         if len(subjects) <= MAX_WHISKERS:
-            _whiskers(axes, subjects, sets if known else None)
+            _whiskers(axes, subjects, sets)
         for (name, points), marker, colour in zip(drawn.items(), "xo", (GREY, BLUE), strict=True):
             if len(points):
                 # Beyond a thousand points the dots go into one embedded picture.
@@ -74,19 +79,21 @@ def plane(
                 )  # fmt: skip
                 _counts(axes, points, colour)
         axes.set(xlim=(LOW, EDGE), ylim=(LOW, EDGE), xticks=TICKS, yticks=TICKS)
-        axes.set_xlabel("aligned grounding" + (" / ceiling" if known else ""))
-        axes.set_ylabel("task accuracy" + (" / best possible" if known else ""))
+        axes.set_xlabel("aligned grounding" + (" / ceiling" if held and ceilings else ""))
+        axes.set_ylabel("task accuracy" + (" / best possible" if held and ceilings else ""))
         legend_above(axes)
-    if known:
-        return Plane(figure, "relative to what this perception could reach")
-    why = "it decides nothing" if any(o.scores for o in ceilings) else "there is none"
-    return Plane(figure, f"not held against a ceiling: {why}")
+    if not held:
+        return Plane(figure, "held against nothing: the ceiling decides nothing")
+    if not ceilings:
+        return Plane(figure, "held against reading everything right: no ceiling stands beside it")
+    return Plane(figure, "relative to what this perception could reach")
 
 
+PERFECT = Bars(HIGH, HIGH)  # of a perception that reads everything
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
-def _regions(axes: Axes) -> None:
+def _regions(axes: Axes, of_grounding: str, of_task: str) -> None:
     """The four verdicts, and the borders between them with what they are."""
     for verdict, ((right, up), area, letters) in REGIONS.items():
         left, low, width, height = _box(right, up)
@@ -103,8 +110,8 @@ def _regions(axes: Axes) -> None:
         line(HIGH, color=INK, lw=0.7, alpha=0.75, zorder=1)
         line(LEAST, color=INK, lw=0.6, ls=(0, (1, 2.5)), alpha=0.75, zorder=1)
     for x, y, words, turned in (
-        (LOW + 0.015, HIGH + 0.012, f"high: {HIGH:.2f} of the best possible", False),
-        (LEAST - 0.012, LOW + 0.015, f"high: {HIGH:.2f} of the ceiling", True),
+        (LOW + 0.015, HIGH + 0.012, f"high: {HIGH:.2f}{of_task}", False),
+        (LEAST - 0.012, LOW + 0.015, f"high: {HIGH:.2f}{of_grounding}", True),
     ):
         axes.text(
             x, y, words, ha="right" if turned else "left", va="bottom", rotation=90 if turned else 0,
@@ -130,21 +137,21 @@ def relative(outcomes: Sequence[Outcome], sets: Mapping[int, Bars]) -> Points:
     points = [
         (HIGH * scores.aligned / bar.grounding, HIGH * scores.task / bar.task)
         for outcome in outcomes
-        if (scores := outcome.scores) and scores.aligned is not None and (bar := sets.get(outcome.seed))
+        if (scores := _of_both(outcome)) and scores.aligned is not None and (bar := sets.get(outcome.seed))
     ]
     return np.clip(np.array(points, dtype=float).reshape(-1, 2), 0, EDGE - 0.02)
 
 
-def _absolute(outcomes: Sequence[Outcome]) -> Points:
-    scored = [o.scores for o in outcomes if o.scores]
-    points = [(scores.aligned, scores.task) for scores in scored if scores.aligned is not None]
-    return np.array(points, dtype=float).reshape(-1, 2)
+def _of_both(outcome: Outcome) -> Scores | None:
+    """The scores of a seed that read images and answered puzzles: what lacks one is no point of the plane."""
+    scores = outcome.scores
+    return scores if scores and scores.puzzles and scores.aligned is not None else None
 
 
-def _whiskers(axes: Axes, outcomes: Sequence[Outcome], sets: Mapping[int, Bars] | None) -> None:
+def _whiskers(axes: Axes, outcomes: Sequence[Outcome], sets: Mapping[int, Bars]) -> None:
     """The 95 % test-set intervals of each seed, as thin lines."""
     for outcome in outcomes:
-        scores, bar = outcome.scores, Bars(HIGH, HIGH) if sets is None else sets.get(outcome.seed)
+        scores, bar = _of_both(outcome), sets.get(outcome.seed)
         if scores is None or scores.aligned is None or bar is None:
             continue
         x, y = HIGH * scores.aligned / bar.grounding, HIGH * scores.task / bar.task

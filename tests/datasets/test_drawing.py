@@ -7,8 +7,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from groundcheck.datasets.catalogue import TASKS
-from groundcheck.datasets.drawing import draw, drawable
+from groundcheck.datasets.drawing import draw
 from groundcheck.datasets.images import load_images
+from groundcheck.datasets.pictures import as_drawn
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import textual
 
@@ -100,16 +101,13 @@ def test_a_legend_can_be_left_out(bank) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "drawn"),
-    [
-        ((28, 28), (28, 28)), ((1, 28, 28), (28, 28)), ((3, 32, 20), (32, 20, 3)), ((32, 20, 3), (32, 20, 3)),
-        ((28, 28, 1), (28, 28)), ((3, 3, 3), (3, 3, 3)), ((4, 16, 16), (16, 16)),
-    ],
-)  # fmt: skip
+    [((1, 28, 28), (28, 28)), ((3, 32, 20), (32, 20, 3)), ((4, 16, 12), (16, 12))],
+)
 def test_pictures_of_any_size_and_channels_can_be_drawn(shape, drawn) -> None:
-    assert drawable(np.zeros(shape, dtype=np.uint8)).shape == drawn
+    assert as_drawn(np.zeros(shape, dtype=np.uint8)).shape == drawn
 
 
 def test_channels_keep_their_place() -> None:
     red = np.zeros((3, 4, 5), dtype=np.uint8)
     red[0] = 200
-    assert (drawable(red) == [200, 0, 0]).all()
+    assert (as_drawn(red) == [200, 0, 0]).all()

@@ -44,22 +44,23 @@ def test_points_beyond_the_edge_stay_on_the_plane() -> None:
     assert np.asarray(drawn).max() < EDGE
 
 
-@pytest.mark.parametrize(
-    ("ceilings", "why"),
-    [
-        ([], "not held against a ceiling: there is none"),
-        (
-            [outcome("ceiling", seed, 0.1, 0.1, guessed_aligned=0.33) for seed in range(3)],
-            "not held against a ceiling: it decides nothing",
-        ),
-    ],
-)
-def test_without_a_ceiling_that_decides_accuracies_stand_as_they_are(ceilings, why: str) -> None:
-    found = plane([outcome("grounding", 0, 0.7, 0.4)], [], ceilings)
+def test_without_a_ceiling_accuracies_are_held_against_reading_everything() -> None:
+    found = plane([outcome("grounding", 0, 0.7, 0.4)], [], [])
     assert found
-    assert found.against == why
+    assert found.against.startswith("held against reading everything right")
+    assert {"GROUNDED", "high: 0.95"} <= set(texts(found.figure))
+    labels = found.figure.axes[0].get_legend_handles_labels()[1]
+    assert labels == ["this solver"]
+    assert np.allclose(found.figure.axes[0].collections[-1].get_offsets(), [[0.4, 0.7]])
+
+
+def test_a_ceiling_that_decides_nothing_draws_no_region() -> None:
+    unfit = [outcome("ceiling", seed, 0.1, 0.1, guessed_aligned=0.33) for seed in range(3)]
+    found = plane([outcome("grounding", 0, 0.7, 0.4)], [], unfit)
+    assert found
+    assert found.against == "held against nothing: the ceiling decides nothing"
     assert "GROUNDED" not in texts(found.figure)
-    assert found.figure.axes[0].collections[-1].get_offsets().tolist() == [[0.4, 0.7]]
+    assert np.allclose(found.figure.axes[0].collections[-1].get_offsets(), [[0.4, 0.7]])
     assert found.figure.axes[0].get_xlabel() == "aligned grounding"
 
 
@@ -67,6 +68,7 @@ def test_no_plane_where_no_image_was_read() -> None:
     unread = outcome("grounding", 0, 0.7, None)
     assert plane([unread], [], []) is None
     assert plane([], [], CEILINGS) is None
+    assert plane([outcome("grounding", 0, 0.0, 0.7, puzzles=0)], [], CEILINGS) is None  # images alone
     assert miniature([unread], CEILINGS) is None
 
 
