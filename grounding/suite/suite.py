@@ -16,7 +16,7 @@ from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
 from ..results.environment import environment
 from ..results.report import Report, TaskReport
-from ..results.run_directory import Record, open_run
+from ..results.run_directory import Record, open_run, timestamp
 from ..trials.budget import budget_for
 from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
 from ..trials.spec import Factory, SolverSpec
@@ -116,7 +116,7 @@ def check(
     suite = plan_suite(solver, tasks, source, budget)
     loaded = source.load()
     engine = engine.fitted(suite.spec, source.device)
-    around = environment(source.device)
+    around, began = environment(source.device), timestamp()
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
         try:
@@ -132,7 +132,8 @@ def check(
         except KeyboardInterrupt:
             interrupted = True
         report = suite.whole(loaded.digest, around, interrupted=interrupted)
-        report = replace(report, expect=list(expect))
+        dates = {"started": record.started or began, "ended": timestamp()}
+        report = replace(report, expect=list(expect), **dates)
         record.finish(report.as_dict())
     return report
 
