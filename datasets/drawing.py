@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from .errors import UsageError
-from .images import Bank
+from .image_set import Bank
+from .pictures import as_drawn
 from .task import Layout, Puzzles, Task
 
 CELL = 0.42  # inches
@@ -70,7 +71,9 @@ def _board(axes: Axes, task: Task, layout: Layout, puzzle: Puzzles, bank: Bank, 
             axes.add_patch(Rectangle((column, row), wide, 1, fc=ground, ec="0.55", lw=0.5, zorder=1))
         if shown[variable]:
             inside = (column + MARGIN, column + 1 - MARGIN, row + 1 - MARGIN, row + MARGIN)
-            axes.imshow(pictures[variable], cmap="gray_r", vmin=0, vmax=255, extent=inside, zorder=2)
+            axes.imshow(
+                as_drawn(pictures[variable]), cmap="gray_r", vmin=0, vmax=255, extent=inside, zorder=2
+            )
         elif given[variable] or answers:
             axes.text(
                 column + wide / 2, row + 0.52, words, ha="center", va="center", zorder=3,
@@ -89,7 +92,7 @@ def _pictures(
     variables = np.flatnonzero(shown)
     if not len(variables):
         return {}
-    classes = np.asarray(task.classes)[puzzle.solution[0][variables]]
+    classes = np.asarray(bank.classes_of(task))[puzzle.solution[0][variables]]
     rows = bank.find(classes, puzzle.picture[0][variables])
     pictures = bank.gallery.pictures[rows].cpu().numpy()
     return dict(zip(variables.tolist(), pictures, strict=True))

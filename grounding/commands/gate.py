@@ -62,7 +62,6 @@ def gate(
         chosen = [_held(entry, profile, require, baseline, max_regression) for entry in chosen]
         for entry in chosen:
             project.profile(entry.terms.profile)
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
         from ..suite.report_io import read_report  # noqa: PLC0415
@@ -77,7 +76,7 @@ def gate(
         for entry, before in zip(chosen, baselines, strict=True):
             folder = None if runs is None else runs / _folder(entry.solver)
             chosen_profile = project.profile(entry.terms.profile)
-            source = ImageSource(chosen_profile.images, data_root, device=device)
+            source = _images(chosen_profile, data_root, device)
             with follow_suite(consoles()[1], quiet=quiet, verbose=verbose) as listener:
                 gated.append(_gate(entry, chosen_profile, before, source, workers, folder, listener))
             if folder:
@@ -127,19 +126,26 @@ def _verify(
     entry: "Entry", profile: "Profile", baseline: "Report | None", data_root: Path | None, device: str
 ) -> None:
     """Raises `UsageError` for whatever can be known to be wrong before anything trains."""
-    from ...datasets.image_source import ImageSource  # noqa: PLC0415
     from ..gate.gate import lacking, require_cases  # noqa: PLC0415
     from ..suite.suite import plan_suite  # noqa: PLC0415
     from ..trials.spec import SolverSpec  # noqa: PLC0415
 
-    source = ImageSource(profile.images, data_root, device=device)
+    source = _images(profile, data_root, device)
     tasks = _tasks(profile)
     if baseline is not None:
         for task in tasks:
             if task not in {before.task for before in baseline.tasks}:
                 raise UsageError(lacking(task, baseline))
-    suite = plan_suite(SolverSpec(entry.solver, dict(entry.options)), tasks, source, profile.budget)
+    suite = plan_suite(
+        SolverSpec(entry.solver, dict(entry.options)), tasks, source, profile.budget, profile.perception
+    )
     require_cases(entry.expected_failures, [run.label for run in suite.runs])
+
+
+def _images(profile: "Profile", data_root: Path | None, device: str) -> "ImageSource":
+    from ...datasets.image_source import ImageSource  # noqa: PLC0415
+
+    return ImageSource(profile.images, data_root, device=device, classes=profile.classes)
 
 
 def _tasks(profile: "Profile") -> list[str]:
@@ -166,6 +172,7 @@ def _gate(
         SolverSpec(entry.solver, dict(entry.options)),
         tasks=_tasks(profile),
         images=images,
+        perception=profile.perception,
         budget=profile.budget,
         engine=Processes(workers),
         listener=listener,

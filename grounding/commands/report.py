@@ -27,5 +27,5 @@ def report(
 
         assert path is not None
         found = read_report(run)
-        write_page(path, found, ImageSource(found.images, data_root))
+        write_page(path, found, ImageSource(found.images, data_root, classes=tuple(found.classes)))
         consoles()[0].print(str(path), highlight=False, markup=False, soft_wrap=True)

@@ -21,7 +21,27 @@ DataRoot = Annotated[
     typer.Option(envvar="GROUNDCHECK_DATA", help="Folder that holds MNIST/raw and the like."),
 ]
 
-Images = Annotated[str, typer.Option(help="Image set: digits, mnist, fashion, or several joined by +.")]
+Images = Annotated[
+    str,
+    typer.Option(
+        help="Image set: digits, mnist, fashion; yours: folder:PATH, arrays:FILE.npz, torchvision:NAME or "
+        "package.module:attribute; or several joined by +."
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,…",
+        help="Classes of the image set that stand for the symbols, in order: names or numbers.",
+    ),
+]
+Perception = Annotated[
+    str,
+    typer.Option(
+        help="What reads the images: lenet, mlp, resnet18, torchvision:NAME, or package.module:attribute of "
+        "yours. Its options: --set perception.NAME=VALUE, of any perception perception.weights=FILE."
+    ),
+]
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch missing images.")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")

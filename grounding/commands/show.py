@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .shell import DataRoot, Download, Images, Set, consoles, task_named, user_errors, writable
+from .shell import Classes, DataRoot, Download, Images, Set, consoles, task_named, user_errors, writable
 
 
 def show(
@@ -18,6 +18,7 @@ def show(
     seed: Annotated[int, typer.Option(min=0, help="Which puzzles.")] = 0,
     settings: Set = None,
     images: Images = "digits",
+    classes: Classes = None,
     data_root: DataRoot = None,
     download: Download = False,
 ) -> None:
@@ -26,13 +27,16 @@ def show(
         path = output or Path(f"{task}.png")
         writable(path)
         from ...datasets.drawing import draw  # noqa: PLC0415
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
+        from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
         from ...datasets.task import as_split  # noqa: PLC0415
         from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
         chosen = apply_task_settings(parse_settings(settings or []), task_named(task)).drawn(seed)
         part = as_split(split)
-        bank = ImageSource(images, data_root, download).load().bank(part, chosen.shift)
+        source = ImageSource(images, data_root, download, classes=parse_classes(classes))
+        loaded = source.load()
+        loaded.require(chosen)
+        bank = loaded.bank(part, chosen.shift)
         figure = draw(chosen, chosen.generate(part, count, seed), bank)
         figure.savefig(path, dpi=200)
         leaky = " (leaky supervision: never passes)" if chosen.supervision == "leaky" else ""

@@ -11,8 +11,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...datasets.errors import DataUnavailableError, UsageError
+from ...datasets.image_set import ImageSet
 from ...datasets.image_source import ImageSource
-from ...datasets.images import ImageSet
 from ..checks.finding import Finding
 from ..measures.counts import count_of
 from ..measures.figures import RATE, TEST_SET, Place, figures_at
@@ -60,7 +60,7 @@ def write_page(path: Path, report: Report, source: ImageSource | None = None) ->
         UsageError: Where the file cannot be written.
     """
     try:
-        images = (source or ImageSource(report.images)).load()
+        images = (source or ImageSource(report.images, classes=tuple(report.classes))).load()
     except (DataUnavailableError, UsageError):
         images = None
     write_text(path, render_report(report, images))
@@ -186,7 +186,7 @@ def _confusions(outcome: Outcome | None) -> list[tuple[str, Any]]:
     return [("before alignment", shades(scores.confusion)), ("after alignment", shades(aligned))]
 
 
-GROUNDWORK = ("contract", "leak")  # what must hold before training tells anything
+GROUNDWORK = ("contract", "perception", "leak")  # what must hold before training tells anything
 
 
 def _by_trouble(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -215,7 +215,9 @@ def environment_rows(report: Report) -> list[tuple[str, str]]:
             ", ".join(f"{t.task}: {t.path}" for t in report.tasks if t.path) or "one only",
         ),
         ("solver options", ", ".join(f"{k}={v}" for k, v in report.options.items()) or "none"),
+        ("perception", _perception(report)),
         ("image set", f"{report.images}, SHA-256 {report.images_digest}"),
+        *([("classes for the symbols", ", ".join(report.classes))] if report.classes else []),
         ("seeds", _ranges(seeds)),
         ("device", f"{report.device} ({around.get('device', 'unknown')})"),
         ("threads per trial", around.get("threads")),
@@ -227,6 +229,11 @@ def environment_rows(report: Report) -> list[tuple[str, str]]:
         ("schema", report.schema),
     ]
     return [(name, "unknown" if value is None else str(value)) for name, value in rows]
+
+
+def _perception(report: Report) -> str:
+    files = "".join(f"; {name}: SHA-256 {digest}" for name, digest in report.perception.files.items())
+    return f"{report.perception.message}{files}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

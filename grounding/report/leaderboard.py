@@ -13,7 +13,7 @@ from ..measures.counts import count_of
 from ..measures.figures import ACROSS_SEEDS, Place, figures_at
 from ..results.comparison import BUDGET, Estimate, estimate
 from ..results.files import plain
-from ..results.report import Report, TaskReport
+from ..results.report import PerceptionRecord, Report, TaskReport
 from ..suite.report_io import read_report
 from .html import page
 from .table import title
@@ -68,6 +68,7 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
                 "version": task.version,
                 **plain(task.settings),
                 "images": f"{report.images} ({report.images_digest[:12]})",
+                **_perception(report),
                 **{name: task.training.get(name) for name in BUDGET},
             }
             key = json.dumps(terms, sort_keys=True)
@@ -84,6 +85,11 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
         headings=figures_at(Place.RANKING),
         interval=ACROSS_SEEDS,
     )
+
+
+def _perception(report: Report) -> dict[str, str]:
+    usual = report.perception == PerceptionRecord()
+    return {} if usual else {"perception": report.perception.message}
 
 
 def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:

@@ -8,9 +8,11 @@ from typing import Any
 
 import matplotlib.image
 import numpy as np
+from jaxtyping import UInt8
 
 from ...datasets.catalogue import TASKS
-from ...datasets.images import ImageSet
+from ...datasets.image_set import ImageSet
+from ...datasets.pictures import as_drawn
 from ...datasets.task import Task
 from ..measures.report_samples import Board
 from ..results.report import TaskReport
@@ -110,11 +112,14 @@ def _picture(images: ImageSet | None, row: int) -> str | None:
     return data_uri(images.test.gallery.pictures[row].numpy(force=True))
 
 
-def data_uri(picture: np.ndarray) -> str:
-    """Dark ink on nothing, so that it stands on a light page and, inverted, on a dark one."""
-    grey = 255 - picture
+def data_uri(picture: UInt8[np.ndarray, "channels height width"]) -> str:
+    """A picture for a page. Grey ones are dark ink on nothing, so that they stand on a light page and,
+    inverted, on a dark one; colours stay as they are.
+    """
+    drawn = as_drawn(picture)
+    shown = 255 - drawn if drawn.ndim == 2 else drawn
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, grey, cmap="gray", vmin=0, vmax=255, format="png", metadata={})
+    matplotlib.image.imsave(buffer, shown, cmap="gray", vmin=0, vmax=255, format="png", metadata={})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

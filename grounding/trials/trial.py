@@ -8,6 +8,7 @@ from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
+from ..perception.spec import PerceptionSpec
 from .spec import SolverSpec
 from .training import Training
 
@@ -27,6 +28,7 @@ class Trial:
         seed: Of puzzles, weights and order.
         training: The budget.
         images: What the givens are shown with, and where networks run.
+        perception: What reads the images, of the solver and of what it is compared with.
         validation_puzzles: How many puzzles the learning curve is measured on.
         test_puzzles: How many puzzles are scored.
         threads: Of torch.
@@ -41,6 +43,7 @@ class Trial:
     seed: int
     training: Training
     images: ImageSource = field(default_factory=ImageSource)
+    perception: PerceptionSpec = field(default_factory=PerceptionSpec)
     validation_puzzles: int = 100
     test_puzzles: int = 300
     threads: int = 1
