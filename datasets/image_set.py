@@ -126,6 +126,21 @@ class ImageSet:
         """Channels, height and width of a picture."""
         return self.train.gallery.shape
 
+    @property
+    def naming(self) -> str:
+        """Which class is which number, where they have names and nobody said; else nothing."""
+        told = [
+            f"{number} {name}" for number, name in enumerate(self.names) if not name.startswith(str(number))
+        ]
+        if not told or self.train.chosen:
+            return ""
+        more = f" … {told[-1]}" if len(told) > 10 else ""
+        return (
+            f"classes are numbered in their order, {', '.join(told[:10])}{more}; --classes says which stand "
+            f"for "
+            "the symbols"
+        )
+
     @cached_property
     def leaning(self) -> Bank:
         """The test images, each slanted further than handwriting usually is."""

@@ -17,6 +17,7 @@ from .shell import (
     Perception,
     Set,
     consoles,
+    print_notes,
     user_errors,
     writable,
 )
@@ -90,6 +91,8 @@ def check(
 
         source = ImageSource(images, data_root, download, device, parse_classes(classes))
         console, progress = consoles()
+        if not quiet:
+            print_notes(source, progress)
         with (
             follow_suite(progress, quiet=quiet, verbose=verbose) as followed,
             tracked(track, run, followed) as listener,

@@ -15,6 +15,7 @@ from .shell import (
     Perception,
     Set,
     consoles,
+    print_notes,
     task_named,
     user_errors,
     writable,
@@ -66,6 +67,7 @@ def run(
         loaded.require(chosen.drawn(seed))
         reader.try_on(loaded.shape, len(chosen.classes))
         console, progress = consoles()
+        print_notes(source, progress)
         trial = Trial(
             task=chosen,
             solver=spec,

@@ -14,6 +14,7 @@ from ...datasets.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...datasets.image_source import ImageSource
     from ...datasets.task import Task
 
 DataRoot = Annotated[
@@ -115,6 +116,13 @@ def consoles() -> "tuple[Console, Console]":
     # A log has no width of its own: 80 columns would fold every table.
     width = None if os.isatty(1) or "COLUMNS" in os.environ else 120
     return Console(width=width), Console(stderr=True)
+
+
+def print_notes(source: "ImageSource", console: "Console") -> None:
+    """What a user should know of the image set before anything is made of it."""
+    loaded = source.load()
+    for note in filter(None, (loaded.naming, *loaded.notes)):
+        console.print(f"images {loaded.name}: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def task_named(name: str) -> "Task":

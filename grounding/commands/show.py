@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from .shell import Classes, DataRoot, Download, Images, Set, consoles, task_named, user_errors, writable
+from .shell import (
+    Classes,
+    DataRoot,
+    Download,
+    Images,
+    Set,
+    consoles,
+    print_notes,
+    task_named,
+    user_errors,
+    writable,
+)
 
 
 def show(
@@ -36,6 +47,7 @@ def show(
         source = ImageSource(images, data_root, download, classes=parse_classes(classes))
         loaded = source.load()
         loaded.require(chosen)
+        print_notes(source, consoles()[1])
         bank = loaded.bank(part, chosen.shift)
         figure = draw(chosen, chosen.generate(part, count, seed), bank)
         figure.savefig(path, dpi=200)

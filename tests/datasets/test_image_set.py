@@ -91,6 +91,15 @@ def test_classes_that_cannot_be_meant_are_refused(classes: str, told: str) -> No
         ImageSource("c", source=colours, classes=parse_classes(classes)).load()
 
 
+def test_how_classes_with_names_are_numbered_is_told_until_it_was_said() -> None:
+    found = ImageSource("c", source=colours).load()
+    assert found.naming.startswith(
+        "classes are numbered in their order, 0 red, 1 green, 2 blue, 3 7, 4 grey;"
+    )
+    assert ImageSource("c", source=colours, classes=("red",)).load().naming == ""
+    assert load_images("digits").naming == ""
+
+
 def test_fewer_classes_than_symbols_are_refused() -> None:
     loaded = ImageSource("c", source=colours, classes=("red", "blue")).load()
     with pytest.raises(UsageError, match="--classes names 2 classes, and this task shows 4 symbols"):
