@@ -81,16 +81,25 @@ def as_bytes(pictures: np.ndarray, scale: int | None) -> UInt8[np.ndarray, "..."
     return np.rint(np.multiply(pictures, 255 / scale, dtype=np.float32)).astype(np.uint8)
 
 
-def as_drawn(picture: UInt8[np.ndarray, "channels height width"]) -> UInt8[np.ndarray, "height width *rgb"]:
-    """A picture for the eye: three channels are red, green and blue; the mean of any other number is grey."""
-    if len(picture) == 3:
-        return np.moveaxis(picture, 0, -1)
-    return picture[0] if len(picture) == 1 else np.rint(picture.mean(0)).astype(np.uint8)
-
-
 def told_shape(shape: Sequence[int]) -> str:
     """Channels, height and width, as 3×32×32."""
     return "×".join(map(str, shape))
+
+
+def as_drawn(picture: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """A picture for the eye: three channels are red, green and blue; the mean of any other number is grey.
+
+    Args:
+        picture: (height, width) or (channels, height, width) bytes.
+
+    Returns:
+        (height, width) where it is grey, (height, width, 3) where it has colours.
+    """
+    if picture.ndim == 2:
+        return picture
+    if len(picture) == 3:
+        return np.moveaxis(picture, 0, -1)
+    return picture[0] if len(picture) == 1 else np.rint(picture.mean(0)).astype(np.uint8)
 
 
 def _shape_fault(pictures: np.ndarray) -> str | None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .gate.pytest_checks import parametrize_with_checks
     from .measures.metrics import Scores
     from .perception.spec import PerceptionSpec
+    from .report.export import export_figures
     from .report.html import write_page
     from .report.table import print_report
     from .results.report import Report, TaskReport
@@ -41,6 +42,7 @@ __all__ = [
     "Trial",
     "audit",
     "check",
+    "export_figures",
     "parametrize_with_checks",
     "print_report",
     "read_report",
@@ -66,6 +68,7 @@ HOMES = {
     "Trial": "trials.trial",
     "audit": "checks.audit",
     "check": "suite.suite",
+    "export_figures": "report.export",
     "parametrize_with_checks": "gate.pytest_checks",
     "print_report": "report.table",
     "read_report": "suite.report_io",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...datasets.errors import UsageError
 from .shell import (
     Classes,
     DataRoot,
@@ -22,7 +23,10 @@ from .shell import (
 def show(
     task: Annotated[str, typer.Argument(help="A task's name.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default TASK.png here.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="PNG, PDF or SVG by its ending; by default TASK.png."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=16, help="Puzzles in the picture.")] = 2,
     split: Annotated[str, typer.Option(help="train, validation, test or ood.")] = "test",
@@ -33,9 +37,11 @@ def show(
     data_root: DataRoot = None,
     download: Download = False,
 ) -> None:
-    """Draw a sample of a task as a PNG: its images, its givens and its solution."""
+    """Draw a sample of a task as a picture: its images, its givens, its signs and its solution."""
     with user_errors():
         path = output or Path(f"{task}.png")
+        if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+            raise UsageError(f"{path}: a picture ends in .png, .pdf or .svg, name it so")
         writable(path)
         from ...datasets.drawing import draw  # noqa: PLC0415
         from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415

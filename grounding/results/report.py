@@ -165,6 +165,8 @@ class Report:
         expect: Ids of checks that are expected to fail.
         perception: What read the images.
         classes: The classes that were named to stand for the symbols, in order; empty where none were.
+        started: When the run began, as ISO 8601 in UTC; "" where that is not known.
+        ended: The same of its end.
         schema: Of the JSON, raised whenever a reader of older reports would misread a newer one.
     """
 
@@ -180,6 +182,8 @@ class Report:
     expect: list[str] = field(default_factory=list)
     perception: PerceptionRecord = field(default_factory=PerceptionRecord)
     classes: list[str] = field(default_factory=list)
+    started: str = ""
+    ended: str = ""
     schema: int = SCHEMA
 
     @property
@@ -223,12 +227,13 @@ class Report:
         """The report for JSON, with `exit_code` and `summary`.
 
         Args:
-            timings: Whether outcomes keep their seconds; without, two runs of one seed and thread count are
-                equal bit by bit.
+            timings: Whether dates and the seconds of outcomes are kept; without, two runs of one seed and
+                thread count are equal bit by bit.
         """
         record: dict[str, Any] = plain(self)
         record |= {"exit_code": self.exit_code, "summary": self.summary}
         if not timings:
+            del record["started"], record["ended"]
             for task in record["tasks"]:
                 for outcome in task["outcomes"]:
                     del outcome["seconds"]
