@@ -31,7 +31,7 @@ from groundcheck.datasets.problem import Problem
 from groundcheck.datasets.search.grids import solve_grids
 from groundcheck.datasets.storage import generate_set, load_set
 from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.grounding.trials.perception import LeNet
+from groundcheck.grounding.perception.lenet import LeNet
 
 SAT = "cadical153"  # the fastest of python-sat's on these puzzles, by a little
 LINES = lines_of(9, (3, 3))
@@ -237,7 +237,7 @@ def batches(name: str) -> None:
     task = Sudoku(size=9)
     bank = load_images(name).train
     examples, _ = assemble(task, task.generate("train", 1000, 0), bank)
-    network = LeNet(9)
+    network = LeNet((1, 28, 28), 9)
     rows = [torch.randperm(1000, generator=torch.Generator().manual_seed(i))[:64] for i in range(13)]
     assembled, perceived, images, givens = [], [], [], []
     for turn, chosen in enumerate(rows):

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .images import Bank, Gallery
+from .image_set import Bank, Gallery
 from .task import Puzzles, Task
 
 
@@ -16,7 +16,7 @@ class Batch:
     """What one training step sees. An image that occurs twice is held, and perceived, once.
 
     Attributes:
-        images: (images, 1, 28, 28) in [0, 1].
+        images: (images, channels, height, width) in [0, 1].
         place: (batch, variables) the row of `images` that a variable shows, −1 where it shows none.
         symbols: (batch, variables) the symbols of givens that are seen as symbols, −1 elsewhere.
         given: (batch, variables) truth values: which variables are seen.
@@ -24,7 +24,7 @@ class Batch:
             givens' labels as well.
     """
 
-    images: Float[Tensor, "images 1 28 28"]
+    images: Float[Tensor, "images channels height width"]
     place: Int[Tensor, "batch variables"]
     symbols: Int[Tensor, "batch variables"]
     given: Bool[Tensor, "batch variables"]
@@ -91,7 +91,7 @@ def assemble(task: Task, puzzles: Puzzles, bank: Bank) -> tuple[Examples, Sealed
         shown = np.zeros_like(shown)
     image = np.full(solution.shape, -1, dtype=np.int32)
     if shown.any():
-        classes = np.asarray(task.classes)
+        classes = np.asarray(bank.classes_of(task))
         image[shown] = bank.find(classes[solution[shown]], puzzles.picture[shown])
     as_symbols = puzzles.given & ~shown
     answered = np.ones_like(puzzles.given) if task.supervision == "leaky" else ~puzzles.given

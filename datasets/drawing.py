@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from .errors import UsageError
-from .images import Bank
+from .image_set import Bank
 from .pictures import as_drawn
 from .task import Layout, Puzzles, Task
 
@@ -167,7 +167,7 @@ def _pictures(
     variables = np.flatnonzero(shown)
     if not len(variables):
         return {}
-    classes = np.asarray(task.classes)[puzzle.solution[0][variables]]
+    classes = np.asarray(bank.classes_of(task))[puzzle.solution[0][variables]]
     rows = bank.find(classes, puzzle.picture[0][variables])
     pictures = bank.gallery.pictures[rows].cpu().numpy()
     return {variable: as_drawn(one) for variable, one in zip(variables.tolist(), pictures, strict=True)}

@@ -69,7 +69,7 @@ class IdxImages:
         images = [self._pictures(arrays, pair[0], raw) for pair in parts]
         labels = [self._labels(arrays, pair, raw) for pair in parts]
         test = np.arange(sum(map(len, images))) >= len(images[0]) if len(parts) > 1 else None
-        return Pictures(np.concatenate(images), np.concatenate(labels).astype(np.int64), test)
+        return Pictures(np.concatenate(images), np.concatenate(labels).astype(np.int64), test, draw="overall")
 
     def _parts(self) -> list[tuple[str, str]]:
         """Names of pictures and labels: the training pair, then the test pair if there is one."""

@@ -1,6 +1,7 @@
 """Importing code from outside: whatever it raises is told in a sentence."""
 
 import importlib
+import pickle
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -44,6 +45,28 @@ def import_attribute(name: str, kind: str) -> Any:
         for part in attribute.split("."):
             found = getattr(found, part)
         return found
+
+
+def is_portable(thing: Any) -> bool:
+    """Whether another process can be told of it: not of a lambda, nor of what a notebook defines."""
+    try:
+        pickle.dumps(thing)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return getattr(thing, "__module__", "__main__") != "__main__"
+
+
+class OutsideCodeError(RuntimeError):
+    """Code from outside that could not be built, or that does not keep its contract."""
+
+    @property
+    def traceback(self) -> str:
+        """What its constructor raised, from its own code on; empty where nothing was raised."""
+        cause = self.__cause__
+        if cause is None:
+            return ""
+        frames = cause.__traceback__ and cause.__traceback__.tb_next  # the first is the call of ours
+        return "".join(traceback.format_exception(cause.with_traceback(frames)))
 
 
 def _line(error: BaseException) -> str:

@@ -1,50 +1,89 @@
 """What a source of images delivers, and whether it is what an image set is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isqrt
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from .errors import UsageError
 
-SIDE = 28  # pixels, of every image set
+SIDE = 28  # pixels, of the image sets that come with groundcheck
+FEW_CHANNELS = 4  # a last axis of at most so many is taken for the channels, which come first
+FITTING = "(images, height, width), grey, or (images, channels, height, width)"
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a source of images delivers: NumPy arrays, or tensors on the CPU.
+    """What a source of images delivers: NumPy arrays, or tensors on the CPU; pictures may be a list of them.
 
     Args:
-        pictures: (images, 28, 28) bytes, 0 to 255.
+        pictures: (images, height, width), grey, or (images, channels, height, width): bytes, 0 to 255.
         labels: (images,) whole numbers from 0 on: the class of each picture.
         test: (images,) truth values that mark the set's own test part; None to have a fifth set apart.
+        scale: 1 or 255 where pixels are other numbers than bytes: they run from 0 to that, and are rounded to
+            bytes. None: they are bytes.
+        names: What the classes 0, 1, … are called; none where they have no names but their numbers.
+        draw: What is set apart is drawn "by class", so many of each, or "overall".
     """
 
-    pictures: np.ndarray | Tensor
+    pictures: np.ndarray | Tensor | Sequence[Any]
     labels: np.ndarray | Tensor
-    test: np.ndarray | Tensor | None
+    test: np.ndarray | Tensor | None = None
+    scale: int | None = None
+    names: Sequence[str] = ()
+    draw: Literal["by class", "overall"] = "by class"
 
 
-def checked_pictures(
-    delivered: object, name: str
-) -> tuple[UInt8[np.ndarray, "images 28 28"], Int[np.ndarray, " images"], Bool[np.ndarray, " images"] | None]:
-    """Pictures, labels and test part as promised. Raises `UsageError`: what came, what fits, what to do."""
+def checked_pictures(delivered: object, name: str) -> Pictures:
+    """What was delivered, as arrays: (images, channels, height, width) of uint8, (images,) of int64, truth
+    values or None. Raises `UsageError`: what came, what fits, what to do.
+    """
 
     def refused(fault: str) -> UsageError:
         return UsageError(f"image set {name!r}: {fault}")
 
     if not isinstance(delivered, Pictures):
         raise refused(f"its source returned {type(delivered).__name__}, it should return Pictures")
-    pictures, labels = np.asarray(delivered.pictures), np.asarray(delivered.labels)
-    if fault := _shape_fault(pictures) or _value_fault(pictures):
+    try:
+        pictures = np.asarray(delivered.pictures)
+    except ValueError as error:
+        raise refused(f"its pictures are no array ({error}): bring them to one size") from error
+    labels = np.asarray(delivered.labels)
+    if fault := _shape_fault(pictures) or _value_fault(pictures, delivered.scale):
         raise refused(fault)
     if fault := _label_fault(labels, len(pictures)):
         raise refused(fault)
     test = None if delivered.test is None else np.asarray(delivered.test)
     if test is not None and (fault := _test_fault(test, len(pictures))):
         raise refused(fault)
-    return pictures.astype(np.uint8, copy=False), labels.astype(np.int64, copy=False), test
+    if delivered.names and len(delivered.names) <= labels.max():
+        raise refused(
+            f"it names {len(delivered.names)} classes, and its labels go up to {labels.max()}: name each"
+        )
+    return replace(
+        delivered,
+        pictures=as_bytes(pictures if pictures.ndim == 4 else pictures[:, None], delivered.scale),
+        labels=labels.astype(np.int64, copy=False),
+        test=test,
+        scale=None,
+        names=tuple(map(str, delivered.names)),
+    )
+
+
+def as_bytes(pictures: np.ndarray, scale: int | None) -> UInt8[np.ndarray, "..."]:
+    """Pixels as bytes, where they run from 0 to `scale`."""
+    if scale is None:
+        return pictures.astype(np.uint8, copy=False)
+    return np.rint(np.multiply(pictures, 255 / scale, dtype=np.float32)).astype(np.uint8)
+
+
+def told_shape(shape: Sequence[int]) -> str:
+    """Channels, height and width, as 3×32×32."""
+    return "×".join(map(str, shape))
 
 
 def as_drawn(picture: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
@@ -65,40 +104,45 @@ def as_drawn(picture: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
 
 def _shape_fault(pictures: np.ndarray) -> str | None:
     shape = pictures.shape
-    if len(shape) == 3 and shape[1:] == (SIDE, SIDE) and len(pictures):
-        return None
-    found = f"its pictures are {shape}, they should be (images, {SIDE}, {SIDE})"
+    found = f"its pictures are {shape}, they should be {FITTING}"
+    if pictures.dtype == object:
+        return "its pictures are of several sizes, or no numbers: bring them to one size, in one array"
     if not pictures.size:
-        return f"{found} and at least one"
-    if shape[1:] == (1, SIDE, SIDE):
-        return f"{found}: take pictures[:, 0]"
-    if shape[1:] == (SIDE, SIDE, 1):
-        return f"{found}: take pictures[..., 0]"
-    if shape[1:] == (SIDE**2,):
-        return f"{found}: take pictures.reshape(-1, {SIDE}, {SIDE})"
-    if len(shape) == 4:
-        return f"{found}: make them grey, one channel, and scale or crop them"
-    return f"{found}: scale, crop or pad them"
+        return f"{found}, and at least one"
+    if len(shape) == 4 and shape[3] <= FEW_CHANNELS < shape[1]:
+        take = "pictures[..., 0]" if shape[3] == 1 else "np.moveaxis(pictures, -1, 1)"
+        return f"{found}, channels before pixels: take {take}"
+    if len(shape) in (3, 4):
+        return None
+    if len(shape) == 2 and isqrt(shape[1]) ** 2 == shape[1]:
+        return f"{found}: take pictures.reshape(-1, {isqrt(shape[1])}, {isqrt(shape[1])})"
+    return found
 
 
-def _value_fault(pictures: np.ndarray) -> str | None:
+def _value_fault(pictures: np.ndarray, scale: int | None) -> str | None:
     kind = pictures.dtype
-    wanted = "they should be bytes from 0 to 255"
-    if kind == np.bool_:
+    wanted = (
+        "they should be bytes from 0 to 255" if scale is None else f"they were said to run from 0 to {scale}"
+    )
+    if scale not in (None, 1, 255):
+        return f"its scale is {scale!r}: it is 1 or 255, or None for bytes"
+    if kind == np.bool_ and scale is None:
         return f"its pictures are truth values, {wanted}: take (255 * pictures).astype(np.uint8)"
-    if not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
+    if kind != np.bool_ and (not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating)):
         return f"its pictures are of type {kind}, {wanted}"
-    low, high = pictures.min(), pictures.max()
+    low, high = pictures.min().astype(np.float64), pictures.max().astype(np.float64)
     found = f"its pictures are {kind} from {low:g} to {high:g}, {wanted}"
     if low == high:
         return f"every pixel of its pictures is {low:g}: there is nothing to see"
-    if low >= 0 and high <= 1:  # of any type: a byte of 1 is as black as one of 0
-        return f"{found}: take np.rint(255 * pictures).astype(np.uint8)"
-    if low >= 0 and high <= 255 and np.issubdtype(kind, np.integer):
-        return None
-    if not (low >= 0 and high <= 255):  # NaN as well
+    if not (low >= 0 and high <= (scale or 255)):  # NaN as well
         return f"{found}: shift and scale them"
-    return f"{found}: take np.rint(pictures).astype(np.uint8)"
+    if scale == 1:
+        return None
+    if high <= 1:  # of any type: a byte of 1 is as black as one of 0
+        return f"{found}: take np.rint(255 * pictures).astype(np.uint8), or say scale=1"
+    if scale == 255 or np.issubdtype(kind, np.integer):
+        return None
+    return f"{found}: take np.rint(pictures).astype(np.uint8), or say scale=255"
 
 
 def _label_fault(labels: np.ndarray, pictures: int) -> str | None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .checks.finding import Finding
     from .gate.pytest_checks import parametrize_with_checks
     from .measures.metrics import Scores
+    from .perception.spec import PerceptionSpec
     from .report.export import export_figures
     from .report.html import write_page
     from .report.table import print_report
@@ -31,6 +32,7 @@ __all__ = [
     "Limits",
     "Listener",
     "Outcome",
+    "PerceptionSpec",
     "Processes",
     "Report",
     "Scores",
@@ -56,6 +58,7 @@ HOMES = {
     "Limits": "suite.processes",
     "Listener": "suite.suite",
     "Outcome": "trials.trial",
+    "PerceptionSpec": "perception.spec",
     "Processes": "suite.engines",
     "Report": "results.report",
     "Scores": "measures.metrics",

@@ -72,8 +72,9 @@ def audit(
     """Changes the labels of the givens under a loss(model, images, given, labels) or a training step,
     step(model, optimiser, batch), and tells what moves.
 
-    `images` is (batch, variables, 1, 28, 28), `given` (batch, variables) of bool, `labels` (batch,
-    variables) the true symbols of every variable; `batch` holds the three, by these names and in this order.
+    `images` is (batch, variables, channels, height, width), `given` (batch, variables) of bool, `labels`
+    (batch, variables) the true symbols of every variable; `batch` holds the three, by these names and in this
+    order.
     A loss is a tensor, whose mean is taken; a step calls `backward()` and the optimiser itself. `model` is
     yours, or a small one: `model(images, given)` then returns beliefs (batch, variables, symbols).
 
@@ -87,7 +88,7 @@ def audit(
     audited = AuditedCode.of(code, name)
     task = task.drawn(seed)
     bank = ImageSource.of(images).load()
-    tried = build_model(task, seed) if model is None else model
+    tried = build_model(task, seed, bank.shape) if model is None else model
     rehearsal = Rehearsal(audited, task, bank, tried, batch, seed)
     courses = [Course(seed + number, steps, batch) for number in range(RELABELLINGS)]
     courses.append(Course(seed + RELABELLINGS, min(steps, FEW_STEPS), LARGE * batch))

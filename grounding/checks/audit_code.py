@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from ...datasets.batch import Batch
 from ...datasets.errors import UsageError
+from ...datasets.image_set import GREY, ImageShape
 from ...datasets.task import Task
+from ..perception.spec import PerceptionSpec
 from ..trials.network import Network, build_network
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
@@ -22,7 +24,7 @@ MODEL = SolverSpec("mlp")  # hands the givens through, as SATNet does: the way t
 WRITTEN = "write loss(model, images, given, labels), or step(model, optimiser, batch)"
 
 Kind = Literal["loss", "step"]
-Images = Float[Tensor, "batch variables 1 28 28"]
+Images = Float[Tensor, "batch variables channels height width"]
 
 
 class AuditBatch(NamedTuple):
@@ -47,8 +49,8 @@ class AuditCrashError(RuntimeError):
 class AuditModel(nn.Module):
     """A network that a loss can be tried on: `model(images, given)` returns beliefs about every variable.
 
-    `images` is (batch, variables, 1, 28, 28), zero where a variable shows none. What the solver returns at
-    the givens is what perception believes of them.
+    `images` is (batch, variables, channels, height, width), zero where a variable shows none.
+    What the solver returns at the givens is what perception believes of them.
     """
 
     def __init__(self, network: Network) -> None:
@@ -66,13 +68,16 @@ class AuditModel(nn.Module):
         return self.network.solver(self.network.beliefs(batch), given)
 
 
-def build_model(task: Task, seed: int) -> AuditModel:
+def build_model(task: Task, seed: int, image_shape: ImageShape = GREY) -> AuditModel:
     """A small one for a task. Its perception reads 7×7 means: a leak needs no eyes, but many steps."""
+    channels, height, width = image_shape
+    window = max(1, height // 7), max(1, width // 7)
+    seen = channels * (height // window[0]) * (width // window[1])
     with torch.random.fork_rng(devices=[]):
-        network = build_network(task, MODEL, Training().interface, seed)
+        network = build_network(task, MODEL, Training().interface, seed, PerceptionSpec("mlp"), image_shape)
         torch.manual_seed(seed)
-        reader = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 32), nn.ReLU())
-        network.perception = nn.Sequential(reader, nn.Linear(32, len(task.classes)))  # type: ignore[assignment]
+        reader = nn.Sequential(nn.AvgPool2d(window), nn.Flatten(), nn.Linear(seen, 32), nn.ReLU())
+        network.perception = nn.Sequential(reader, nn.Linear(32, len(task.classes)))
     return AuditModel(network)
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from ...datasets.errors import UsageError
-from ...datasets.images import SIDE, ImageSet
+from ...datasets.image_set import ImageSet
 from ...datasets.task import Task
 from .audit_code import AuditBatch, AuditCrashError, AuditedCode
 from .seeding import seeded_generators
@@ -69,8 +69,10 @@ class Rehearsal:
             raise UsageError(f"{task.name} shows no images: there are no labels of givens to leak")
         self.given = torch.from_numpy(puzzles.given.copy())
         self.labels = torch.from_numpy(puzzles.solution.astype(np.int64))
-        rows = images.train.find(np.asarray(task.classes)[puzzles.solution[shown]], puzzles.picture[shown])
-        self.images = torch.zeros(*puzzles.given.shape, 1, SIDE, SIDE)
+        rows = images.train.find(
+            np.asarray(images.train.classes_of(task))[puzzles.solution[shown]], puzzles.picture[shown]
+        )
+        self.images = torch.zeros(*puzzles.given.shape, *images.shape)
         self.images[torch.from_numpy(shown)] = images.train.gallery.gather(torch.from_numpy(rows))
         # torch imports it at the first step of an optimiser, which every process would wait for.
         importlib.import_module("torch._dynamo")

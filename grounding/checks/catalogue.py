@@ -9,6 +9,7 @@ from .bypass import bypass
 from .contract.contract import contract
 from .identifiable import identifiable
 from .leak import leak
+from .perception import perception
 from .registry import Check, explain
 from .trained import trained
 
@@ -16,6 +17,7 @@ from .trained import trained
 def every_check() -> Iterator[Check[Any]]:
     """In the order in which a suite runs them; those of an audit last."""
     yield from contract.checks
+    yield from perception.checks
     yield from leak.checks
     yield from identifiable.checks
     yield from trained.checks

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 from scipy import stats
 
 from ...datasets.batch import Examples, assemble
-from ...datasets.images import Bank, ImageSet
+from ...datasets.image_set import Bank, ImageSet
 from ...datasets.task import Puzzles, Task
 from ..measures.metrics import score
+from ..perception.spec import PerceptionSpec
 from ..trials.network import build_network
 from ..trials.spec import SolverSpec
 from ..trials.training import Training, train
@@ -36,6 +37,7 @@ class Setting:
     task: Task
     images: ImageSet
     training: Training
+    perception: PerceptionSpec = field(default_factory=PerceptionSpec)
 
 
 leak: Registry[Setting] = Registry("leak", place=50)
@@ -47,15 +49,17 @@ def check_leaks(
     images: ImageSet,
     training: Training,
     *,
+    perception: PerceptionSpec | None = None,
     label: str | None = None,
     known: Mapping[str, Status] | None = None,
     starting: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Every leak check on one task that is seen as images; `known` are those that ran already.
 
-    `label` is what the task is called beside others of its name.
+    `perception` is what reads the images, the usual one unless it is given; `label` is what the task is
+    called beside others of its name.
     """
-    setting = Setting(spec, task, images, training)
+    setting = Setting(spec, task, images, training, perception or PerceptionSpec())
     running = leak.run(setting, label or task.name, known=known, starting=starting)
     yield from each_with_kept_state(running)
 
@@ -82,7 +86,7 @@ def check_labels(setting: Setting) -> Measurement:
     true, _ = assemble(task, puzzles, setting.images.train)
     wrong = relabelled(task, puzzles, true, setting.images)
     short = replace(setting.training, puzzles=PUZZLES, epochs=1, batch=BATCH)
-    start = _Start(setting.spec, task, short)
+    start = _Start(setting.spec, task, short, setting.perception)
     first, control, other = (start.train(examples) for examples in (true, true, wrong))
     moved, noise = first.distance(other), first.distance(control)
     if first.same_as(other):
@@ -118,7 +122,8 @@ def _chance_of_labels(start: "_Start", true: Examples, wrong: Examples) -> float
 def check_images(setting: Setting) -> Measurement:
     """No picture of the test or validation part is among those that are trained on, by content.
 
-    An image set may hold the same picture twice, and one from outside may have been split by position.
+    An image set may hold the same picture twice, and one from outside may have been split by position. What
+    had to be left out of the test part for that, and pictures that stand in two classes, are told as well.
 
     Failure: the figure is the number of pictures that are in two parts.
 
@@ -129,6 +134,7 @@ def check_images(setting: Setting) -> Measurement:
     )
     shared = len(test & train) + len(test & validation) + len(validation & train)
     message = f"{shared} pictures occur in two of training, validation and test (of {len(test):,} in test)"
+    message = "; ".join([message, *setting.images.notes])
     return Measurement(float(shared), message)
 
 
@@ -207,15 +213,17 @@ class _Start:
     second time on: where two builds of one seed differ, the first one's state is put back.
     """
 
-    def __init__(self, spec: SolverSpec, task: Task, training: Training) -> None:
-        self.spec, self.task, self.training = spec, task, training
+    def __init__(self, spec: SolverSpec, task: Task, training: Training, perception: PerceptionSpec) -> None:
+        self.spec, self.task, self.training, self.perception = spec, task, training, perception
         self.state: dict[str, Any] | None = None
 
     def train(self, examples: Examples) -> _Trained:
         """From one seed of every generator."""
         losses: list[float] = []
         with seeded_generators(0):
-            network = build_network(self.task, self.spec, self.training.interface, seed=0)
+            network = build_network(
+                self.task, self.spec, self.training.interface, 0, self.perception, examples.gallery.shape
+            )
             network = network.to(examples.given.device)
             if self.state is None:
                 self.state = copy.deepcopy(network.state_dict())

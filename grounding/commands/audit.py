@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import DataRoot, Download, Images, consoles, fail, user_errors
+from .shell import Classes, DataRoot, Download, Images, consoles, fail, user_errors
 
 
 def audit(
@@ -23,6 +23,7 @@ def audit(
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the task; repeatable."),
     ] = None,
     images: Images = "digits",
+    classes: Classes = None,
     data_root: DataRoot = None,
     download: Download = False,
     seed: Annotated[int, typer.Option(min=0, help="Decides puzzles, initial weights and labels.")] = 0,
@@ -39,7 +40,7 @@ def audit(
     chance that no seed reaches leaves it undecided, 4 where image files are missing.
     """
     from ...datasets.catalogue import TASKS  # noqa: PLC0415
-    from ...datasets.image_source import ImageSource  # noqa: PLC0415
+    from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
     from ..checks.audit import audit as run_audit  # noqa: PLC0415
     from ..checks.audit_code import AuditCrashError  # noqa: PLC0415
     from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
@@ -51,7 +52,7 @@ def audit(
                 _load(code),
                 chosen,
                 name=code,
-                images=ImageSource(images, data_root, download),
+                images=ImageSource(images, data_root, download, classes=parse_classes(classes)),
                 seed=seed,
                 steps=steps,
                 batch=batch,

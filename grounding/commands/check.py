@@ -6,7 +6,21 @@ from typing import Annotated
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import DataRoot, Device, Download, Epochs, Images, Json, Set, consoles, user_errors, writable
+from .shell import (
+    Classes,
+    DataRoot,
+    Device,
+    Download,
+    Epochs,
+    Images,
+    Json,
+    Perception,
+    Set,
+    consoles,
+    print_notes,
+    user_errors,
+    writable,
+)
 
 Isolate = Annotated[
     bool | None,
@@ -27,6 +41,8 @@ def check(
     solver: Annotated[str, typer.Argument(help="A solver's name, or package.module:attribute of yours.")],
     task: Annotated[list[str] | None, typer.Option(help="Tasks; by default mapping and sudoku.")] = None,
     images: Images = "digits",
+    classes: Classes = None,
+    perception: Perception = "lenet",
     data_root: DataRoot = None,
     download: Download = False,
     seeds: Annotated[int, typer.Option(help="At most this many; 2 failures or 6 successes decide.")] = 12,
@@ -60,7 +76,7 @@ def check(
         output = writable(json)
         if resume and run is None:
             raise UsageError("--resume continues a run: name its folder with --run FOLDER")
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
+        from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
         from ..report.table import print_report  # noqa: PLC0415
@@ -73,8 +89,10 @@ def check(
         from ..suite.suite import DEFAULT_TASKS, check  # noqa: PLC0415
         from .closing import print_whereabouts  # noqa: PLC0415
 
-        source = ImageSource(images, data_root, download, device)
+        source = ImageSource(images, data_root, download, device, parse_classes(classes))
         console, progress = consoles()
+        if not quiet:
+            print_notes(source, progress)
         with (
             follow_suite(progress, quiet=quiet, verbose=verbose) as followed,
             tracked(track, run, followed) as listener,
@@ -83,6 +101,7 @@ def check(
                 solver,
                 tasks=task or DEFAULT_TASKS,
                 images=source,
+                perception=perception,
                 budget=Budget(seeds, epochs, parse_settings(settings or [])),
                 engine=Processes(workers, isolate, Limits(time_limit, memory_limit)),
                 listener=listener,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ...datasets.image_source import ImageSource
     from ..gate.gate import Gated
     from ..gate.profiles import Profile
-    from ..gate.project import Entry
+    from ..gate.project import Entry, Project
     from ..results.report import Report
     from ..suite.suite import Listener
 
@@ -39,6 +39,9 @@ def gate(
     runs: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep a run per solver there, and continue it.")
     ] = None,
+    perception: Annotated[
+        str | None, typer.Option(help="What reads the images, in place of what the profile says.")
+    ] = None,
     data_root: DataRoot = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Parallel processes; 0: none.")] = None,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")] = "cpu",
@@ -60,9 +63,7 @@ def gate(
         if not chosen:
             raise UsageError("no solver: name one, or list some under [solvers.NAME] in groundcheck.toml")
         chosen = [_held(entry, profile, require, baseline, max_regression) for entry in chosen]
-        for entry in chosen:
-            project.profile(entry.terms.profile)
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
+        profiles = [_profile(project, entry, perception) for entry in chosen]
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
         from ..suite.report_io import read_report  # noqa: PLC0415
@@ -71,15 +72,14 @@ def gate(
         baselines = [
             entry.terms.baseline and read_report(entry.terms.baseline, entry.solver) for entry in chosen
         ]
-        for entry, before in zip(chosen, baselines, strict=True):
-            _verify(entry, project.profile(entry.terms.profile), before, data_root, device)
+        for entry, held, before in zip(chosen, profiles, baselines, strict=True):
+            _verify(entry, held, before, data_root, device)
         gated: list[Gated] = []
-        for entry, before in zip(chosen, baselines, strict=True):
+        for entry, held, before in zip(chosen, profiles, baselines, strict=True):
             folder = None if runs is None else runs / _folder(entry.solver)
-            chosen_profile = project.profile(entry.terms.profile)
-            source = ImageSource(chosen_profile.images, data_root, device=device)
+            source = _images(held, data_root, device)
             with follow_suite(consoles()[1], quiet=quiet, verbose=verbose) as listener:
-                gated.append(_gate(entry, chosen_profile, before, source, workers, folder, listener))
+                gated.append(_gate(entry, held, before, source, workers, folder, listener))
             if folder:
                 write_page(folder / "report.html", gated[-1].report, source)
             if gated[-1].report.interrupted:
@@ -127,19 +127,34 @@ def _verify(
     entry: "Entry", profile: "Profile", baseline: "Report | None", data_root: Path | None, device: str
 ) -> None:
     """Raises `UsageError` for whatever can be known to be wrong before anything trains."""
-    from ...datasets.image_source import ImageSource  # noqa: PLC0415
     from ..gate.gate import lacking, require_cases  # noqa: PLC0415
     from ..suite.suite import plan_suite  # noqa: PLC0415
     from ..trials.spec import SolverSpec  # noqa: PLC0415
 
-    source = ImageSource(profile.images, data_root, device=device)
+    source = _images(profile, data_root, device)
     tasks = _tasks(profile)
     if baseline is not None:
         for task in tasks:
             if task not in {before.task for before in baseline.tasks}:
                 raise UsageError(lacking(task, baseline))
-    suite = plan_suite(SolverSpec(entry.solver, dict(entry.options)), tasks, source, profile.budget)
+    suite = plan_suite(
+        SolverSpec(entry.solver, dict(entry.options)), tasks, source, profile.budget, profile.perception
+    )
     require_cases(entry.expected_failures, [run.label for run in suite.runs])
+
+
+def _profile(project: "Project", entry: "Entry", perception: str | None) -> "Profile":
+    """What an entry is held to, read by what the command line says."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    found = project.profile(entry.terms.profile)
+    return found if perception is None else replace(found, perception=perception)
+
+
+def _images(profile: "Profile", data_root: Path | None, device: str) -> "ImageSource":
+    from ...datasets.image_source import ImageSource  # noqa: PLC0415
+
+    return ImageSource(profile.images, data_root, device=device, classes=profile.classes)
 
 
 def _tasks(profile: "Profile") -> list[str]:
@@ -166,6 +181,7 @@ def _gate(
         SolverSpec(entry.solver, dict(entry.options)),
         tasks=_tasks(profile),
         images=images,
+        perception=profile.perception,
         budget=profile.budget,
         engine=Processes(workers),
         listener=listener,

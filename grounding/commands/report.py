@@ -47,7 +47,7 @@ def report(
         from ..suite.report_io import read_report  # noqa: PLC0415
 
         found = read_report(run)
-        source = ImageSource(found.images, data_root)
+        source = ImageSource(found.images, data_root, classes=tuple(found.classes))
         console = consoles()[0]
         if page is not None:
             write_page(page, found, source)

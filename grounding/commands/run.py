@@ -5,14 +5,17 @@ from typing import Annotated
 import typer
 
 from .shell import (
+    Classes,
     DataRoot,
     Device,
     Download,
     Epochs,
     Images,
     Json,
+    Perception,
     Set,
     consoles,
+    print_notes,
     task_named,
     user_errors,
     writable,
@@ -25,6 +28,8 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="Decides every random draw of the run.")] = 0,
     settings: Set = None,
     images: Images = "digits",
+    classes: Classes = None,
+    perception: Perception = "lenet",
     data_root: DataRoot = None,
     download: Download = False,
     epochs: Epochs = None,
@@ -34,9 +39,14 @@ def run(
     """Train a solver once, and show its learning curve and what it scores."""
     with user_errors():
         output = writable(json)
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
+        from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
+        from ..perception.spec import PerceptionSpec  # noqa: PLC0415
         from ..report.curve import follow, print_outcome  # noqa: PLC0415
-        from ..suite.settings import apply_settings, parse_settings  # noqa: PLC0415
+        from ..suite.settings import (  # noqa: PLC0415
+            apply_perception_settings,
+            apply_settings,
+            parse_settings,
+        )
         from ..suite.single import report_trial  # noqa: PLC0415
         from ..trials.budget import budget_for  # noqa: PLC0415
         from ..trials.roles import subject_of  # noqa: PLC0415
@@ -46,15 +56,18 @@ def run(
         from .closing import print_whereabouts  # noqa: PLC0415
 
         chosen, spec = task_named(task), SolverSpec.of(solver)
-        [chosen], spec, [budget] = apply_settings(
-            parse_settings(settings or []), [chosen], spec, [budget_for(chosen, epochs)]
+        rest, reader = apply_perception_settings(
+            parse_settings(settings or []), PerceptionSpec.of(perception)
         )
+        [chosen], spec, [budget] = apply_settings(rest, [chosen], spec, [budget_for(chosen, epochs)])
         spec.load()
         spec.try_options(chosen.problem)
-        source = ImageSource(images, data_root, download, device)
+        source = ImageSource(images, data_root, download, device, parse_classes(classes))
         loaded = source.load()
         loaded.require(chosen.drawn(seed))
+        reader.try_on(loaded.shape, len(chosen.classes))
         console, progress = consoles()
+        print_notes(source, progress)
         trial = Trial(
             task=chosen,
             solver=spec,
@@ -62,6 +75,7 @@ def run(
             seed=seed,
             training=budget,
             images=source,
+            perception=reader,
         )
         with follow(trial, progress) as after_epoch:
             outcome = run_trial(trial, after_epoch)

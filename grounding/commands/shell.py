@@ -14,6 +14,7 @@ from ...datasets.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...datasets.image_source import ImageSource
     from ...datasets.task import Task
 
 DataRoot = Annotated[
@@ -21,7 +22,27 @@ DataRoot = Annotated[
     typer.Option(envvar="GROUNDCHECK_DATA", help="Folder that holds MNIST/raw and the like."),
 ]
 
-Images = Annotated[str, typer.Option(help="Image set: digits, mnist, fashion, or several joined by +.")]
+Images = Annotated[
+    str,
+    typer.Option(
+        help="Image set: digits, mnist, fashion; yours: folder:PATH, arrays:FILE.npz, torchvision:NAME or "
+        "package.module:attribute; or several joined by +."
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,…",
+        help="Classes of the image set that stand for the symbols, in order: names or numbers.",
+    ),
+]
+Perception = Annotated[
+    str,
+    typer.Option(
+        help="What reads the images: lenet, mlp, resnet18, torchvision:NAME, or package.module:attribute of "
+        "yours. Its options: --set perception.NAME=VALUE, of any perception perception.weights=FILE."
+    ),
+]
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch missing images.")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")
@@ -95,6 +116,13 @@ def consoles() -> "tuple[Console, Console]":
     # A log has no width of its own: 80 columns would fold every table.
     width = None if os.isatty(1) or "COLUMNS" in os.environ else 120
     return Console(width=width), Console(stderr=True)
+
+
+def print_notes(source: "ImageSource", console: "Console") -> None:
+    """What a user should know of the image set before anything is made of it."""
+    loaded = source.load()
+    for note in filter(None, (loaded.naming, *loaded.notes)):
+        console.print(f"images {loaded.name}: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def task_named(name: str) -> "Task":

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import DataRoot, Download, Images, Set, consoles, task_named, user_errors, writable
+from .shell import (
+    Classes,
+    DataRoot,
+    Download,
+    Images,
+    Set,
+    consoles,
+    print_notes,
+    task_named,
+    user_errors,
+    writable,
+)
 
 
 def show(
@@ -22,6 +33,7 @@ def show(
     seed: Annotated[int, typer.Option(min=0, help="Which puzzles.")] = 0,
     settings: Set = None,
     images: Images = "digits",
+    classes: Classes = None,
     data_root: DataRoot = None,
     download: Download = False,
 ) -> None:
@@ -32,13 +44,17 @@ def show(
             raise UsageError(f"{path}: a picture ends in .png, .pdf or .svg, name it so")
         writable(path)
         from ...datasets.drawing import draw  # noqa: PLC0415
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
+        from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
         from ...datasets.task import as_split  # noqa: PLC0415
         from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
         chosen = apply_task_settings(parse_settings(settings or []), task_named(task)).drawn(seed)
         part = as_split(split)
-        bank = ImageSource(images, data_root, download).load().bank(part, chosen.shift)
+        source = ImageSource(images, data_root, download, classes=parse_classes(classes))
+        loaded = source.load()
+        loaded.require(chosen)
+        print_notes(source, consoles()[1])
+        bank = loaded.bank(part, chosen.shift)
         figure = draw(chosen, chosen.generate(part, count, seed), bank)
         figure.savefig(path, dpi=200)
         leaky = " (leaky supervision: never passes)" if chosen.supervision == "leaky" else ""

@@ -9,13 +9,15 @@ from ..suite.budget import Budget
 
 @dataclass(frozen=True)
 class Profile:
-    """Which tasks, with which images, over at most how many seeds; `tasks` None: every task there is."""
+    """Which tasks, with which images, read by what, over at most how many seeds; `tasks` None: every task."""
 
     tasks: tuple[str, ...] | None
     images: str = "digits"
     seeds: int = 12
     epochs: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    perception: str = "lenet"
+    classes: tuple[str, ...] = ()
 
     @property
     def budget(self) -> Budget:

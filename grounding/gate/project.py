@@ -87,6 +87,8 @@ class _ProfileTable(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, 
     seeds: Count = 12
     epochs: Count | None = None
     settings: dict[str, Any] = {}
+    perception: str = "lenet"
+    classes: list[str] = []
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -159,7 +161,15 @@ class _Reader:
     def _profile(self, name: str, content: Any) -> Profile:
         table = self._read(content, _ProfileTable, "profiles", name)
         tasks = None if table.tasks is None else tuple(table.tasks)
-        return Profile(tasks, table.images, table.seeds, table.epochs, table.settings)
+        return Profile(
+            tasks,
+            table.images,
+            table.seeds,
+            table.epochs,
+            table.settings,
+            table.perception,
+            tuple(table.classes),
+        )
 
     def _entry(self, name: str, content: Any, inherited: Terms) -> Entry:
         where = ("solvers", name)

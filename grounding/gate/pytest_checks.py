@@ -112,7 +112,8 @@ def parametrize_with_checks(
     from ...datasets.image_source import ImageSource  # noqa: PLC0415
 
     chosen = read_project().profile(profile)
-    images = ImageSource(chosen.images, None if data_root is None else Path(data_root))
+    root = None if data_root is None else Path(data_root)
+    images = ImageSource(chosen.images, root, classes=chosen.classes)
     checks = [
         PlannedCheck(solver, task, name, profile, require, images, workers)
         for task in (tuple(TASKS.ours) if chosen.tasks is None else chosen.tasks)
@@ -160,6 +161,7 @@ def _cases(
             solver,
             tasks=[task],
             images=images,
+            perception=chosen.perception,
             budget=replace(chosen.budget, train=train),
             # A test module is often not importable in another process; a name is.
             engine=Processes(workers, None if isinstance(solver, str) else False),

@@ -7,8 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ...datasets.errors import UnusableFileError
+from ...datasets.image_set import ImageSet
 from ...datasets.image_source import ImageSource
-from ...datasets.images import ImageSet
 from ..results.report import Report
 from .canvas import Format, save
 from .figures import draw_board, draw_matrix, matrices, plots_of

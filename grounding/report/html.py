@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...datasets.errors import DataUnavailableError, UsageError
+from ...datasets.image_set import ImageSet
 from ...datasets.image_source import ImageSource
-from ...datasets.images import ImageSet
 from ...datasets.task import Task
 from ..checks.finding import Finding
 from ..measures.counts import count_of
@@ -57,7 +57,7 @@ def matching(report: Report, images: ImageSet | None) -> ImageSet | None:
 def load_matching(report: Report, source: ImageSource | None) -> ImageSet | None:
     """The image set that a report was made with; None where it is not at hand."""
     try:
-        return matching(report, (source or ImageSource(report.images)).load())
+        return matching(report, (source or ImageSource(report.images, classes=tuple(report.classes))).load())
     except (DataUnavailableError, UsageError, ValueError):
         return None
 
@@ -217,7 +217,9 @@ def environment_rows(report: Report) -> list[tuple[str, str]]:
             ", ".join(f"{t.task}: {t.path}" for t in report.tasks if t.path) or "one only",
         ),
         ("solver options", ", ".join(f"{k}={v}" for k, v in report.options.items()) or "none"),
+        ("perception", _perception(report)),
         ("image set", f"{report.images}, SHA-256 {report.images_digest}"),
+        *([("classes for the symbols", ", ".join(report.classes))] if report.classes else []),
         ("seeds", _ranges(seeds)),
         ("device", f"{report.device} ({around.get('device', 'unknown')})"),
         ("threads per trial", around.get("threads")),
@@ -229,6 +231,11 @@ def environment_rows(report: Report) -> list[tuple[str, str]]:
         ("schema", report.schema),
     ]
     return [(name, "unknown" if value is None else str(value)) for name, value in rows]
+
+
+def _perception(report: Report) -> str:
+    files = "".join(f"; {name}: SHA-256 {digest}" for name, digest in report.perception.files.items())
+    return f"{report.perception.message}{files}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -13,7 +13,7 @@ from ..measures.counts import count_of
 from ..measures.figures import ACROSS_SEEDS, Place, figures_at
 from ..results.comparison import BUDGET, Estimate, estimate
 from ..results.files import plain
-from ..results.report import Report, TaskReport
+from ..results.report import PerceptionRecord, Report, TaskReport
 from ..suite.report_io import read_report
 from .dates import day
 from .html import page
@@ -73,6 +73,7 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
                 "version": task.version,
                 **plain(task.settings),
                 "images": f"{report.images} ({report.images_digest[:12]})",
+                **_perception(report),
                 **{name: task.training.get(name) for name in BUDGET},
             }
             key = json.dumps(terms, sort_keys=True)
@@ -99,13 +100,19 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
     )
 
 
+def _perception(report: Report) -> dict[str, str]:
+    usual = report.perception == PerceptionRecord()
+    return {} if usual else {"perception": report.perception.message}
+
+
 def _conditions(terms: Mapping[str, Any]) -> str:
     """What every line of a table has in common, in words."""
     budget = {name: terms[name] for name in BUDGET if isinstance(terms[name], int)}
     named = {"puzzles": "training puzzle", "epochs": "epoch"}
     told = [count_of(budget[name], words) for name, words in named.items() if name in budget]
     told += [f"batches of {budget['batch']}"] if "batch" in budget else []
-    return ", ".join([f"images {str(terms['images']).partition(' (')[0]}", *told])
+    read = [f"perception {terms['perception']}"] if "perception" in terms else []
+    return ", ".join([f"images {str(terms['images']).partition(' (')[0]}", *read, *told])
 
 
 def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...datasets.catalogue import TASKS
-from ...datasets.images import ImageSet
+from ...datasets.image_set import ImageSet
 from ...datasets.pictures import as_drawn
 from ...datasets.task import Layout, Task
 from ..measures.report_samples import Board

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..measures.figures import TEST_SET, Place, figures_at
-from ..results.report import Report, TaskReport
+from ..results.report import PerceptionRecord, Report, TaskReport
 from ..trials.roles import ROLES, label_of
 from ..trials.trial import Role
 
@@ -36,10 +36,18 @@ def print_report(report: Report, console: Console) -> None:
     console.print(report.summary, highlight=False)
 
 
+def _heading(report: Report) -> str:
+    """The solver, what it was tried on, and what reads the images where that is not the usual one."""
+    perception = (
+        "" if report.perception == PerceptionRecord() else f", perception {report.perception.message}"
+    )
+    return escape(f"{report.solver} on {report.images} (rules {report.rules}{perception})")
+
+
 def _table(report: Report, width: int) -> Table:
     """A block of rows per task; a terminal that is narrow gets the same figures in fewer columns."""
     table = Table(
-        title=f"{escape(report.solver)} on {report.images} (rules {report.rules})",
+        title=_heading(report),
         title_justify="left",
         box=HEAVY_HEAD if width >= NARROW else SIMPLE_HEAD,
         padding=(0, 1) if width >= NARROW else (0, 1, 0, 0),

@@ -101,6 +101,9 @@ def incomparable(a: Report, one: TaskReport, b: Report, other: TaskReport) -> li
         for name in sorted(one.files.keys() & other.files.keys())
     ]
     pairs.append(("image set", a.images, b.images))
+    pairs.append(("classes of the images", a.classes, b.classes))
+    pairs.append(("perception", a.perception.message, b.perception.message))
+    pairs.append(("content of its weights", a.perception.files, b.perception.files))
     if a.images == b.images:
         pairs.append(("content of the image set", a.images_digest[:12], b.images_digest[:12]))
     pairs += [(f"budget {name}", one.training.get(name), other.training.get(name)) for name in BUDGET]

@@ -128,6 +128,27 @@ class TaskReport:
 
 
 @dataclass(frozen=True)
+class PerceptionRecord:
+    """What read the images of a report.
+
+    Attributes:
+        name: What it was called by.
+        options: Its options, by name.
+        files: SHA-256 of each file that an option names, by the name of the option.
+    """
+
+    name: str = "lenet"  # of reports that are older than the choice
+    options: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """In a line: its name, and its options in brackets."""
+        options = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"{self.name} ({options})" if options else self.name
+
+
+@dataclass(frozen=True)
 class Report:
     """A solver on every task of a suite.
 
@@ -142,6 +163,8 @@ class Report:
         tasks: One report per task.
         interrupted: Whether Ctrl-C, or the end of the process, left the run unfinished.
         expect: Ids of checks that are expected to fail.
+        perception: What read the images.
+        classes: The classes that were named to stand for the symbols, in order; empty where none were.
         started: When the run began, as ISO 8601 in UTC; "" where that is not known.
         ended: The same of its end.
         schema: Of the JSON, raised whenever a reader of older reports would misread a newer one.
@@ -157,6 +180,8 @@ class Report:
     tasks: list[TaskReport]
     interrupted: bool = False
     expect: list[str] = field(default_factory=list)
+    perception: PerceptionRecord = field(default_factory=PerceptionRecord)
+    classes: list[str] = field(default_factory=list)
     started: str = ""
     ended: str = ""
     schema: int = SCHEMA

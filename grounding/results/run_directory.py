@@ -110,6 +110,10 @@ def key_of(trial: Trial) -> str:
         "puzzles": [trial.validation_puzzles, trial.test_puzzles],
         "device": [trial.images.device, trial.threads],
     }
+    if trial.images.classes:
+        decides["classes"] = trial.images.classes
+    if not trial.perception.usual:
+        decides["perception"] = trial.perception.record
     if trial.beside is not None:
         decides["beside"] = [trial.beside.name, dict(trial.beside.options)]
     return hashlib.sha256(json.dumps(plain(decides), sort_keys=True).encode()).hexdigest()[:16]

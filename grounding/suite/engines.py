@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...datasets.image_source import ImageSource
 from ..checks.finding import Finding, Status
+from ..perception.spec import PerceptionSpec
 from ..trials.spec import SolverSpec
 from ..trials.trial import Outcome, Trial
 from .inspection import Inspection
@@ -18,7 +20,7 @@ class Processes:
     Args:
         workers: How many run at once; None: one per core; 0: none, everything runs in this process.
         isolate: Whether checks and trials run in processes of their own, so that a solver that hangs or ends
-            its process costs no more than that trial; None: where the solver is not ours.
+            its process costs no more than that trial; None: where solver or perception are not ours.
         limits: Time and memory of such a process; None for the usual ones, 1,800 s and 8 GiB.
     """
 
@@ -26,22 +28,29 @@ class Processes:
     isolate: bool | None = None
     limits: Limits | None = None
 
-    def fitted(self, spec: SolverSpec, device: str) -> "Processes":
+    def fitted(
+        self, spec: SolverSpec, images: ImageSource, perception: PerceptionSpec | None = None
+    ) -> "Processes":
         """The same with nothing left open.
 
-        Trials that share an accelerator, and solvers that other processes cannot be told of, run here.
+        Trials that share an accelerator, and solvers, images and perceptions that other processes cannot be
+        told of, run here.
 
         Args:
             spec: The solver.
-            device: What the images lie on.
+            images: Where the images come from, and what they lie on.
+            perception: What reads them; None: the usual one.
         """
+        reader = perception or PerceptionSpec()
         workers = self.workers
         if workers is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             workers = cores or 1
-        if device != "cpu" or not spec.portable:
+        portable = spec.portable and images.portable and reader.portable
+        if images.device != "cpu" or not portable:
             workers = 0
-        isolate = spec.portable and (not spec.ours if self.isolate is None else self.isolate)
+        outside = not (spec.ours and reader.ours)
+        isolate = portable and (outside if self.isolate is None else self.isolate)
         if isolate:
             return Processes(max(1, workers), True, self.limits or OUTSIDE_LIMITS)
         return Processes(workers, False, NO_LIMITS)

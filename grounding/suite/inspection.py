@@ -1,13 +1,15 @@
 """The checks of a solver that need no end-to-end training, in one go."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..checks.contract.contract import check_contract
 from ..checks.finding import Finding, Status
 from ..checks.leak import check_leaks
+from ..checks.perception import check_perception
+from ..perception.spec import PerceptionSpec
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
 
@@ -21,6 +23,7 @@ class Inspection:
     training: Training
     images: ImageSource
     label: str = ""  # of the task, beside others of its name
+    perception: PerceptionSpec = field(default_factory=PerceptionSpec)
 
     def findings(
         self,
@@ -28,7 +31,7 @@ class Inspection:
         known: Mapping[str, Status] | None = None,
         starting: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Finding]:
-        """The contract, then leaks if the solver can be built; `known` are checks that ran already."""
+        """The contract, that of perception, then leaks; `known` are checks that ran already."""
         statuses: dict[str, Status] = dict(known or {})
         for finding in check_contract(
             self.spec,
@@ -41,13 +44,27 @@ class Inspection:
         ):
             statuses[finding.check] = finding.status
             yield finding
-        if statuses.get("contract/build", "pass") == "pass" and self.task.seen == "images":
-            images = self.images.load()
+        if self.task.seen != "images" or statuses.get("contract/build", "pass") != "pass":
+            return
+        images = self.images.load()
+        for finding in check_perception(
+            self.perception,
+            self.task,
+            images,
+            batch=self.training.batch,
+            label=self.label,
+            known=statuses,
+            starting=starting,
+        ):
+            statuses[finding.check] = finding.status
+            yield finding
+        if statuses.get("perception/shape", "pass") == "pass":
             yield from check_leaks(
                 self.spec,
                 self.task,
                 images,
                 self.training,
+                perception=self.perception,
                 label=self.label,
                 known=statuses,
                 starting=starting,

@@ -1,6 +1,6 @@
 """The keywords of `check` that stand for a field of its image source, its budget or its engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
@@ -20,6 +20,7 @@ class Keywords(TypedDict, total=False):
     data_root: str | Path | None
     download: bool
     device: str
+    classes: Sequence[str]
     seeds: int
     epochs: int | None
     settings: Mapping[str, Any] | None
@@ -30,17 +31,22 @@ class Keywords(TypedDict, total=False):
 
 
 def apply_keywords(
-    images: str | ImageSource, budget: Budget | None, engine: Processes | None, keywords: Keywords
+    images: str | ImageSource | Callable[..., Any],
+    budget: Budget | None,
+    engine: Processes | None,
+    keywords: Keywords,
 ) -> tuple[ImageSource, Budget, Processes]:
     """The objects that `check` works with. Raises `UsageError` for what is said twice, in two ways."""
     given: dict[str, Any] = dict(keywords)
     if "data_root" in given:
         root = given.pop("data_root")
         given["root"] = None if root is None else Path(root)
+    if "classes" in given:
+        given["classes"] = tuple(map(str, given["classes"]))
     if given.get("settings", ()) is None:
         del given["settings"]
     parts = (
-        _filled(ImageSource.of(images), "images", isinstance(images, str), given),
+        _filled(ImageSource.of(images), "images", not isinstance(images, ImageSource), given),
         _filled(budget or Budget(), "budget", budget is None, given),
         _filled(engine or Processes(), "engine", engine is None, given),
     )

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -27,8 +27,8 @@ class Options:
     open: bool
 
 
-def options_of(factory: Any) -> Options:
-    """What a solver takes after its problem.
+def options_of(factory: Any, handed: int = 1) -> Options:
+    """What a solver takes after its problem, or another factory after what it is `handed` in order.
 
     What a class takes as `**options`, the classes that it inherits from may have by name. One of ours hands
     on all of them; one from outside may as well keep some, of any name.
@@ -38,7 +38,7 @@ def options_of(factory: Any) -> Options:
     inits = [base.__init__ for base in factory.__mro__ if "__init__" in vars(base)] if _built(factory) else []
     for call in inits or [factory]:
         parameters = list(signature_of(call).parameters.values())
-        own = parameters[2:] if inits else parameters[1:]  # self and the problem
+        own = parameters[handed + bool(inits) :]  # self as well
         for parameter in own:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 known.setdefault(parameter.name, parameter)
@@ -49,15 +49,31 @@ def options_of(factory: Any) -> Options:
 
 def check_options(spec: SolverSpec) -> None:
     """Raises `UsageError` for an option that the solver does not have, or a value of another type."""
-    options = options_of(spec.load())
-    for name, value in spec.options.items():
+    check_given(spec.name, spec.load(), spec.options)
+
+
+def check_given(
+    called: str, factory: Any, given: Mapping[str, Any], *, handed: int = 1, always: Sequence[str] = ()
+) -> None:
+    """Raises `UsageError` for an option that the factory does not have, or a value of another type.
+
+    Args:
+        called: What the factory is called in the message.
+        factory: What takes the options.
+        given: Those that a user gave, by name.
+        handed: How many arguments it is handed before its options.
+        always: Options that are taken in its place.
+    """
+    options = options_of(factory, handed)
+    for name, value in given.items():
         if name in options.known:
             check_value(name, value, options.known[name])
         elif not options.open:
-            near = difflib.get_close_matches(name, options.known, n=3, cutoff=0.5)
-            have = f"it has {', '.join(options.known)}" if options.known else "it has none"
+            known = [*options.known, *always]
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            have = f"it has {', '.join(known)}" if known else "it has none"
             hint = f"did you mean {' or '.join(near)}?" if near else have
-            raise UnknownNameError(f"{spec.name} has no option {name!r}: {hint}")
+            raise UnknownNameError(f"{called} has no option {name!r}: {hint}")
 
 
 def _built(factory: Any) -> bool:

@@ -10,7 +10,8 @@ from ...datasets.catalogue import TASKS
 from ...datasets.errors import UsageError
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Setting, Task
-from ..results.report import Report
+from ..perception.spec import PerceptionSpec
+from ..results.report import PerceptionRecord, Report
 from ..results.run_directory import key_of, read_findings, read_run, read_trials
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
@@ -86,6 +87,8 @@ class _Asked:
     device: str
     seeds: int
     tasks: list[_AskedTask]
+    classes: list[str] = field(default_factory=list)
+    perception: PerceptionRecord = field(default_factory=PerceptionRecord)
 
     def suite(self) -> Suite:
         """The suite as it was when nothing had run."""
@@ -97,5 +100,6 @@ class _Asked:
             rules_given=self.rules == "given",
             runs=runs,
             seeds=self.seeds,
-            images=ImageSource(self.images, device=self.device),
+            images=ImageSource(self.images, device=self.device, classes=tuple(self.classes)),
+            perception=PerceptionSpec(self.perception.name, self.perception.options),
         )

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 from ...datasets.errors import UnknownNameError
 from ...datasets.task import Task
+from ..perception.spec import WEIGHTS, PerceptionSpec
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
-from .options import check_options, check_value, options_of, signature_of
+from .options import check_given, check_options, check_value, options_of, signature_of
 
 PARTS = ("task", "solver", "training")
+PERCEPTION = "perception"  # whose options are always written with it in front
 Part = TypeVar("Part", Task, Training)
 
 
@@ -51,7 +53,7 @@ def apply_settings(
         part, _, name = full.rpartition(".")
         if part and part not in PARTS:
             raise UnknownNameError(
-                f"setting {full!r}: the part before the dot is {', '.join(PARTS[:-1])} or {PARTS[-1]}"
+                f"setting {full!r}: the part before the dot is {', '.join(PARTS)} or {PERCEPTION}"
             )
         homes = [home for home in ([part] if part else PARTS) if name in known[home]]
         if not homes and part == "solver" and options_taken.open:
@@ -75,6 +77,21 @@ def apply_settings(
     solver = replace(solver, options=options)
     check_options(solver)
     return tasks, solver, training
+
+
+def apply_perception_settings(
+    settings: Mapping[str, Any], perception: PerceptionSpec
+) -> tuple[dict[str, Any], PerceptionSpec]:
+    """The settings that are left for others, and perception with those written `perception.NAME`.
+
+    Raises `UnknownNameError` for an option that it does not have, `UsageError` for one of another type.
+    """
+    prefix = f"{PERCEPTION}."
+    own = {name.removeprefix(prefix): value for name, value in settings.items() if name.startswith(prefix)}
+    rest = {name: value for name, value in settings.items() if not name.startswith(prefix)}
+    found = replace(perception, options={**perception.options, **own})
+    check_given(f"perception {found.name}", found.load(), found.built_with, handed=2, always=(WEIGHTS,))
+    return rest, found
 
 
 def apply_task_settings(settings: Mapping[str, Any], task: Task) -> Task:

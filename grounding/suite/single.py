@@ -1,8 +1,8 @@
 """One training run as a report, so that what reads reports reads it."""
 
-from ...datasets.images import ImageSet
+from ...datasets.image_set import ImageSet
 from ..results.environment import environment
-from ..results.report import Report, TaskReport
+from ..results.report import PerceptionRecord, Report, TaskReport
 from ..results.run_directory import timestamp
 from ..trials.trial import Outcome, Trial
 from ..verdict import Judgement
@@ -34,6 +34,8 @@ def report_trial(trial: Trial, outcome: Outcome, images: ImageSet) -> Report:
         rules=getattr(trial.solver.load(), "rules", "learned"),
         images=trial.images.name,
         images_digest=images.digest,
+        classes=list(trial.images.classes),
+        perception=PerceptionRecord(**trial.perception.record),
         device=trial.images.device,
         environment=environment(trial.images.device),
         tasks=[task],

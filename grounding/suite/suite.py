@@ -14,8 +14,10 @@ from ..checks.identifiable import check_relabellings, identifiable
 from ..checks.trained import Trained, check_trained
 from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
+from ..perception.spec import Factory as PerceptionFactory
+from ..perception.spec import PerceptionSpec
 from ..results.environment import environment
-from ..results.report import Report, TaskReport
+from ..results.report import PerceptionRecord, Report, TaskReport
 from ..results.run_directory import Record, open_run, timestamp
 from ..trials.budget import budget_for
 from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
@@ -28,11 +30,11 @@ from .engines import Processes
 from .inspection import Inspection
 from .keywords import Keywords, apply_keywords
 from .labels import distinct_tasks, label_tasks
-from .settings import apply_settings
+from .settings import apply_perception_settings, apply_settings
 
 DEFAULT_TASKS = ("mapping", "sudoku")
 # Contract checks without which there is nothing to train.
-TRAINABLE = ("contract/build", "contract/shape", "contract/loss")
+TRAINABLE = ("contract/build", "contract/shape", "contract/loss", "perception/build", "perception/shape")
 BASELINE = SolverSpec("mlp")
 
 
@@ -75,7 +77,8 @@ def check(
     solver: "str | Factory | SolverSpec",
     *,
     tasks: Sequence[str | Task] = DEFAULT_TASKS,
-    images: str | ImageSource = "digits",
+    images: str | ImageSource | Callable[..., Any] = "digits",
+    perception: "str | PerceptionFactory | PerceptionSpec" = "lenet",
     budget: Budget | None = None,
     engine: Processes | None = None,
     listener: Listener | None = None,
@@ -93,7 +96,11 @@ def check(
     Args:
         solver: A name (`satnet`), `package.module:attribute`, or a callable `Problem -> nn.Module`.
         tasks: Names, or tasks with settings of their own.
-        images: The name of an image set, or an `ImageSource` with its folder and device.
+        images: The name of an image set (`mnist`, `folder:PATH`, `arrays:FILE.npz`, `torchvision:NAME`), a
+            callable that returns `Pictures`, or an `ImageSource` with its folder and device.
+        perception: What reads the images: a name (`resnet18`), `package.module:attribute`, or a callable
+            `(image_shape, symbols) -> nn.Module` that gives logits. It is the same for the solver, the
+            baseline and the ceiling.
         budget: At most how many seeds, epochs, and other settings.
         engine: How many processes run trials, and within which limits.
         listener: Hears of findings, waves of trials, and outcomes.
@@ -101,27 +108,30 @@ def check(
         resume: Continue the run in that folder: run what is missing.
         expect: Ids of checks that are expected to fail; they do not count.
         **keywords: Fields of `ImageSource`, `Budget` and `Processes` in place of an object that is not handed
-            over: `data_root` (its `root`), `download`, `device`; `seeds`, `epochs`, `settings`, `train`;
-            `workers`, `isolate`, `limits`.
+            over: `data_root` (its `root`), `download`, `device`, `classes`; `seeds`, `epochs`, `settings`,
+            `train`; `workers`, `isolate`, `limits`.
 
     Returns:
         The report. On Ctrl-C it is on what was found so far, with `interrupted` set.
 
     Raises:
-        UsageError: For a solver, task, setting, option, image set or device that cannot be meant.
+        UsageError: For a solver, task, setting, option, image set, perception or device that cannot be
+            meant.
         DataUnavailableError: For missing or damaged images.
     """
     source, budget, engine = apply_keywords(images, budget, engine, keywords)
     listener = listener or Listener()
-    suite = plan_suite(solver, tasks, source, budget)
+    suite = plan_suite(solver, tasks, source, budget, perception)
     loaded = source.load()
-    engine = engine.fitted(suite.spec, source.device)
+    engine = engine.fitted(suite.spec, source, suite.perception)
     around, began = environment(source.device), timestamp()
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
         try:
             for number, task_run in enumerate(suite.runs):
-                inspection = Inspection(suite.spec, task_run.task, task_run.training, source, task_run.label)
+                inspection = Inspection(
+                    suite.spec, task_run.task, task_run.training, source, task_run.label, suite.perception
+                )
                 task_run.findings.extend(record.findings(number))
                 for finding in inspect(task_run, inspection, engine):
                     task_run.findings.append(finding)
@@ -139,26 +149,33 @@ def check(
 
 
 def plan_suite(
-    solver: "str | Factory | SolverSpec", tasks: Sequence[str | Task], images: ImageSource, budget: Budget
+    solver: "str | Factory | SolverSpec",
+    tasks: Sequence[str | Task],
+    images: ImageSource,
+    budget: Budget,
+    perception: "str | PerceptionFactory | PerceptionSpec" = "lenet",
 ) -> "Suite":
     """What `check` will run; nothing has run yet.
 
-    Raises `UsageError` for a solver, task, setting, option, image set or device that cannot be meant.
+    Raises `UsageError` for a solver, task, setting, option, image set, perception or device that cannot be
+    meant.
     """
     spec = SolverSpec.of(solver)
+    settings, reader = apply_perception_settings(budget.settings, PerceptionSpec.of(perception))
     rules_given = getattr(spec.load(), "rules", "learned") == "given"
     chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
     budgets = [budget_for(task, budget.epochs) for task in chosen]
-    chosen, spec, budgets = apply_settings(budget.settings, chosen, spec, budgets)
+    chosen, spec, budgets = apply_settings(settings, chosen, spec, budgets)
     loaded = images.load()
     for task in chosen:
         spec.try_options(task.problem)
+        reader.try_on(loaded.shape, len(task.classes))
         for seed in range(budget.seeds):
             loaded.require(task.drawn(seed))
     kept = distinct_tasks(chosen)
     labels = label_tasks([chosen[number] for number in kept])
     runs = [TaskRun(chosen[n], budgets[n], label) for n, label in zip(kept, labels, strict=True)]
-    return Suite(spec, rules_given, runs, budget.seeds, images)
+    return Suite(spec, rules_given, runs, budget.seeds, images, reader)
 
 
 def run_wave(
@@ -225,6 +242,7 @@ class Suite:
     runs: list[TaskRun]
     seeds: int
     images: ImageSource
+    perception: PerceptionSpec = field(default_factory=PerceptionSpec)
     test: SequentialTest = field(default_factory=SequentialTest)
     roles: tuple[Role, ...] = ROLE_NAMES  # those that the verdict rests on are "grounding" and "ceiling"
 
@@ -236,6 +254,8 @@ class Suite:
             "options": dict(self.spec.options),
             "rules": "given" if self.rules_given else "learned",
             "images": self.images.name,
+            **({"classes": list(self.images.classes)} if self.images.classes else {}),
+            **({} if self.perception.usual else {"perception": self.perception.record}),
             "device": self.images.device,
             "seeds": self.seeds,
             "tasks": [
@@ -258,6 +278,8 @@ class Suite:
             rules="given" if self.rules_given else "learned",
             images=self.images.name,
             images_digest=images_digest,
+            classes=list(self.images.classes),
+            perception=PerceptionRecord(**self.perception.record),
             device=self.images.device,
             environment=environment,
             tasks=[self.report(run) for run in self.runs],
@@ -358,4 +380,5 @@ class Suite:
             training=run.training,
             beside=self.spec if role == "baseline" else None,
             images=self.images,
+            perception=self.perception,
         )

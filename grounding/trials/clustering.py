@@ -25,7 +25,7 @@ def first_clusters(images: Float[np.ndarray, "images pixels"], symbols: int) -> 
     return AgglomerativeClustering(symbols).fit_predict(reduced)
 
 
-def distorted(images: Float[Tensor, "images 1 28 28"], generator: torch.Generator) -> Tensor:
+def distorted(images: Float[Tensor, "images channels height width"], generator: torch.Generator) -> Tensor:
     """Each image turned by up to 15°, sheared and scaled by up to 15 %, shifted by up to 1.7 pixels."""
 
     def drawn(most: float) -> Tensor:
@@ -48,7 +48,7 @@ def entropy(shares: Float[Tensor, "*rows symbols"]) -> Float[Tensor, "*rows"]:
 
 def discover_symbols(
     perception: nn.Module,
-    images: Float[Tensor, "images 1 28 28"],
+    images: Float[Tensor, "images channels height width"],
     symbols: int,
     generator: torch.Generator,
     *,

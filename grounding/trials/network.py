@@ -8,9 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ...datasets.batch import Batch
+from ...datasets.image_set import GREY, ImageShape
 from ...datasets.problem import Problem
 from ...datasets.task import Task
-from .perception import LeNet
+from ..perception.spec import PerceptionSpec
 from .spec import SolverSpec
 
 Interface = Literal["softmax", "sigmoid"]
@@ -19,23 +20,23 @@ Interface = Literal["softmax", "sigmoid"]
 class Network(nn.Module):
     """Perception and solver joined by beliefs; what a trial trains.
 
-    `shown` is how many symbols images show: perception reads those, and the beliefs about the remaining
-    symbols of an image are zero. Beliefs at queries are uniform over the variable's symbols.
+    `perception` reads the symbols that images show, and the beliefs about the remaining symbols of an image
+    are zero. Beliefs at queries are uniform over the variable's symbols.
     """
 
     legal: Tensor
 
     def __init__(
-        self, problem: Problem, shown: int, solver: nn.Module, interface: Interface = "softmax"
+        self, problem: Problem, perception: nn.Module, solver: nn.Module, interface: Interface = "softmax"
     ) -> None:
         super().__init__()
-        self.perception = LeNet(shown)
+        self.perception = perception
         self.solver = solver
         self.interface = interface
         self.belief_gradients: list[Float[Tensor, ""]] = []  # what each backward pass brought to the beliefs
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
 
-    def read(self, images: Float[Tensor, "images 1 28 28"]) -> Float[Tensor, "images shown"]:
+    def read(self, images: Float[Tensor, "images channels height width"]) -> Float[Tensor, "images shown"]:
         """Probability of every symbol, per image."""
         logits = self.perception(images)
         return logits.softmax(-1) if self.interface == "softmax" else logits.sigmoid()
@@ -62,8 +63,17 @@ class Network(nn.Module):
         self.belief_gradients.append(gradient.flatten(1).norm(dim=1).sum())
 
 
-def build_network(task: Task, spec: SolverSpec, interface: Interface, seed: int) -> Network:
+def build_network(
+    task: Task,
+    spec: SolverSpec,
+    interface: Interface,
+    seed: int,
+    perception: PerceptionSpec | None = None,
+    image_shape: ImageShape = GREY,
+) -> Network:
     """Perception and solver with initial weights from `seed`; the perception's do not depend on the solver.
+
+    Without `perception` it is the usual one.
 
     Leaves torch's global generator seeded, for solvers that use it.
     """
@@ -74,6 +84,7 @@ def build_network(task: Task, spec: SolverSpec, interface: Interface, seed: int)
     solver = spec.build(task.problem)
     after_solver = torch.get_rng_state()
     torch.manual_seed(perception_seed)
-    network = Network(task.problem, len(task.classes), solver, interface)
+    reader = (perception or PerceptionSpec()).build(image_shape, len(task.classes))
+    network = Network(task.problem, reader, solver, interface)
     torch.set_rng_state(after_solver)
     return network

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import torch
 
 from ...datasets.batch import Examples
+from ...datasets.outside import OutsideCodeError
 from ...datasets.task import Split, Task
 from ...solvers.acquired import learned_rules
 from ...solvers.extras import MissingExtraError
@@ -21,7 +22,7 @@ from .ceiling import NO_SOLVER, supervised
 from .clustering import discover_symbols
 from .network import Network, build_network
 from .session import LocalSession, Session, drawn_task, on_device
-from .spec import SolverBrokenError, SolverSpec
+from .spec import SolverSpec
 from .traces import Trace
 from .training import Progress, Training, end_to_end, train
 from .trial import Outcome, Point, Trial
@@ -88,7 +89,9 @@ def _train_and_score(
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
         budget = trial.training if trial.beside is None else _as_trained(trial.training, trial.beside, task)
-        network = build_network(task, spec, budget.interface, trial.seed).to(trial.images.device)
+        shape = training.gallery.shape
+        network = build_network(task, spec, budget.interface, trial.seed, trial.perception, shape)
+        network = network.to(trial.images.device)
         asked = budget.pretraining or getattr(network.solver, "pretraining", "none")
         if asked == "clusters" and task.seen == "images" and trial.role in ("grounding", "baseline"):
             _pretrain(network, training, len(task.classes), trial.seed)
@@ -116,7 +119,7 @@ def _train_and_score(
 
 def _told(raised: Exception) -> str:
     """What a record says of an exception; its last line is the message."""
-    if isinstance(raised, SolverBrokenError):
+    if isinstance(raised, OutsideCodeError):
         return f"{raised.traceback}{raised}"
     if isinstance(raised, MissingExtraError | UnsupportedProblemError):
         return str(raised)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ...datasets.batch import Examples, Sealed, assemble
-from ...datasets.images import Bank, ImageSet
+from ...datasets.image_set import Bank, ImageSet
 from ...datasets.task import Split, Task
 from ..measures.interventions import Intervention, Interventions, follow_symbols, intervene, names_of
 from ..measures.metrics import (
@@ -187,7 +187,7 @@ def _confusion(chosen: EvaluationSet, predicted: Int[np.ndarray, " images"]) -> 
 
 def _symbol_of(chosen: EvaluationSet) -> Any:
     """The symbol that each image of a bank shows, −1 where the task shows none of its class."""
-    classes, labels = chosen.task.classes, chosen.bank.labels
+    classes, labels = chosen.bank.classes_of(chosen.task), chosen.bank.labels
     symbols = np.full(max(int(labels.max()), *classes) + 1, -1)
     symbols[list(classes)] = np.arange(len(classes))
     return symbols[labels]

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from ...datasets.batch import Examples
-from ...datasets.images import Gallery
+from ...datasets.image_set import Gallery
 from ...datasets.task import Split, Task, textual
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
+from ..perception.spec import PerceptionSpec
 from .answers import Answers
 from .guessing import with_guesses
 from .scoring import EvaluationSet, evaluate, intervened, make_evaluation_set, measure_point
@@ -211,8 +212,11 @@ def serve(trial: Trial, pipe: Connection, scored: Callable[[Scored], None] = lam
 
 
 def without_solver(trial: Trial) -> Trial:
-    """What a scoring process is told of a trial: of the solver its name, nothing that would be imported."""
-    return replace(trial, solver=SolverSpec(trial.solver.name), beside=None, trace=None)
+    """What a scoring process is told of a trial: of solver and perception the name, nothing to import."""
+    perception = PerceptionSpec(trial.perception.name)
+    return replace(
+        trial, solver=SolverSpec(trial.solver.name), perception=perception, beside=None, trace=None
+    )
 
 
 def _encode(kind: str, **arrays: Any) -> bytes:

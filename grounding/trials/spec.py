@@ -1,8 +1,6 @@
 """From what a user names to a solver that a trial can train."""
 
 import contextlib
-import pickle
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +9,7 @@ import torch
 from torch import nn
 
 from ...datasets.errors import UnknownNameError, UsageError
-from ...datasets.outside import import_attribute
+from ...datasets.outside import OutsideCodeError, import_attribute, is_portable
 from ...datasets.problem import Problem
 from ...solvers.catalogue import SOLVERS
 from ...solvers.extras import MissingExtraError
@@ -21,17 +19,8 @@ from .declarations import misdeclared
 Factory = Callable[..., Any]  # called with a Problem; what it returns is checked
 
 
-class SolverBrokenError(RuntimeError):
+class SolverBrokenError(OutsideCodeError):
     """A solver that could not be built, or that does not keep the contract."""
-
-    @property
-    def traceback(self) -> str:
-        """What its constructor raised, from its own code on; empty where nothing was raised."""
-        cause = self.__cause__
-        if cause is None:
-            return ""
-        frames = cause.__traceback__ and cause.__traceback__.tb_next  # the first is the call of ours
-        return "".join(traceback.format_exception(cause.with_traceback(frames)))
 
 
 @dataclass(frozen=True)
@@ -78,13 +67,7 @@ class SolverSpec:
     @property
     def portable(self) -> bool:
         """Whether another process can be told of it: a lambda, or what a notebook defines, cannot be."""
-        if self.factory is None:
-            return True
-        try:
-            pickle.dumps(self.factory)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            return False
-        return getattr(self.factory, "__module__", "__main__") != "__main__"
+        return self.factory is None or is_portable(self.factory)
 
     def load(self) -> Factory:
         """The callable that builds the solver.

@@ -9,6 +9,7 @@ from ...datasets.task import Task
 from ...solvers.rules.acquisition import Rule
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
+from ..perception.spec import PerceptionSpec
 from .spec import SolverSpec
 from .training import Training
 
@@ -28,6 +29,7 @@ class Trial:
         seed: Of puzzles, weights and order.
         training: The budget.
         images: What the givens are shown with, and where networks run.
+        perception: What reads the images, of the solver and of what it is compared with.
         validation_puzzles: How many puzzles the learning curve is measured on.
         test_puzzles: How many puzzles are scored.
         threads: Of torch.
@@ -42,6 +44,7 @@ class Trial:
     seed: int
     training: Training
     images: ImageSource = field(default_factory=ImageSource)
+    perception: PerceptionSpec = field(default_factory=PerceptionSpec)
     validation_puzzles: int = 100
     test_puzzles: int = 300
     threads: int = 1

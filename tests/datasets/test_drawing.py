@@ -43,7 +43,7 @@ def test_the_pictures_are_those_of_the_bank_and_the_answers_those_of_the_solutio
     shown = puzzles.picture[0] >= 0
     rows = bank.find(np.asarray(task.classes)[puzzles.solution[0][shown]], puzzles.picture[0][shown])
     for image, row in zip(figure.axes[0].images, rows, strict=True):
-        assert np.array_equal(image.get_array(), bank.gallery.pictures[row].numpy())
+        assert np.array_equal(image.get_array(), bank.gallery.pictures[row, 0].numpy())
     assert words(figure, 0) == [str(symbol + 1) for symbol in puzzles.solution[0][~shown]]
 
 

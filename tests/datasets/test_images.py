@@ -32,7 +32,7 @@ def _load_anew():
 def test_digits_are_scaled_split_and_disjoint() -> None:
     digits = load_images("digits")
     parts = [digits.train, digits.validation, digits.test]
-    assert [tuple(part.gallery.pictures.shape[1:]) for part in parts] == [(28, 28)] * 3
+    assert [tuple(part.gallery.pictures.shape[1:]) for part in parts] == [(1, 28, 28)] * 3
     assert sum(len(part.gallery) for part in parts) == 1797
     assert all(set(part.labels) == set(range(10)) for part in parts)
     hashes = [content_hashes(part.gallery) for part in parts]

@@ -59,7 +59,7 @@ def test_which_variables_are_kept_depends_on_the_row_alone():
     boards = torch.randint(-1, 4, (500, 16), generator=torch.Generator().manual_seed(0))
     kept = ENPLL(Sudoku().problem, kept=0.3)._kept_of(boards)
     assert 0.25 < float(kept.double().mean()) < 0.35
-    assert 0.2 < float(kept.double().mean(0).min())
+    assert float(kept.double().mean(0).min()) > 0.2
     together = solver.loss(*parts)
     alone = torch.cat([solver.loss(*(part[n : n + 1] for part in parts)) for n in range(20)])
     assert torch.allclose(together[:20], alone)

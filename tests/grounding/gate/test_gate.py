@@ -277,3 +277,9 @@ def test_what_is_wrong_is_named_with_its_line(
     assert find in GOOD
     with pytest.raises(ValueError, match=message):
         project_of(tmp_path, GOOD.replace(find, replacement, 1))
+
+
+def test_perception_of_the_command_line_is_put_over_that_of_the_profile() -> None:
+    told = CliRunner().invoke(app, ["gate", "mlp", "--profile", "quick", "--perception", "lenett"])
+    assert told.exit_code == 2
+    assert "unknown perception 'lenett': did you mean lenet" in told.output

@@ -74,10 +74,10 @@ def test_objects_and_keywords_give_the_same_report() -> None:
 
 def test_processes_are_fitted_to_the_solver_and_the_device() -> None:
     ours, outside, here = SolverSpec("mlp"), SolverSpec("a:Solver"), SolverSpec.of(lambda problem: problem)
-    assert Processes(3).fitted(ours, "cpu") == Processes(3, False, NO_LIMITS)
-    assert Processes(0).fitted(outside, "cpu") == Processes(1, True, OUTSIDE_LIMITS)
-    assert Processes(3, False).fitted(outside, "cpu") == Processes(3, False, NO_LIMITS)
-    assert Processes(3, True, Limits(5)).fitted(ours, "cpu") == Processes(3, True, Limits(5))
-    assert Processes(3, True).fitted(here, "cpu") == Processes(0, False, NO_LIMITS)
-    assert Processes(3).fitted(ours, "cuda") == Processes(0, False, NO_LIMITS)
-    assert (Processes().fitted(ours, "cpu").workers or 0) >= 1
+    assert Processes(3).fitted(ours, ImageSource()) == Processes(3, False, NO_LIMITS)
+    assert Processes(0).fitted(outside, ImageSource()) == Processes(1, True, OUTSIDE_LIMITS)
+    assert Processes(3, False).fitted(outside, ImageSource()) == Processes(3, False, NO_LIMITS)
+    assert Processes(3, True, Limits(5)).fitted(ours, ImageSource()) == Processes(3, True, Limits(5))
+    assert Processes(3, True).fitted(here, ImageSource()) == Processes(0, False, NO_LIMITS)
+    assert Processes(3).fitted(ours, ImageSource(device="cuda")) == Processes(0, False, NO_LIMITS)
+    assert (Processes().fitted(ours, ImageSource()).workers or 0) >= 1

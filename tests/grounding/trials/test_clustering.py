@@ -12,8 +12,8 @@ from groundcheck.grounding.measures.metrics import (
     grounding_accuracy,
     relabel,
 )
+from groundcheck.grounding.perception.lenet import LeNet
 from groundcheck.grounding.trials.clustering import discover_symbols, distorted, first_clusters
-from groundcheck.grounding.trials.perception import LeNet
 
 
 def aligned(true, read, symbols):
@@ -27,7 +27,7 @@ def test_ones_and_zeros_are_told_apart_without_labels():
     images, true = bank.gallery.gather(torch.from_numpy(rows)), bank.labels[rows].astype(np.int64)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        perception = LeNet(2)
+        perception = LeNet((1, 28, 28), 2)
         discover_symbols(perception, images, 2, torch.Generator().manual_seed(0), epochs=8)
     with torch.no_grad():
         read = perception(images).argmax(-1).numpy()
