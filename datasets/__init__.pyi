@@ -3,6 +3,7 @@
 from .addition import Addition as Addition
 from .batch import Batch as Batch
 from .batch import Examples as Examples
+from .boards.task import FileBoards as FileBoards
 from .catalogue import TASKS as TASKS
 from .errors import DataUnavailableError as DataUnavailableError
 from .errors import UnknownNameError as UnknownNameError

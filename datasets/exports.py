@@ -12,6 +12,7 @@ HOMES = {
     "DataUnavailableError": "errors",
     "EvenOdd": "pair_sum",
     "Examples": "batch",
+    "FileBoards": "boards.task",
     "Futoshiki": "futoshiki",
     "Half": "pair_sum",
     "IMAGES": "images",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import DataRoot, Download, Images, consoles, fail, user_errors
+from .shell import DataRoot, Download, Images, consoles, fail, task_named, user_errors
 
 
 def audit(
@@ -38,14 +38,13 @@ def audit(
     Exit code 0 where it does not, 1 where it does (or trains nothing), 2 where it cannot be run, 3 where
     chance that no seed reaches leaves it undecided, 4 where image files are missing.
     """
-    from ...datasets.catalogue import TASKS  # noqa: PLC0415
     from ...datasets.image_source import ImageSource  # noqa: PLC0415
     from ..checks.audit import audit as run_audit  # noqa: PLC0415
     from ..checks.audit_code import AuditCrashError  # noqa: PLC0415
     from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
     with user_errors():
-        chosen = apply_task_settings(parse_settings(settings or []), TASKS.load(task)())
+        chosen = apply_task_settings(parse_settings(settings or []), task_named(task))
         try:
             found = run_audit(
                 _load(code),

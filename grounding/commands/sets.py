@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shell import Set, consoles, user_errors
+from .shell import Set, consoles, task_named, user_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,12 +24,11 @@ def generate(
 ) -> None:
     """Write a set of puzzles to a folder; an interrupted one is taken up where it stopped."""
     with user_errors():
-        from ...datasets.catalogue import TASKS  # noqa: PLC0415
         from ...datasets.storage import generate_set  # noqa: PLC0415
         from ...datasets.task import as_split  # noqa: PLC0415
         from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
-        chosen = apply_task_settings(parse_settings(settings or []), TASKS.load(task)()).drawn(seed)
+        chosen = apply_task_settings(parse_settings(settings or []), task_named(task)).drawn(seed)
         console, progress = consoles()
         with _bar(progress, f"{puzzles:,} of {chosen.name}", puzzles) as advance:
             generate_set(chosen, as_split(split), puzzles, seed, output, workers=workers, progress=advance)

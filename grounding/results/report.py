@@ -42,6 +42,7 @@ class TaskReport:
         outcomes: What came of each trial.
         files: SHA-256 of each file that a setting names, by the name of the setting.
         label: What the task is called beside others of its name: sudoku[size=9].
+        reference: What finds the task's class again: its name, or the module or file that it stands in.
     """
 
     task: str
@@ -53,9 +54,11 @@ class TaskReport:
     outcomes: list[Outcome] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     label: str = ""
+    reference: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.task)
+        object.__setattr__(self, "reference", self.reference or self.task)
 
     @property
     def verdict_id(self) -> str:

@@ -1,6 +1,7 @@
 """One training run as a report, so that what reads reports reads it."""
 
 from ...datasets.images import ImageSet
+from ...datasets.own_task import reference_of
 from ..results.environment import environment
 from ..results.report import Report, TaskReport
 from ..trials.trial import Outcome, Trial
@@ -20,6 +21,7 @@ def report_trial(trial: Trial, outcome: Outcome, images: ImageSet) -> Report:
     )
     task = TaskReport(
         task=trial.task.name,
+        reference=reference_of(trial.task),
         version=trial.task.version,
         settings=trial.task.settings,
         training=trial.training.settings,

@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Unpack
 
-from ...datasets.catalogue import TASKS
 from ...datasets.image_source import ImageSource
+from ...datasets.own_task import find_task, reference_of
 from ...datasets.task import Task
 from ..checks.finding import Finding, Status
 from ..checks.identifiable import check_relabellings, identifiable
@@ -91,8 +91,9 @@ def check(
     budget does.
 
     Args:
-        solver: A name (`satnet`), `package.module:attribute`, or a callable `Problem -> nn.Module`.
-        tasks: Names, or tasks with settings of their own.
+        solver: A name (`satnet`), `package.module:attribute`, `file.py:attribute`, or a callable
+            `Problem -> nn.Module`.
+        tasks: Names, `module:attribute` or `file.py:attribute`, or tasks with settings of their own.
         images: The name of an image set, or an `ImageSource` with its folder and device.
         budget: At most how many seeds, epochs, and other settings.
         engine: How many processes run trials, and within which limits.
@@ -146,7 +147,7 @@ def plan_suite(
     """
     spec = SolverSpec.of(solver)
     rules_given = getattr(spec.load(), "rules", "learned") == "given"
-    chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
+    chosen = [find_task(task) if isinstance(task, str) else task for task in tasks]
     budgets = [budget_for(task, budget.epochs) for task in chosen]
     chosen, spec, budgets = apply_settings(budget.settings, chosen, spec, budgets)
     loaded = images.load()
@@ -243,6 +244,7 @@ class Suite:
                     "version": run.task.version,
                     "settings": run.task.settings,
                     **({"files": run.task.files} if run.task.files else {}),
+                    **({"reference": r} if (r := reference_of(run.task)) != run.task.name else {}),
                     "training": run.training.settings,
                 }
                 for run in self.runs
@@ -316,6 +318,7 @@ class Suite:
         )
         return TaskReport(
             task=run.task.name,
+            reference=reference_of(run.task),
             label=run.label,
             version=run.task.version,
             settings=run.task.settings,
