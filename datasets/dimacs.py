@@ -25,8 +25,8 @@ def read_dimacs(path: Path, *, lenient: bool = False) -> tuple[int, list[list[in
 
     Args:
         path: The file.
-        lenient: Whether a file without a header, whose variables are then counted, and one with another number
-            of clauses than its header announces are read all the same.
+        lenient: Whether a file without a header, whose variables are then counted, and one with another
+            number of clauses than its header announces are read all the same.
 
     Raises:
         DimacsError: For a file that is not what it says, with the line and the reason.

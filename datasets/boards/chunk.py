@@ -49,5 +49,8 @@ class BoardFile(Protocol):
         ...
 
     def chunks(self) -> Iterator[Chunk]:
-        """Its boards in order, at most `CHUNK` at a time. Raises `UsageError` with the line of what is none."""
+        """Its boards in order, at most `CHUNK` at a time.
+
+        Raises `UsageError` with the line of what is none.
+        """
         ...

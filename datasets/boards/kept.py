@@ -13,6 +13,7 @@ Where nothing can be written, a folder that ends with the process holds them. De
 import atexit
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -92,7 +93,7 @@ def open_file(path: Path) -> BoardFile:
 
 
 def digest_of(file: BoardFile) -> str:
-    """SHA-256 of what decides the boards: a file, SATNet's two files, or the header of a set, which seals it."""
+    """SHA-256 of what decides the boards: a file, SATNet's two files, or the header that seals a set."""
     if isinstance(file, SetBoards):
         paths = [file.path / SET_HEADER]
     elif isinstance(file, TensorBoards):
@@ -130,21 +131,27 @@ def proved_boards(path: Path, progress: Callable[[int], None] = lambda _: None) 
     file = open_file(path)
     digest = digest_of(file)
     folder = _folder() / f"{digest}-{FORMAT}"
-    if not (folder / "header.json").is_file():
-        folder = _write(file, digest, folder, progress)
-    with suppress(OSError):
-        os.utime(folder)  # used last, dropped last
-    return _read(folder)
+    if (folder / "header.json").is_file():
+        with suppress(OSError):
+            os.utime(folder)  # used last, dropped last
+        try:
+            return _read(folder)
+        except (ValueError, KeyError, OSError):  # damaged
+            shutil.rmtree(folder, ignore_errors=True)
+    return _read(_write(file, digest, folder, progress))
 
 
 @lru_cache(maxsize=8)
 def _read(folder: Path) -> Boards:
     header: dict[str, Any] = json.loads((folder / "header.json").read_text(encoding="utf-8"))
     task = rebuild_task(header["reference"], msgspec.convert(header["settings"], dict[str, Setting]))
-    shape = (header["boards"], len(task.problem.variables))
+    shape = (header["boards"], header["variables"])
 
     def mapped(name: str, kind: Any, shape: tuple[int, ...]) -> Any:
-        return np.memmap(folder / name, dtype=kind, mode="r", shape=shape)
+        array: Any = np.memmap(folder / name, dtype=kind, mode="r", shape=shape)
+        if hasattr(mmap, "MADV_RANDOM"):  # rows are drawn at random: what lies beside them is not needed
+            array._mmap.madvise(mmap.MADV_RANDOM)
+        return array
 
     return Boards(
         task,
@@ -184,7 +191,7 @@ def _write(file: BoardFile, digest: str, folder: Path, progress: Callable[[int],
 def _write_arrays(
     file: BoardFile, task: Task, draft: Path, progress: Callable[[int], None]
 ) -> dict[str, Any]:
-    boards, fewest, most = 0, len(task.problem.variables), 0
+    boards, variables, fewest, most = 0, 0, 2**31, 0
     seen: list[UInt64[np.ndarray, " boards"]] = []
     with ExitStack() as stack:
         solutions, givens, parts = (
@@ -197,12 +204,18 @@ def _write_arrays(
             seen.append(hashes(solution))
             parts.write((seen[-1] % np.uint64(TENTHS)).astype(np.uint8).tobytes())
             counts = given.sum(axis=1)
-            boards, fewest, most = boards + len(solution), min(fewest, counts.min()), max(most, counts.max())
+            boards, variables = boards + len(solution), solution.shape[1]
+            fewest, most = min(fewest, counts.min()), max(most, counts.max())
             progress(boards)
     if not boards:
         raise UsageError(f"{file.path} holds no boards")
     grids = len(np.unique(np.concatenate(seen)))
-    return {"boards": boards, "givens": [int(fewest), int(most)], "grids": grids}
+    return {
+        "boards": boards,
+        "variables": variables,
+        "givens": [int(fewest), int(most)],
+        "grids": grids,
+    }
 
 
 def _proved(file: BoardFile, task: Task) -> Iterator[tuple[np.ndarray, np.ndarray]]:

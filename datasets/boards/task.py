@@ -31,8 +31,8 @@ class FileBoards(Task):
     boards with the same solution stand in one split, decided by that solution alone, so that a grid is in the
     same split of every file. Grids count as the same where they are identical; two that differ by a renaming
     of symbols, or by an exchange of rows, are two. Eight tenths of all grids train, one validates, one tests.
-    What is new in the ood split are the images: test boards shown with slanted test images. Where more puzzles
-    are asked for than a split has boards, boards come again, with other images.
+    What is new in the ood split are the images: test boards shown with slanted test images. Where more
+    puzzles are asked for than a split has boards, boards come again, with other images.
 
     Args:
         file: A board a line, a CSV, SATNet's tensors, or a folder that `groundcheck generate` wrote.
@@ -51,9 +51,9 @@ class FileBoards(Task):
             if len(self._rows(split)) < MIN_BOARDS:
                 counts = ", ".join(f"{s} {len(self._rows(s))}" for s in ("train", "validation", "test"))
                 raise UsageError(
-                    f"{self.file}: {len(self.boards):,} boards with {self.boards.grids:,} different solutions "
-                    f"leave the splits too few ({counts}), as boards with one solution stay together: each "
-                    f"needs {MIN_BOARDS}, which some 200 different solutions give"
+                    f"{self.file}: {len(self.boards):,} boards with {self.boards.grids:,} different "
+                    f"solutions leave the splits too few ({counts}), as boards with one solution stay "
+                    f"together: each needs {MIN_BOARDS}, which some 200 different solutions give"
                 )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,8 +105,8 @@ class FileBoards(Task):
         splits = ", ".join(f"{s} {len(self._rows(s)):,}" for s in ("train", "validation", "test"))
         givens = f"{fewest} to {most}" if fewest < most else f"{fewest}"
         return (
-            f"{self.file}: {len(boards):,} boards of {self.base.name} with {givens} givens, each with exactly "
-            f"one solution, {boards.grids:,} different ones; split by solution: {splits}"
+            f"{self.file}: {len(boards):,} boards of {self.base.name} with {givens} givens, each with "
+            f"exactly one solution, {boards.grids:,} different ones; split by solution: {splits}"
         )
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:

@@ -7,13 +7,12 @@ beside them. Boards of 4×4, 6×6 and 16×16 have 16, 36 and 256 characters.
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isqrt
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 from jaxtyping import Int
@@ -145,7 +144,7 @@ class TextBoards:
         if puzzle is None and len(cells) == 1 and cells[0].isdigit():  # a list that begins with its length
             puzzle, delimiter = 0, None
         if puzzle is None:
-            if any(name.isidentifier() for name in names) and len(names) > 1:
+            if delimiter is not None and any(name.isidentifier() for name in names):
                 raise self._refused(
                     number,
                     f"none of the columns {', '.join(names)} is called {', '.join(PUZZLE[:4])}: name the one "
@@ -242,8 +241,7 @@ def _split(line: bytes, delimiter: bytes | None) -> list[bytes]:
     return line.split(delimiter)
 
 
-def _opened(path: Path) -> BinaryIO:
-    file = path.open("rb")
-    packed = file.read(2) == GZIP
-    file.seek(0)
-    return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file
+def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+    return gzip.open(path, "rb") if packed else path.open("rb")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ...datasets.errors import UsageError
+from .completion import task_names
 from .shell import DataRoot, Download, Images, consoles, fail, task_named, user_errors
 
 
@@ -17,7 +18,13 @@ def audit(
             "step(model, optimiser, batch), where batch holds images, given and labels.",
         ),
     ],
-    task: Annotated[str, typer.Option(help="A task's name.")] = "sudoku",
+    task: Annotated[
+        str,
+        typer.Option(
+            help="A task's name, or package.module:attribute or file.py:attribute of yours.",
+            autocompletion=task_names,
+        ),
+    ] = "sudoku",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the task; repeatable."),

@@ -1,13 +1,15 @@
 """The checks of a solver that need no end-to-end training, in one go."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..checks.contract.contract import check_contract
 from ..checks.finding import Finding, Status
 from ..checks.leak import check_leaks
+from ..trials.printed import printed_to
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
 
@@ -21,6 +23,7 @@ class Inspection:
     training: Training
     images: ImageSource
     label: str = ""  # of the task, beside others of its name
+    log: Path | None = field(default=None, compare=False)  # a file that gets what the solver prints
 
     def findings(
         self,
@@ -29,6 +32,17 @@ class Inspection:
         starting: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Finding]:
         """The contract, then leaks if the solver can be built; `known` are checks that ran already."""
+        running = self._findings(known, starting)
+        while True:
+            with printed_to(self.log):  # and not while somebody tells of a finding
+                finding = next(running, None)
+            if finding is None:
+                return
+            yield finding
+
+    def _findings(
+        self, known: Mapping[str, Status] | None, starting: Callable[[str], None]
+    ) -> Iterator[Finding]:
         statuses: dict[str, Status] = dict(known or {})
         for finding in check_contract(
             self.spec,

@@ -1,5 +1,6 @@
 """The suite: every check of a solver on every task, seeds until they decide, one report."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +16,11 @@ from ..checks.trained import Trained, check_trained
 from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
 from ..results.environment import environment
+from ..results.logs import Logs
 from ..results.report import Report, TaskReport
 from ..results.run_directory import Record, open_run
 from ..trials.budget import budget_for
+from ..trials.printed import printed_to
 from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
 from ..trials.spec import Factory, SolverSpec
 from ..trials.training import Training
@@ -25,6 +28,7 @@ from ..trials.trial import Outcome, Role, Trial, gradients_lost
 from ..verdict import judge
 from .budget import Budget
 from .engines import Processes
+from .estimate import Estimate, estimate_run
 from .inspection import Inspection
 from .keywords import Keywords, apply_keywords
 from .labels import distinct_tasks, label_tasks
@@ -36,6 +40,11 @@ TRAINABLE = ("contract/build", "contract/shape", "contract/loss")
 BASELINE = SolverSpec("mlp")
 
 
+def print_where(path: Path) -> None:
+    """Where the output of a solver that broke is, for who has nothing else to tell it."""
+    sys.stderr.write(f"groundcheck: what the solver printed: {path}\n")
+
+
 @dataclass
 class Listener:
     """Hears what happens while a suite runs; each hook may be replaced.
@@ -44,11 +53,15 @@ class Listener:
         finding: Is handed each finding as it is made.
         wave: Is handed the trials that are about to run.
         outcome: Is handed the outcome of each trial as it ends.
+        estimate: Is handed how long the run will take, before anything is trained; None: nobody measures.
+        printed: Is handed the file, or the folder, with what a solver printed before it broke.
     """
 
     finding: Callable[[Finding], None] = lambda _: None
     wave: Callable[[Sequence[Trial]], None] = lambda _: None
     outcome: Callable[[Outcome], None] = lambda _: None
+    estimate: Callable[[Estimate], None] | None = None
+    printed: Callable[[Path], None] = print_where
 
 
 @dataclass
@@ -122,16 +135,26 @@ def check(
         interrupted = False
         try:
             for number, task_run in enumerate(suite.runs):
-                inspection = Inspection(suite.spec, task_run.task, task_run.training, source, task_run.label)
+                log = record.logs.path(f"{task_run.label}-checks")
+                inspection = Inspection(
+                    suite.spec, task_run.task, task_run.training, source, task_run.label, log
+                )
                 task_run.findings.extend(record.findings(number))
                 for finding in inspect(task_run, inspection, engine):
                     task_run.findings.append(finding)
                     record.note(number, finding)
                     listener.finding(finding)
+                broke = any(f.status in ("fail", "error") for f in task_run.findings)
+                record.logs.ended(log, broke=broke)
+            if budget.train and listener.estimate is not None and (known := suite.estimate(engine, record)):
+                listener.estimate(known)
             while budget.train and (wave := suite.wave()):
                 run_wave(wave, engine, record, listener)
         except KeyboardInterrupt:
             interrupted = True
+        finally:
+            if (printed := record.logs.close()) is not None:
+                listener.printed(printed)
         report = suite.whole(loaded.digest, around, interrupted=interrupted)
         report = replace(report, expect=list(expect))
         record.finish(report.as_dict())
@@ -146,7 +169,7 @@ def plan_suite(
     Raises `UsageError` for a solver, task, setting, option, image set or device that cannot be meant.
     """
     spec = SolverSpec.of(solver)
-    rules_given = getattr(spec.load(), "rules", "learned") == "given"
+    rules_given = getattr(import_solver(spec), "rules", "learned") == "given"
     chosen = [find_task(task) if isinstance(task, str) else task for task in tasks]
     budgets = [budget_for(task, budget.epochs) for task in chosen]
     chosen, spec, budgets = apply_settings(budget.settings, chosen, spec, budgets)
@@ -161,6 +184,19 @@ def plan_suite(
     return Suite(spec, rules_given, runs, budget.seeds, images)
 
 
+def import_solver(spec: SolverSpec) -> Factory:
+    """What builds the solver; what its module prints when it is imported is not shown.
+
+    The processes of trials import it again, and keep that.
+    """
+    logs = Logs()
+    try:
+        with printed_to(logs.path("import")):
+            return spec.load()
+    finally:
+        logs.close()
+
+
 def run_wave(
     wave: Sequence[tuple[TaskRun, Trial]], engine: Processes, record: Record, listener: Listener
 ) -> None:
@@ -168,13 +204,14 @@ def run_wave(
     missing: list[tuple[TaskRun, Trial]] = []
     for run, trial in wave:
         if (known := record.recall(trial)) is None:
-            missing.append((run, replace(trial, trace=record.trace(trial))))
+            missing.append((run, replace(trial, trace=record.trace(trial), log=record.log(trial))))
         else:
             run.outcomes.append(known)
     listener.wave([trial for _, trial in missing])
 
     def ended(index: int, outcome: Outcome) -> None:
         run, trial = missing[index]
+        record.logs.ended(trial.log, broke=outcome.error is not None)
         record.keep(trial, outcome)
         run.outcomes.append(outcome)
         listener.outcome(outcome)
@@ -274,6 +311,23 @@ class Suite:
             for seed in self._next_seeds(run)
             for role, solver in self._roles(run.task)
         ]
+
+    def estimate(self, engine: Processes, record: Record) -> Estimate | None:
+        """How long this suite will take from here on, by a few steps of each trial of a seed.
+
+        None where nothing trains, where trials of this run ended before, which tell better, or where no step
+        could be taken.
+        """
+        wave = self.wave()
+        first = min((trial.seed for _, trial in wave), default=0)
+        trials = [trial for _, trial in wave if trial.seed == first]
+        if not wave or any(record.recall(trial) is not None for trial in trials):
+            return None
+        log = record.logs.path("timing")
+        steps = engine.time_steps([replace(trial, log=log) for trial in trials])
+        record.logs.ended(log, broke=False)
+        seeds = len({trial.seed for _, trial in wave})
+        return estimate_run(trials, steps, seeds, self.seeds, engine.workers or 0)
 
     def trials_of(self, seed: int) -> list[tuple[TaskRun, Trial]]:
         """Every trial that a seed may call for."""

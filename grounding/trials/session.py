@@ -208,7 +208,7 @@ def serve(trial: Trial, pipe: Connection, scored: Callable[[Scored], None] = lam
 
 def without_solver(trial: Trial) -> Trial:
     """What a scoring process is told of a trial: of the solver its name, nothing that would be imported."""
-    return replace(trial, solver=SolverSpec(trial.solver.name), beside=None, trace=None)
+    return replace(trial, solver=SolverSpec(trial.solver.name), beside=None, trace=None, log=None)
 
 
 def _encode(kind: str, **arrays: Any) -> bytes:
