@@ -38,6 +38,7 @@ HOMES = {
     "load_images": "images",
     "load_set": "storage",
     "make_problem": "problem",
+    "shares": "search.splits",
 }
 
 
