@@ -47,6 +47,8 @@ class FileBoards(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Another process may stand in another folder, and this one may leave it.
+        object.__setattr__(self, "_path", Path(self.file).resolve())
         for split in ("train", "validation", "test"):
             if len(self._rows(split)) < MIN_BOARDS:
                 counts = ", ".join(f"{s} {len(self._rows(s))}" for s in ("train", "validation", "test"))
@@ -57,13 +59,18 @@ class FileBoards(Task):
                 )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Its settings: another process maps the boards for itself."""
-        return self.settings
+        """Its settings, and where the file lies: another process maps the boards for itself."""
+        return {**self.settings, "_path": self.path}
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return vars(self)["_path"]
 
     @property
     def boards(self) -> Boards:
         """The boards, proved."""
-        return proved_boards(Path(self.file))
+        return proved_boards(self.path)
 
     @property
     def base(self) -> Task:
@@ -73,7 +80,7 @@ class FileBoards(Task):
     @cached_property
     def files(self) -> dict[str, str]:
         """SHA-256 of the file."""
-        return {"file": digest_of(open_file(Path(self.file)))}
+        return {"file": digest_of(open_file(self.path))}
 
     @cached_property
     def problem(self) -> Problem:

@@ -1,5 +1,7 @@
 """The contract alone in a terminal: kept, or what failed."""
 
+from typing import Any
+
 from rich.console import Console
 
 from ..checks.finding import Finding
@@ -31,7 +33,7 @@ def print_contract(report: Report, console: Console) -> None:
         report: Of a suite that trained nothing.
         console: Where to.
     """
-    plain = {"highlight": False, "markup": False, "soft_wrap": True}
+    plain: Any = {"highlight": False, "markup": False, "soft_wrap": True}
     findings = contract_findings(report)
     expected = report.accounting.expected
     told = [f for f in findings if f.status in ("fail", "error", "inconclusive")]

@@ -12,13 +12,14 @@ from ...datasets.errors import UsageError
 from ...datasets.task import Setting
 from ..checks.finding import Finding, join_id
 from ..measures.counts import count_of
-from ..measures.figures import FIGURE, Figure
+from ..measures.figures import FIGURE, Figure, Place, figures_at
 from ..measures.metrics import Scores
 from ..measures.statistics import mean_half_width
 from ..trials.roles import BY_NAME, subject_of
 from ..trials.trial import Outcome, Role
 from ..verdict import Judgement
 from .accounting import Accounting, account
+from .face import html_table
 from .files import plain, write_json
 from .records import RecordError, decode_record, read_file
 
@@ -195,6 +196,25 @@ class Report:
             f"{grounded} of {count_of(len(self.tasks), 'task')} grounded; "
             f"{count_of(len(outcomes), 'trial')} ran, {broken} broke; "
             f"{counted.sentence}: {counts or 'none ran'}{failed}{'; interrupted' if self.interrupted else ''}"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdicts with their figures, and why."""
+        shown = figures_at(Place.VERDICTS)
+        rows = [
+            [
+                task.label,
+                *(figure.text(task.mean(task.subject, figure)) for figure in shown),
+                f"{task.judgement.grounded} of {task.judgement.seeds}",
+                task.judgement.verdict,
+            ]
+            for task in self.tasks
+        ]
+        return html_table(
+            f"{self.solver} on {self.images} (rules {self.rules})",
+            ["task", *(figure.heading for figure in shown), "seeds", "verdict"],
+            rows,
+            [*(f"{task.label}: {task.judgement.reason}." for task in self.tasks), self.summary],
         )
 
     def as_dict(self, *, timings: bool = True) -> dict[str, Any]:

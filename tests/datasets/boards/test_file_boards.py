@@ -91,10 +91,20 @@ def test_it_is_known_by_its_content_and_found_again(task: FileBoards, kaggle: Pa
     copy = pickle.loads(pickle.dumps(task))
     assert copy == task
     assert np.array_equal(copy.generate("test", 9, 0).solution, task.generate("test", 9, 0).solution)
-    assert len(pickle.dumps(task)) < 500  # and no boards
+    assert len(pickle.dumps(task)) < 900  # and no boards
     before = dict(task.files)
     kaggle.write_text(kaggle.read_text().rstrip("\n"))
     assert FileBoards(file=str(kaggle)).files != before
+
+
+def test_a_process_that_stands_elsewhere_finds_the_file(
+    kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(kaggle.parent)
+    sent = pickle.dumps(FileBoards(file=kaggle.name))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(pickle.loads(sent).generate("test", 5, 0)) == 5
 
 
 def test_what_was_read_is_told(task: FileBoards) -> None:

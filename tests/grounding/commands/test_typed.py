@@ -44,10 +44,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(*words: str, code: int = 2) -> str:
-    """What a command says; it has to be one line, and end with that code."""
+    """What a command says, after what it is at; it has to be one line, and end with that code."""
     done = CliRunner().invoke(app, list(words))
     assert done.exit_code == code, done.output
-    [line] = done.output.splitlines()
+    *before, line = done.output.splitlines()
+    assert [told for told in before if not told.startswith(("checking ", "running "))] == []
     return line
 
 
@@ -74,7 +75,7 @@ def test_a_device_that_is_not_there(words: tuple[str, ...], device: str, said: s
         ("exits:S", "SystemExit: usage: train.py --data DIR"),
         ("quits:S", "Stop: at once"),
         ("takes_any:T", "module 'takes_any' has no attribute 'T'"),
-        ("./zoo.py:Base", "for a file in this folder that is zoo:Base"),
+        ("./zoo.py:Base", r"there is no file \./zoo\.py; it is written package\.module:attribute"),
         ("takes_any:", "package.module:attribute"),
     ],
 )
