@@ -41,7 +41,7 @@ def test_a_task_in_one_file_is_trained_on():
     assert (task.task, task.settings["digits"], task.reference) == (
         "median", 4, f"{EXAMPLES / 'own_task.py'}:Median",
     )  # fmt: skip
-    assert [outcome.error for outcome in task.outcomes] == [None] * 4
+    assert [outcome.error for outcome in task.outcomes] == [None] * 3
 
 
 def test_an_installed_package_is_found_by_its_entry_point(tmp_path):

@@ -34,15 +34,17 @@ class Chunk:
 
 @runtime_checkable
 class BoardFile(Protocol):
-    """A file, or a folder, of boards in some format.
+    """A file, or a folder, of boards in some format."""
 
-    Attributes:
-        path: Where it lies.
-        unit: What the numbers of its boards count: "line" or "board".
-    """
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        ...
 
-    path: Path
-    unit: str
+    @property
+    def unit(self) -> str:
+        """What the numbers of its boards count: "line" or "board"."""
+        ...
 
     def task(self) -> Task:
         """The family that its boards are of: its variables, symbols and rules."""

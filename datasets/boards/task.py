@@ -1,6 +1,6 @@
 """Boards of a user's as a task: their own puzzles, split by grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,6 +36,8 @@ class FileBoards(Task):
 
     Args:
         file: A board a line, a CSV, SATNet's tensors, or a folder that `groundcheck generate` wrote.
+        absolute: Where it lies, for processes that stand in another folder; filled in from `file`, and no
+            part of what the task is.
     """
 
     name: ClassVar[str] = "puzzles"
@@ -44,11 +46,12 @@ class FileBoards(Task):
     shift: ClassVar[Shift] = "images"
 
     file: str
+    absolute: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Another process may stand in another folder, and this one may leave it.
-        object.__setattr__(self, "_path", Path(self.file).resolve())
+        if not self.absolute:
+            object.__setattr__(self, "absolute", str(Path(self.file).resolve()))
         for split in ("train", "validation", "test"):
             if len(self._rows(split)) < MIN_BOARDS:
                 counts = ", ".join(f"{s} {len(self._rows(s))}" for s in ("train", "validation", "test"))
@@ -60,12 +63,17 @@ class FileBoards(Task):
 
     def __getstate__(self) -> dict[str, Any]:
         """Its settings, and where the file lies: another process maps the boards for itself."""
-        return {**self.settings, "_path": self.path}
+        return {**self.settings, "absolute": self.absolute}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration, with the file as the user named it."""
+        return {name: value for name, value in super().settings.items() if name != "absolute"}
 
     @property
     def path(self) -> Path:
         """Where the file lies."""
-        return vars(self)["_path"]
+        return Path(self.absolute)
 
     @property
     def boards(self) -> Boards:

@@ -42,6 +42,8 @@ class TensorBoards:
             yield Chunk(puzzle, solution, np.arange(first, first + len(puzzle)) + 1)
 
     def _tensors(self) -> tuple[Any, Any]:
+        features: Any
+        labels: Any
         found = load_tensors(self.path)
         if isinstance(found, dict):
             features, labels = found.get("features"), found.get("labels")

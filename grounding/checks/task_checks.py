@@ -244,7 +244,8 @@ def check_shown(subject: TaskSubject) -> Result:
             name = problem.variables[variable]
             _fail(f"{name} stands at row {row}, column {column} of {layout.rows} by {layout.columns}")
         for symbol in range(problem.domains[variable]):
-            if not isinstance(text := task.written(variable, symbol), str):
+            text: Any = task.written(variable, symbol)
+            if not isinstance(text, str):
                 _fail(f"symbol {symbol} of {problem.variables[variable]} is written as {text!r}, no text")
     if len({*task.classes}) != len(task.classes):
         _fail(f"classes {task.classes} name an image class twice: symbols would look alike")
@@ -276,7 +277,7 @@ def _fail(reason: str) -> None:
     raise FailCheckError(reason)
 
 
-def _none(rows: np.ndarray, split: Split, reason: str) -> None:
+def _none(rows: Any, split: Split, reason: str) -> None:
     if rows.any():
         _fail(f"puzzle {int(rows.argmax())} of {split}: {reason}")
 

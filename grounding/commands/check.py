@@ -17,6 +17,7 @@ from .shell import (
     Lenient,
     Set,
     consoles,
+    loading,
     user_errors,
     with_lenient,
     writable,
@@ -103,24 +104,23 @@ def check(
         if resume and run is None:
             raise UsageError("--resume continues a run: name its folder with --run FOLDER")
         console, progress = consoles()
-        if not quiet:  # what comes next takes seconds
-            progress.print(f"checking {solver}", highlight=False, markup=False, soft_wrap=True)
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
-        from ..report.contract import contract_exit_code, print_contract  # noqa: PLC0415
-        from ..report.html import write_page  # noqa: PLC0415
-        from ..report.progress import follow_suite  # noqa: PLC0415
-        from ..report.table import print_report  # noqa: PLC0415
-        from ..report.tracking import tracked  # noqa: PLC0415
-        from ..results.accounting import read_expected  # noqa: PLC0415
-        from ..suite.budget import Budget  # noqa: PLC0415
-        from ..suite.engines import Processes  # noqa: PLC0415
-        from ..suite.processes import Limits  # noqa: PLC0415
-        from ..suite.settings import parse_settings  # noqa: PLC0415
-        from ..suite.suite import check  # noqa: PLC0415
-        from ..trials.spec import SolverSpec  # noqa: PLC0415
-        from .closing import print_whereabouts  # noqa: PLC0415
-        from .defaults import asked_for  # noqa: PLC0415
-        from .puzzles import read_puzzles  # noqa: PLC0415
+        with loading(progress, f"checking {solver}", quiet=quiet):
+            from ...datasets.image_source import ImageSource  # noqa: PLC0415
+            from ..report.contract import contract_exit_code, print_contract  # noqa: PLC0415
+            from ..report.html import write_page  # noqa: PLC0415
+            from ..report.progress import follow_suite  # noqa: PLC0415
+            from ..report.table import print_report  # noqa: PLC0415
+            from ..report.tracking import tracked  # noqa: PLC0415
+            from ..results.accounting import read_expected  # noqa: PLC0415
+            from ..suite.budget import Budget  # noqa: PLC0415
+            from ..suite.engines import Processes  # noqa: PLC0415
+            from ..suite.processes import Limits  # noqa: PLC0415
+            from ..suite.settings import parse_settings  # noqa: PLC0415
+            from ..suite.suite import check  # noqa: PLC0415
+            from ..trials.spec import SolverSpec  # noqa: PLC0415
+            from .closing import print_whereabouts  # noqa: PLC0415
+            from .defaults import asked_for  # noqa: PLC0415
+            from .puzzles import read_puzzles  # noqa: PLC0415
 
         asked = asked_for(
             solver,

@@ -17,6 +17,7 @@ from .shell import (
     Lenient,
     Set,
     consoles,
+    loading,
     task_named,
     user_errors,
     with_lenient,
@@ -64,20 +65,20 @@ def run(
                 f"run {task} {solver} --puzzles {puzzles}: the boards are the task, name the solver alone"
             )
         console, progress = consoles()
-        progress.print(f"running {solver or task}", highlight=False, markup=False, soft_wrap=True)
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
-        from ..report.curve import follow, print_outcome, tell_estimate  # noqa: PLC0415
-        from ..results.logs import Logs  # noqa: PLC0415
-        from ..suite.settings import apply_settings, parse_settings  # noqa: PLC0415
-        from ..suite.single import report_trial  # noqa: PLC0415
-        from ..suite.suite import import_solver  # noqa: PLC0415
-        from ..trials.budget import budget_for  # noqa: PLC0415
-        from ..trials.roles import subject_of  # noqa: PLC0415
-        from ..trials.run import run_trial  # noqa: PLC0415
-        from ..trials.spec import SolverSpec  # noqa: PLC0415
-        from ..trials.trial import Trial  # noqa: PLC0415
-        from .closing import print_whereabouts  # noqa: PLC0415
-        from .puzzles import read_puzzles  # noqa: PLC0415
+        with loading(progress, f"running {solver or task}"):
+            from ...datasets.image_source import ImageSource  # noqa: PLC0415
+            from ..report.curve import follow, print_outcome, tell_estimate  # noqa: PLC0415
+            from ..results.logs import Logs  # noqa: PLC0415
+            from ..suite.settings import apply_settings, parse_settings  # noqa: PLC0415
+            from ..suite.single import report_trial  # noqa: PLC0415
+            from ..suite.suite import import_solver  # noqa: PLC0415
+            from ..trials.budget import budget_for  # noqa: PLC0415
+            from ..trials.roles import subject_of  # noqa: PLC0415
+            from ..trials.run import run_trial  # noqa: PLC0415
+            from ..trials.spec import SolverSpec  # noqa: PLC0415
+            from ..trials.trial import Trial  # noqa: PLC0415
+            from .closing import print_whereabouts  # noqa: PLC0415
+            from .puzzles import read_puzzles  # noqa: PLC0415
 
         spec, logs = SolverSpec.of(solver or task), Logs()
         import_solver(spec)

@@ -116,6 +116,16 @@ def consoles() -> "tuple[Console, Console]":
     return Console(width=width, file=lasting(sys.stdout)), Console(file=lasting(sys.stderr))
 
 
+@contextmanager
+def loading(console: "Console", what: str, *, quiet: bool = False) -> Generator[None]:
+    """Says in a terminal what a command is at, while what it needs is imported; a log hears what follows."""
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what}: loading"):
+        yield
+
+
 def task_named(name: str) -> "Task":
     """A task of the catalogue, or of a user's file or module, with its default settings."""
     from ...datasets.own_task import find_task  # noqa: PLC0415

@@ -164,7 +164,10 @@ def _lines(console: Console, progress: Progress, *, verbose: bool) -> Listener:
         progress.estimate(found)
         tell(f"estimated: {estimated(found)}")
 
-    return Listener(finding, wave, outcome, estimate)
+    def begun(tasks: Sequence[str]) -> None:
+        tell(f"checking {', '.join(tasks)}")
+
+    return Listener(finding, wave, outcome, estimate, begun=begun)
 
 
 def estimated(found: Estimate) -> str:

@@ -50,6 +50,7 @@ class Listener:
     """Hears what happens while a suite runs; each hook may be replaced.
 
     Args:
+        begun: Is handed what the tasks are called, before the first check.
         finding: Is handed each finding as it is made.
         wave: Is handed the trials that are about to run.
         outcome: Is handed the outcome of each trial as it ends.
@@ -62,6 +63,7 @@ class Listener:
     outcome: Callable[[Outcome], None] = lambda _: None
     estimate: Callable[[Estimate], None] | None = None
     printed: Callable[[Path], None] = print_where
+    begun: Callable[[Sequence[str]], None] = lambda _: None
 
 
 @dataclass
@@ -133,6 +135,7 @@ def check(
     around = environment(source.device)
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
+        listener.begun([task_run.label for task_run in suite.runs])
         try:
             for number, task_run in enumerate(suite.runs):
                 log = record.logs.path(f"{task_run.label}-checks")

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,10 @@ def test_a_process_that_stands_elsewhere_finds_the_file(
     sent = pickle.dumps(FileBoards(file=kaggle.name))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert len(pickle.loads(sent).generate("test", 5, 0)) == 5
+    found = pickle.loads(sent)
+    assert len(found.generate("test", 5, 0)) == 5
+    assert len(replace(found, seen="symbols").generate("test", 5, 0)) == 5
+    assert found.settings == {"seen": "images", "supervision": "masked", "file": kaggle.name}
 
 
 def test_what_was_read_is_told(task: FileBoards) -> None:
