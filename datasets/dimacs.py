@@ -84,7 +84,7 @@ def parse_dimacs(  # noqa: PLR0912 - one per fault
                 clause = []
             else:
                 raise refused(last, "an empty clause: nothing satisfies it")
-    if not variables and not (lenient and clauses):
+    if not variables and not (lenient and (clauses or clause)):
         raise refused(last, "the file ends without a header 'p cnf VARIABLES CLAUSES'")
     if clause:
         raise refused(begun, "this clause has no 0 at its end; the file may be truncated")

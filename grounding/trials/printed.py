@@ -6,14 +6,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 
 @dataclass
 class Kept:
     """Where output goes while it is kept, and where it went before."""
 
-    streams: tuple[TextIO, TextIO] | None = None
+    streams: tuple[Any, Any] | None = None  # whatever a program put in place of its own
 
     @contextmanager
     def aside(self) -> Generator[None]:
@@ -45,17 +45,19 @@ def printed_to(path: Path | None) -> Generator[Kept]:
         return
     before = sys.stdout, sys.stderr
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file,
-        _descriptors_to(file.fileno()),
-    ):
-        sys.stdout = sys.stderr = file
-        try:
-            yield Kept(before)
-        finally:
-            sys.stdout, sys.stderr = before
-    if not path.stat().st_size:
-        path.unlink()
+    try:
+        with (
+            path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as file,
+            _descriptors_to(file.fileno()),
+        ):
+            sys.stdout = sys.stderr = file
+            try:
+                yield Kept(before)
+            finally:
+                sys.stdout, sys.stderr = before
+    finally:
+        if not path.stat().st_size:
+            path.unlink()
 
 
 @contextmanager
@@ -88,7 +90,7 @@ def claim_process() -> None:
     _Process.ours = True
 
 
-def lasting(stream: TextIO) -> TextIO:
+def lasting(stream: Any) -> Any:
     """The stream, out of reach of what is redirected meanwhile."""
     if not _Process.ours:
         return stream

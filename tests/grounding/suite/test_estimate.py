@@ -39,7 +39,7 @@ def test_an_estimate_counts_seeds_and_trials_at_a_time(workers: int, wave: float
 
 
 def test_it_is_told_in_words_and_counts_down() -> None:
-    found = Estimate(wave=70, seeds=2, whole=420, at_most=12, workers=2)
+    found = Estimate(wave=70.0, seeds=2, whole=420.0, at_most=12, workers=2)
     assert estimated(found) == (
         "about 1:10 for 2 seeds, which may decide, at most 7:00 for 12 (2 trials at a time)"
     )
@@ -75,6 +75,6 @@ def test_a_solver_that_breaks_has_no_time() -> None:
 
 
 def test_steps_are_timed_in_a_process_of_its_own() -> None:
-    steps = Processes(1, True).time_steps([replace(TRIAL, solver=SolverSpec("os:_exit")), TRIAL])
+    steps = Processes(1, True).time_steps([replace(TRIAL, solver=SolverSpec("sys:exit")), TRIAL])
     assert steps == {}  # the process died of the first
     assert set(Processes(1, True).time_steps([TRIAL])) == {0}
