@@ -78,7 +78,13 @@ class Addition(Task):
         """One number above the other, and the sum below."""
         n = self.digits
         numbers = [(row, column) for row in range(2) for column in range(1, n + 1)]
-        return Layout(3, n + 1, (*numbers, *((2, column) for column in range(n + 1))))
+        return Layout(
+            3.3,
+            n + 1,
+            (*numbers, *((2.3, column) for column in range(n + 1))),
+            signs=((1.5, 0.5, "+"),),
+            strokes=((2.15, 0, 2.15, n + 1),),
+        )
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Digits uniform over the pairs of the split."""

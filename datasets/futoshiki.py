@@ -105,7 +105,13 @@ class Futoshiki(Task):
         places = np.concatenate([cells, cells[self.pairs].mean(axis=1)])
         side = SPACING * (self.size - 1) + 1
         signs = range(self.size**2, len(places))
-        return Layout(side, side, tuple((float(r), float(c)) for r, c in places), frameless=tuple(signs))
+        return Layout(
+            side,
+            side,
+            tuple((float(r), float(c)) for r, c in places),
+            frameless=tuple(signs),
+            note="< opens towards the larger",
+        )
 
     def written(self, variable: int, symbol: int) -> str:
         """Digits in the cells; signs open towards the larger cell."""

@@ -139,10 +139,17 @@ class Logic(Task):
 
     @property
     def layout(self) -> Layout:
-        """Rows of ten images, and the label at the end."""
-        count = self.cnf[0] + 1
-        places = tuple(divmod(i, ROW) for i in range(count))
-        return Layout((count - 1) // ROW + 1, min(ROW, count) + 0.5, places)  # the label is a word
+        """Rows of ten images, and to the right of the last row the label, a word."""
+        count = self.cnf[0]
+        images = tuple(divmod(i, ROW) for i in range(count))
+        row, after = images[-1][0], images[-1][1] + 1
+        return Layout(
+            row + 1,
+            max(min(ROW, count), after + 2.4),
+            (*images, (row, after + 0.9)),
+            signs=((row + 0.5, after + 0.45, "→"),),
+            note="→ whether the formula is satisfied",
+        )
 
     def written(self, variable: int, symbol: int) -> str:
         """Digits, and a word for the label."""

@@ -66,7 +66,7 @@ class Mapping(Task):
     @property
     def layout(self) -> Layout:
         """The image, and its output to the right."""
-        return Layout(1, 2, ((0, 0), (0, 1)))
+        return Layout(1, 2.7, ((0, 0), (0, 1.7)), signs=((0.5, 1.35, "→"),), note="→ is mapped to")
 
     def drawn(self, seed: int) -> "Mapping":
         """With its bijection drawn from `seed`, unless one was fixed."""

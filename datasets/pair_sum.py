@@ -48,7 +48,7 @@ class PairSum(Task):
     @property
     def layout(self) -> Layout:
         """Both digits, and the sum to the right."""
-        return Layout(1, 3, ((0, 0), (0, 1), (0, 2)))
+        return Layout(1, 4.2, ((0, 0), (0, 1.6), (0, 3.2)), signs=((0.5, 1.3, "+"), (0.5, 2.9, "=")))
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Uniform over the ordered pairs of the split."""

@@ -68,9 +68,16 @@ class Parity(Task):
 
     @property
     def layout(self) -> Layout:
-        """Rows of ten bits, and the parity at the end."""
-        places = tuple(divmod(i, ROW) for i in range(self.length + 1))
-        return Layout(self.length // ROW + 1, min(ROW, self.length + 1), places)
+        """Rows of ten bits, and to the right of the last row their parity."""
+        bits = tuple(divmod(i, ROW) for i in range(self.length))
+        row, after = bits[-1][0], bits[-1][1] + 1
+        return Layout(
+            row + 1,
+            max(min(ROW, self.length), after + 2.2),
+            (*bits, (row, after + 1.2)),
+            signs=((row + 0.5, after + 0.6, "⊕ ="),),
+            note="⊕ 1 where the ones are odd in number",
+        )
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Chains of the split; dense ones have a uniformly drawn number of ones."""

@@ -47,6 +47,22 @@ def checked_pictures(
     return pictures.astype(np.uint8, copy=False), labels.astype(np.int64, copy=False), test
 
 
+def as_drawn(picture: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """A picture for the eye: three channels are red, green and blue; the mean of any other number is grey.
+
+    Args:
+        picture: (height, width) or (channels, height, width) bytes.
+
+    Returns:
+        (height, width) where it is grey, (height, width, 3) where it has colours.
+    """
+    if picture.ndim == 2:
+        return picture
+    if len(picture) == 3:
+        return np.moveaxis(picture, 0, -1)
+    return picture[0] if len(picture) == 1 else np.rint(picture.mean(0)).astype(np.uint8)
+
+
 def _shape_fault(pictures: np.ndarray) -> str | None:
     shape = pictures.shape
     if len(shape) == 3 and shape[1:] == (SIDE, SIDE) and len(pictures):

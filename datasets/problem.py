@@ -1,5 +1,6 @@
 """A problem: variables, the symbols each may take, and the rules that join them."""
 
+import bisect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -82,6 +83,17 @@ class Problem:
                 f"it takes 0 to {self.domains[variable] - 1}"
             )
         return 1 + self._offsets[variable] + symbol
+
+    def meaning(self, literal: int) -> tuple[int, int]:
+        """The variable and the symbol that an indicator literal, of either sign, speaks of.
+
+        Raises:
+            ValueError: For an auxiliary literal.
+        """
+        if not 1 <= abs(literal) <= self.indicators:
+            raise ValueError(f"literal {literal} speaks of no variable: these are ±1 to ±{self.indicators}")
+        variable = bisect.bisect_right(self._offsets, abs(literal) - 1) - 1
+        return variable, abs(literal) - 1 - self._offsets[variable]
 
     def without_rules(self) -> "Problem":
         """The same variables and domains, for a solver that learns its rules."""

@@ -81,7 +81,14 @@ class Queens(Task):
     @property
     def layout(self) -> Layout:
         """A board; the picture of a row stands in the column that it names."""
-        return Layout(self.size, self.size, tuple((row, 0) for row in range(self.size)), along=True)
+        return Layout(
+            self.size,
+            self.size,
+            tuple((row, 0) for row in range(self.size)),
+            along=True,
+            piece="♛",
+            note="♛ the symbol is the column",
+        )
 
     def draw(self, split: Split, size: int, rng: np.random.Generator) -> Puzzles:
         """Boards with one completion. Raises `UsageError` where the settings hardly admit any."""

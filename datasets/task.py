@@ -85,6 +85,10 @@ class Layout:
         block: Rows and columns of a block, around which lines are drawn heavier; None without blocks.
         frameless: Variables that stand between the cells, as marks.
         along: Whether a variable stands as many columns further right as its symbol says.
+        signs: Operators and arrows that belong to no variable: row and column of their middle, and the sign.
+        strokes: Lines that belong to no variable: rows and columns of their two ends.
+        piece: What stands on a chess board wherever a variable does.
+        note: A sign and what it means, in a few words, for the legend of a picture.
     """
 
     rows: int | float
@@ -93,6 +97,20 @@ class Layout:
     block: tuple[int, int] | None = None
     frameless: tuple[int, ...] = ()
     along: bool = False
+    signs: tuple[tuple[int | float, int | float, str], ...] = ()
+    strokes: tuple[tuple[int | float, int | float, int | float, int | float], ...] = ()
+    piece: str = ""
+    note: str = ""
+
+    @property
+    def lines(self) -> tuple[tuple[int | float, int | float, int | float, int | float], ...]:
+        """The strokes, and the borders of blocks, as far as the grid of whole cells reaches."""
+        if self.block is None:
+            return self.strokes
+        side = int(self.rows)
+        across = [(row, 0, row, side) for row in range(0, side + 1, self.block[0])]
+        down = [(0, column, side, column) for column in range(0, side + 1, self.block[1])]
+        return (*self.strokes, *across, *down)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,8 +107,15 @@ class ViSudo(Task):
     def layout(self) -> Layout:
         """The board, and the label to the right of its last row."""
         cells = itertools.product(range(self.size), repeat=2)
-        places = (*((float(r), float(c)) for r, c in cells), (self.size - 1.0, self.size + 0.25))
-        return Layout(self.size, self.size + 1.75, places, block=BLOCKS[self.size])
+        places = (*((float(r), float(c)) for r, c in cells), (self.size - 1.0, self.size + 0.9))
+        return Layout(
+            self.size,
+            self.size + 2.4,
+            places,
+            block=BLOCKS[self.size],
+            signs=((self.size - 0.5, self.size + 0.45, "→"),),
+            note="→ whether the board is right",
+        )
 
     def written(self, variable: int, symbol: int) -> str:
         """Digits, and a word for the label."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .gate.pytest_checks import parametrize_with_checks
     from .gate.pytest_tasks import parametrize_with_task_checks
     from .measures.metrics import Scores
+    from .report.export import export_figures
     from .report.html import write_page
     from .report.table import print_report
     from .results.report import Report, TaskReport
@@ -42,6 +43,7 @@ __all__ = [
     "audit",
     "check",
     "check_task",
+    "export_figures",
     "parametrize_with_checks",
     "parametrize_with_task_checks",
     "print_report",
@@ -69,6 +71,7 @@ HOMES = {
     "check": "suite.suite",
     "check_task": "checks.task_checks",
     "parametrize_with_task_checks": "gate.pytest_tasks",
+    "export_figures": "report.export",
     "parametrize_with_checks": "gate.pytest_checks",
     "print_report": "report.table",
     "read_report": "suite.report_io",

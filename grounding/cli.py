@@ -15,6 +15,7 @@ from .commands.gate import gate
 from .commands.leaderboard import leaderboard
 from .commands.listing import list_
 from .commands.report import report
+from .commands.rules import rules
 from .commands.run import run
 from .commands.sets import certify, generate
 from .commands.show import show
@@ -45,7 +46,7 @@ def options(
     del version
 
 
-for command in (check, run, show, gate, report, compare, audit, leaderboard, generate, certify):
+for command in (check, run, rules, show, gate, report, compare, audit, leaderboard, generate, certify):
     app.command()(command)
 app.command("show-run")(show_run)
 app.command("list")(list_)

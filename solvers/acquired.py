@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..datasets.problem import Problem
 from .abductive import Conditional
-from .rules.acquisition import Rule, acquire, with_rules
-from .solver import Answer, Beliefs, Given, Solver, answer_nll, hide_queries
+from .rules.acquisition import Rule, acquire, forbidden_cells, with_rules
+from .solver import Answer, Beliefs, Given, Solver
+
+GROWTH = 1.05  # rules are sought again when there is so much more evidence, or when an answer breaks one
 
 
 class Acquired(Solver):
@@ -23,29 +25,36 @@ class Acquired(Solver):
     most 1 % of them expected to be false). Rules go on being acquired and given up with every answer.
 
     `loss` is that of `Conditional` under the rules of the answers so far, −log Σ_{w agrees with the answer}
-    ∏ beliefs[v, w(v)]; while there are none, the likelihood of the answers under their own frequencies,
-    which teaches perception nothing. `forward` answers with the most likely world under the rules. While
-    there are none it answers with the prior under which all variables are alike: every symbol as often as it
-    is believed among the givens (Laplace's rule of succession).
+    ∏ beliefs[v, w(v)], and `forward` answers with the most likely world under them. While there are none,
+    both go by the prior: how often a variable was answered with each symbol, uniform before the first answer.
+    That teaches perception nothing.
 
-    What pairs of variables cannot express (sums, parity) is not found, and `path` says so. Cost per new
-    answer: (variables · symbols)² for counting; per row that of `Conditional`. `nodes` as there.
-    Sources: Bessiere et al. 2017, AIJ 244 (constraint acquisition); Kumar et al. 2022 (COUNT-CP); Xu et al.
-    2018, arXiv:1711.11157 (the likelihood).
+    What pairs of answers cannot express (sums, parity, a relation between a given and an answer) is not
+    found, and `path` says so. Cost per new answer: (variables · symbols)² for counting; per row that of
+    `Conditional`. Sources: Bessiere et al. 2017, AIJ 244 (constraint acquisition); Kumar et al. 2022
+    (COUNT-CP); Xu et al. 2018, arXiv:1711.11157 (the likelihood).
+
+    Args:
+        problem: Without its rules.
+        nodes: At most so many propagations per row, 1,000 to 5,000, as `Conditional` has it.
     """
 
-    source: ClassVar[str] = "Bessiere et al. 2017, AIJ 244; Kumar et al. 2022 (COUNT-CP)"
+    source: ClassVar[str] = "Bessiere et al. 2017, AIJ 244; Xu et al. 2018, arXiv:1711.11157"
+    evidence: ClassVar[int] = 600
 
     together: Tensor
+    forbidden: Tensor
     legal: Tensor
 
-    def __init__(self, problem: Problem, nodes: int = 2000) -> None:
+    def __init__(self, problem: Problem, nodes: int = 1000) -> None:
         super().__init__(problem)
         self.nodes = nodes
         cells = len(problem.variables) * problem.symbols
         self.register_buffer("together", torch.zeros(cells, cells, dtype=torch.int32))
+        self.register_buffer("forbidden", torch.zeros(cells, cells, dtype=torch.bool), persistent=False)
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
         self._counted: set[bytes] = set()
+        self._acquired_from = 0  # of how many answers
         self._rules: list[Rule] = []
         self._reasoners: list[Conditional] = []  # one where there are rules; in a list: no part of the state
 
@@ -61,29 +70,25 @@ class Acquired(Solver):
             return f"prior: no rule was found in {len(self._counted):,} different answers"
         return f"{len(self._rules):,} rules acquired from {len(self._counted):,} different answers"
 
+    @property
+    def informed(self) -> bool:
+        """Whether the answers so far bear out a rule."""
+        return bool(self._rules)
+
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The most likely world under the acquired rules; the prior while there are none."""
         if self._reasoners:
             return self._reasoners[0](beliefs, given)
-        seen = hide_queries(beliefs, given).sum(1, keepdim=True)
-        prior = ((seen + 1) * self.legal).expand_as(beliefs)
-        return prior / prior.sum(-1, keepdim=True)
+        counts = self.together.diagonal().view(self.legal.shape).to(beliefs) + self.legal
+        return (counts / counts.sum(-1, keepdim=True)).expand_as(beliefs)
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """−log of the weight of the worlds that agree with the answer, under the rules before this batch."""
-        if self._reasoners:
-            losses = self._reasoners[0].loss(beliefs, given, answer)
-        elif self.training:
-            losses = answer_nll(self._frequencies(beliefs), answer) + 0 * beliefs.nan_to_num().sum((1, 2))
-        else:
-            losses = super().loss(beliefs, given, answer)
+        loss = self._reasoners[0].loss if self._reasoners else super().loss
+        losses = loss(beliefs, given, answer)
         if self.training:
             self._count(answer)
         return losses
-
-    def _frequencies(self, like: Beliefs) -> Beliefs:
-        counts = self.together.diagonal().view(self.legal.shape).to(like) + self.legal
-        return (counts / counts.sum(-1, keepdim=True)).expand_as(like)
 
     @torch.no_grad()
     def _count(self, answer: Answer) -> None:
@@ -96,10 +101,13 @@ class Acquired(Solver):
         chosen = answer[torch.tensor(fresh, device=answer.device)]
         hot = functional.one_hot(chosen.clamp_min(0), self.problem.symbols) * (chosen >= 0).unsqueeze(-1)
         flat = hot.flatten(1).float()
-        self.together += (flat.T @ flat).to(torch.int32)
-        self._acquire()
+        together = (flat.T @ flat).to(torch.int32)
+        self.together += together
+        if len(self._counted) >= GROWTH * self._acquired_from or bool(together[self.forbidden].any()):
+            self._acquire()
 
     def _acquire(self) -> None:
+        self._acquired_from = len(self._counted)
         rules = acquire(self.problem, self.together.cpu().numpy())
         if [(r.first, r.second, r.kind, r.offset, r.pair) for r in rules] != [
             (r.first, r.second, r.kind, r.offset, r.pair) for r in self._rules
@@ -108,6 +116,7 @@ class Acquired(Solver):
             if rules:
                 reasoner = Conditional(with_rules(self.problem, rules), self.nodes)
                 self._reasoners = [reasoner.to(self.together.device)]
+            self.forbidden = torch.from_numpy(forbidden_cells(self.problem, rules)).to(self.together.device)
         self._rules = rules
 
     def get_extra_state(self) -> Tensor:
@@ -123,3 +132,11 @@ class Acquired(Solver):
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
         super()._load_from_state_dict(*arguments, **named)
         self._acquire()
+
+
+def learned_rules(solver: nn.Module) -> list[Rule] | None:
+    """The rules that a solver says it learned, in an attribute of that name; None where it says nothing."""
+    told = getattr(solver, "learned_rules", None)
+    if not isinstance(told, list) or not all(isinstance(rule, Rule) for rule in told):
+        return None
+    return told

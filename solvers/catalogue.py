@@ -12,6 +12,8 @@ SOLVERS = Catalogue(
         "recurrent-transformer": "groundcheck.solvers.attention:RecurrentTransformer",
         "rrn": "groundcheck.solvers.rrn:RRN",
         "grounded-satnet": "groundcheck.solvers.grounded_satnet:GroundedSATNet",
+        "acquired": "groundcheck.solvers.acquired:Acquired",
+        "e-npll": "groundcheck.solvers.npll:ENPLL",
         "exact": "groundcheck.solvers.exact:Exact",
         "conditional": "groundcheck.solvers.abductive:Conditional",
         "semantic-loss": "groundcheck.solvers.semantic:SemanticLoss",

@@ -47,6 +47,10 @@ class Solver(nn.Module):
         precise: Options with which its approximations vanish, for checks that hold its gradient against its
             loss.
         idle: Parameters, or modules of them, that a task may leave unused.
+        evidence: Answers that it has to be trained on before what it returns depends on the beliefs: contract
+            checks show it as many first. 0: none.
+        informed: Of a solver, where `evidence` is declared: whether it found something to go by in the
+            answers so far. While it did not, what it returns may not depend on the beliefs.
         source: The paper.
         extras: Packages without which it is skipped.
         pretraining: What perception learns before: "none", or "clusters" of its images.
@@ -62,6 +66,7 @@ class Solver(nn.Module):
     surrogate: ClassVar[bool] = False
     precise: ClassVar[Mapping[str, Any]] = {}
     idle: ClassVar[tuple[str, ...]] = ()
+    evidence: ClassVar[int] = 0
     source: ClassVar[str] = ""
     extras: ClassVar[tuple[Extra, ...]] = ()
     pretraining: ClassVar[Literal["none", "clusters"]] = "none"

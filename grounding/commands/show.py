@@ -33,7 +33,10 @@ def show(
     ] = None,
     puzzles: PuzzleFile = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default TASK.png here.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="PNG, PDF or SVG by its ending; by default TASK.png."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=16, help="Puzzles in the picture.")] = 2,
     split: Annotated[str, typer.Option(help="train, validation, test or ood.")] = "test",
@@ -44,13 +47,15 @@ def show(
     data_root: DataRoot = None,
     download: Download = False,
 ) -> None:
-    """Draw a sample of a task as a PNG: its images, its givens and its solution."""
+    """Draw a sample of a task as a picture: its images, its givens, its signs and its solution."""
     with user_errors():
         if (task is None) == (puzzles is None):
             raise UsageError("show draws a task or --puzzles FILE: name one of the two")
         # of a task in a file, the file's own name
         name = Path(task).name.partition(":")[0].removesuffix(".py") if task else Path(str(puzzles)).stem
         path = output or Path(f"{name}.png")
+        if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+            raise UsageError(f"{path}: a picture ends in .png, .pdf or .svg, name it so")
         writable(path)
         from ...datasets.drawing import draw  # noqa: PLC0415
         from ...datasets.image_source import ImageSource  # noqa: PLC0415

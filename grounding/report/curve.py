@@ -62,7 +62,8 @@ def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
         return
     values = [(figure, figure.value(outcome.scores)) for figure in figures_at(Place.TRIALS)]
     line = ", ".join(f"{figure.title} {figure.text(value)}" for figure, value in values if value is not None)
-    deaf = f"; {gradients_lost(outcome.no_gradient)}" if outcome.no_gradient else ""
+    awaits = trial.solver.awaits_evidence
+    deaf = f"; {gradients_lost(outcome.no_gradient, awaits_evidence=awaits)}" if outcome.no_gradient else ""
     leaky = "; LEAKY supervision" if trial.task.supervision == "leaky" else ""
     console.print(f"test: {line}{deaf}{leaky} ({outcome.seconds:.0f} s)", highlight=False)
 

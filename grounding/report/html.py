@@ -7,22 +7,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...datasets.errors import DataUnavailableError, UsageError
 from ...datasets.image_source import ImageSource
 from ...datasets.images import ImageSet
+from ...datasets.task import Task
 from ..checks.finding import Finding
 from ..measures.counts import count_of
 from ..measures.figures import RATE, TEST_SET, Place, figures_at
-from ..measures.metrics import relabel
 from ..results.files import write_text
 from ..results.report import Report, TaskReport
-from ..trials.roles import ROLE_NAMES, ROLES, label_of, trained_solver
+from ..trials.roles import ROLES, label_of, trained_solver
 from ..trials.trial import Outcome, Role
-from . import plots
-from .pictures import lay_out, shades, task_of
+from .canvas import embedded
+from .dates import period
+from .figures import matrices, plots_of
+from .pictures import Drawing, lay_out, task_of
 from .table import title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,20 +32,34 @@ TRACEBACKS = 20  # shown in full; the table tells of every trial
 
 def render_report(report: Report, images: ImageSet | None) -> str:
     """The page of a report; `images` is the image set it was made with, None where that is not at hand."""
-    if images is not None and images.digest != report.images_digest:
-        images = None
+    images = matching(report, images)
+    outcomes = [outcome for task in report.tasks for outcome in task.outcomes]
     return page(
         "report.html.j2",
         report=report,
         tasks=[_task(report, number, task, images) for number, task in enumerate(report.tasks)],
         pictures=images is not None,
+        period=period(report.started, report.ended, outcomes),
         trials=[(title(task), o, trained_solver(o)) for task in report.tasks for o in task.outcomes],
         shown={place.name.lower(): figures_at(place) for place in Place},
         intervals={"test_set": TEST_SET, "rate": RATE},
-        trial_count=count_of(sum(len(task.outcomes) for task in report.tasks), "trial"),
-        broken=[(label_of(o), o.error) for t in report.tasks for o in t.outcomes if o.error][:TRACEBACKS],
+        trial_count=count_of(len(outcomes), "trial"),
+        broken=[(label_of(o), o.error) for o in outcomes if o.error][:TRACEBACKS],
         environment=environment_rows(report),
     )
+
+
+def matching(report: Report, images: ImageSet | None) -> ImageSet | None:
+    """The image set, if the report was made with it."""
+    return images if images is not None and images.digest == report.images_digest else None
+
+
+def load_matching(report: Report, source: ImageSource | None) -> ImageSet | None:
+    """The image set that a report was made with; None where it is not at hand."""
+    try:
+        return matching(report, (source or ImageSource(report.images)).load())
+    except (DataUnavailableError, UsageError, ValueError):
+        return None
 
 
 def write_page(path: Path, report: Report, source: ImageSource | None = None) -> None:
@@ -59,11 +74,7 @@ def write_page(path: Path, report: Report, source: ImageSource | None = None) ->
     Raises:
         UsageError: Where the file cannot be written.
     """
-    try:
-        images = (source or ImageSource(report.images)).load()
-    except (DataUnavailableError, UsageError):
-        images = None
-    write_text(path, render_report(report, images))
+    write_text(path, render_report(report, load_matching(report, source)))
 
 
 def page(template: str, **values: Any) -> str:
@@ -110,13 +121,8 @@ def _quantity(value: float | None) -> str:
 
 def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None) -> dict[str, Any]:
     """Everything the page shows of one task."""
-    by_role = {role: [o for o in task.outcomes if o.role == role] for role in ROLE_NAMES}
-    subjects = by_role[task.subject]
-    scored = [o for o in subjects if o.scores and o.curve]
-    calibrations = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
-    shown = _typical(subjects)
+    shown = typical(task)
     drawn = shown and task_of(task, shown.seed)
-    renamed = shown.scores.relabelling if shown and shown.scores and report.rules == "learned" else None
     return {
         "id": f"task-{number}",
         "title": title(task),
@@ -128,37 +134,47 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         "beside": [
             (role.title, _means(task, role.name))
             for role in ROLES
-            if role.beside and role.name != task.subject and by_role[role.name]
+            if role.beside and role.name != task.subject and any(o.role == role.name for o in task.outcomes)
         ],
-        "plane": plots.plane(subjects, by_role["baseline"], by_role["ceiling"])
-        if scored and not task.on_symbols
-        else None,
-        "curves": _curves(scored),
-        "calibration": plots.reliability(calibrations) if calibrations else None,
-        "calibration_error": float(np.mean([c.error for c in calibrations])) if calibrations else None,
+        "plots": [
+            {
+                "title": plot.title,
+                "described": plot.described,
+                "svg": embedded(plot.figure),
+                "caption": plot.caption,
+            }
+            for plot in plots_of(task, len(drawn.classes) if drawn else None)
+        ],
         "shown": shown,
-        "confusions": _confusions(shown),
-        "boards": [lay_out(drawn, board, images, renamed) for board in shown.scores.boards]
-        if shown and shown.scores
-        else [],
-        "symbols": drawn.classes if drawn else None,
-        "telling": [f for f in task.findings if f.family not in GROUNDWORK],
-        "groundwork": _by_trouble([f for f in task.findings if f.family in GROUNDWORK]),
+        "several": len(task.scores(task.subject)) > 1,
+        "matrices": matrices(shown, names_of(drawn)),
+        "boards": boards(report, task, images),
+        "note": drawn.layout.note if drawn else "",
+        "trouble": by_trouble([f for f in task.findings if f.status not in FOLDED]),
+        "folded": by_trouble([f for f in task.findings if f.status in FOLDED]),
         "identifiability": [f.reason for f in task.findings if f.family == "identifiable"],
     }
 
 
-def _curves(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
-    """Plots over the epochs, each with its title."""
-    if not outcomes:
+def names_of(task: Task | None) -> list[str] | None:
+    """What the symbols that images show are called."""
+    return None if task is None else [str(one) for one in task.classes]
+
+
+def typical(task: TaskReport) -> Outcome | None:
+    """The seed of median aligned (else task) accuracy: what is shown of one trial is shown of this one."""
+    outcomes = [o for o in task.outcomes if o.role == task.subject]
+    scored = [(o.scores.aligned or o.scores.task, o.seed, o) for o in outcomes if o.scores]
+    return sorted(scored, key=lambda entry: entry[:2])[(len(scored) - 1) // 2][2] if scored else None
+
+
+def boards(report: Report, task: TaskReport, images: ImageSet | None) -> list[Drawing]:
+    """Sample boards of the typical seed; readings stand after alignment where rules are learned."""
+    shown = typical(task)
+    if shown is None or shown.scores is None:
         return []
-    drawn = (
-        ("Learning curves", plots.accuracies(outcomes)),
-        ("Symbols in use", plots.symbols_in_use(outcomes)),
-        ("Gradient at the interface", plots.gradient_norm(outcomes)),
-        ("Training loss", plots.losses(outcomes)),
-    )
-    return [(name, plot) for name, plot in drawn if plot]
+    renamed = shown.scores.relabelling if report.rules == "learned" else None
+    return [lay_out(task_of(task, shown.seed), board, images, renamed) for board in shown.scores.boards]
 
 
 def _means(task: TaskReport, role: Role) -> dict[str, tuple[float | None, float | None]]:
@@ -171,36 +187,22 @@ def _listed(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
 
-def _typical(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The seed of median aligned (else task) accuracy: what is shown of one trial is shown of this one."""
-    scored = [(o.scores.aligned or o.scores.task, o.seed, o) for o in outcomes if o.scores]
-    return sorted(scored, key=lambda entry: entry[:2])[(len(scored) - 1) // 2][2] if scored else None
-
-
-def _confusions(outcome: Outcome | None) -> list[tuple[str, Any]]:
-    """As read, and after the best relabelling."""
-    scores = outcome and outcome.scores
-    if not scores or scores.confusion is None or scores.relabelling is None:
-        return []
-    aligned = relabel(np.array(scores.confusion), np.array(scores.relabelling)).tolist()
-    return [("before alignment", shades(scores.confusion)), ("after alignment", shades(aligned))]
-
-
-GROUNDWORK = ("contract", "leak")  # what must hold before training tells anything
-
-
-def _by_trouble(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Findings, those that did not pass first, and how many there are of each status."""
-    ordered = sorted(findings, key=lambda finding: TROUBLE.index(finding.status))
-    counts = [(sum(f.status == status for f in findings), status) for status in TROUBLE]
-    return {
-        "findings": ordered,
-        "message": ", ".join(f"{count} {status}" for count, status in counts[::-1] if count),
-        "trouble": any(f.status in ("fail", "error") for f in findings),
-    }
-
-
 TROUBLE: Sequence[str] = ("error", "fail", "inconclusive", "skip", "pass")
+FOLDED = ("pass", "skip")  # nothing to look into
+
+
+def by_trouble(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Findings, the worst first, and how many there are of each status."""
+    ordered = sorted(findings, key=lambda finding: TROUBLE.index(finding.status))
+    order = TROUBLE if any(f.status not in FOLDED for f in findings) else TROUBLE[::-1]
+    counts = [(sum(f.status == status for f in findings), status) for status in order]
+    told = [f"{count} {STATUS_WORDS[status]}" for count, status in counts if count]
+    return {"findings": ordered, "message": ", ".join(told)}
+
+
+STATUS_WORDS = {
+    "error": "broke", "fail": "failed", "inconclusive": "inconclusive", "skip": "skipped", "pass": "passed",
+}  # fmt: skip
 
 
 def environment_rows(report: Report) -> list[tuple[str, str]]:

@@ -15,10 +15,13 @@ from ..results.comparison import BUDGET, Estimate, estimate
 from ..results.files import plain
 from ..results.report import Report, TaskReport
 from ..suite.report_io import read_report
+from .dates import day
 from .html import page
+from .plane import miniature
 from .table import title
 
 ORDER = ("GROUNDED", "SHORTCUT", "NOT REASONING", "UNGROUNDED", "INCONCLUSIVE", "SKIPPED", "ERROR", "LEAKY")
+BESIDE = ("ceiling", "baseline")  # what a plane is relative to
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Line:
     figures: list[Estimate | None]  # in the order of `figures_at`
     ceiling: float | None
     link: str  # to its page or its JSON, relative to the leaderboard
+    plane: str | None  # in miniature, as SVG
+    day: str  # when it was run
 
 
 def gather(folder: Path) -> tuple[list[tuple[Path, Report]], list[str]]:
@@ -73,9 +78,17 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
             key = json.dumps(terms, sort_keys=True)
             headings[key] = terms
             groups.setdefault(key, []).append(_line(path, report, task, beside))
+    ordered = sorted(groups, key=lambda key: (headings[key]["task"], key))
+    first = {headings[key]["task"]: headings[key] for key in reversed(ordered)}
     tables = [
-        {"id": f"group-{number}", "terms": headings[key], "lines": sorted(groups[key], key=_rank)}
-        for number, key in enumerate(sorted(groups, key=lambda key: (headings[key]["task"], key)))
+        {
+            "id": f"group-{number}",
+            "terms": headings[key],
+            "conditions": _conditions(headings[key]),
+            "differs": differences(first[headings[key]["task"]], headings[key]),
+            "lines": sorted(groups[key], key=_rank),
+        }
+        for number, key in enumerate(ordered)
     ]
     return page(
         "leaderboard.html.j2",
@@ -84,6 +97,37 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
         headings=figures_at(Place.RANKING),
         interval=ACROSS_SEEDS,
     )
+
+
+def _conditions(terms: Mapping[str, Any]) -> str:
+    """What every line of a table has in common, in words."""
+    budget = {name: terms[name] for name in BUDGET if isinstance(terms[name], int)}
+    named = {"puzzles": "training puzzle", "epochs": "epoch"}
+    told = [count_of(budget[name], words) for name, words in named.items() if name in budget]
+    told += [f"batches of {budget['batch']}"] if "batch" in budget else []
+    return ", ".join([f"images {str(terms['images']).partition(' (')[0]}", *told])
+
+
+def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """What makes two tables of one task incomparable, in words: "epochs 20 instead of 5"; "" of the same.
+
+    Args:
+        first: What holds for the first table of the task, by name.
+        other: The same of another.
+    """
+    names = [*first, *(name for name in other if name not in first)]
+    return "; ".join(
+        f"{WORDS.get(name, name)} {_told(other.get(name))} instead of {_told(first.get(name))}"
+        for name in names
+        if first.get(name) != other.get(name)
+    )
+
+
+WORDS = {"version": "version of the task", "puzzles": "training puzzles", "batch": "batches of"}
+
+
+def _told(value: Any) -> str:
+    return "unset" if value is None else f"{value:,}" if type(value) is int else str(value)
 
 
 def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:
@@ -97,6 +141,8 @@ def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:
         figures=[estimate(list(task.values(task.subject, f).values())) for f in figures_at(Place.RANKING)],
         ceiling=task.mean("ceiling", "aligned"),
         link=quote(os.path.relpath(target.resolve(), beside)),
+        plane=miniature(*([o for o in task.outcomes if o.role == role] for role in (task.subject, *BESIDE))),
+        day=day(report.ended or report.started),
     )
 
 

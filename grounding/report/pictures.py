@@ -1,34 +1,45 @@
-"""Sample boards of a report: the digit images, what perception read, what the solver answered."""
+"""Sample boards and confusion matrices of a report, laid out: what is drawn, not how."""
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib.image
 import numpy as np
+from jaxtyping import UInt8
 
 from ...datasets.images import ImageSet
 from ...datasets.own_task import rebuild_task
-from ...datasets.task import Task
+from ...datasets.pictures import as_drawn
+from ...datasets.task import Layout, Task
 from ..measures.report_samples import Board
 from ..results.report import TaskReport
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One variable of a board; `picture` is a data URI of the image it shows, if any."""
+    """One variable of a board, with the image that it shows, if any: grey or in colour."""
 
     row: int | float  # in cells from the top
     column: int | float
     name: str
     given: bool
-    picture: str | None
+    image: UInt8[np.ndarray, "..."] | None
     read: str | None
     answer: str | None
     solution: str
     mark: bool  # stands between the cells, without a frame
+
+    @property
+    def picture(self) -> str | None:
+        """A data URI of the image it shows."""
+        return None if self.image is None else data_uri(self.image)
+
+    @property
+    def coloured(self) -> bool:
+        """Whether the image is in colour: then paper and ink are its own."""
+        return self.image is not None and self.image.ndim == 3
 
     @property
     def wrong(self) -> bool:
@@ -51,11 +62,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A board laid out: its size in cells, and its cells in reading order."""
+    """A board laid out: its size in cells, its cells in reading order, and where what else stands."""
 
     rows: int | float
     columns: int | float
     cells: list[Cell]
+    layout: Layout
 
     @property
     def errors(self) -> int:
@@ -80,44 +92,74 @@ def lay_out(
     `relabelling` renames what perception read, for solvers that are free to name the symbols.
     """
     count = len(board.solution)
-    layout = task.layout if task else None
-    places = layout.places if layout else [(0, column) for column in range(count)]
-    along = layout is not None and layout.along
+    layout = task.layout if task else Layout(1, count, tuple((0, column) for column in range(count)))
     name = task.written if task else lambda _, symbol: str(symbol)
     names = task.problem.variables if task else [f"variable {v}" for v in range(count)]
-    renamed = range(max(board.read) + 1) if relabelling is None else relabelling
+    renamed = range(max(board.read, default=0) + 1) if relabelling is None else relabelling
     cells = [
         Cell(
-            row=places[v][0],
-            column=places[v][1] + (max(board.answer[v], 0) if along else 0),
+            row=row,
+            column=column + (max(board.answer[v], 0) if layout.along else 0),
             name=names[v],
             given=board.given[v],
-            picture=_picture(images, board.image[v]),
+            image=_image(images, board.image[v]),
             read=None if board.read[v] < 0 else name(v, renamed[board.read[v]]),
             answer=None if board.answer[v] < 0 else name(v, board.answer[v]),
             solution=name(v, board.solution[v]),
-            mark=layout is not None and v in layout.frameless,
+            mark=v in layout.frameless,
         )
-        for v in range(count)
+        for v, (row, column) in enumerate(layout.places)
     ]
-    rows, columns = (layout.rows, layout.columns) if layout else (1, count)
-    return Drawing(rows, columns, sorted(cells, key=lambda cell: (cell.row, cell.column)))
+    ordered = sorted(cells, key=lambda cell: (cell.row, cell.column))
+    return Drawing(layout.rows, layout.columns, ordered, layout)
 
 
-def _picture(images: ImageSet | None, row: int) -> str | None:
+def _image(images: ImageSet | None, row: int) -> UInt8[np.ndarray, "..."] | None:
     if images is None or not 0 <= row < len(images.test.gallery):
         return None
-    return data_uri(images.test.gallery.pictures[row].numpy(force=True))
+    return as_drawn(images.test.gallery.pictures[row].numpy(force=True))
 
 
-def data_uri(picture: np.ndarray) -> str:
-    """Dark ink on nothing, so that it stands on a light page and, inverted, on a dark one."""
-    grey = 255 - picture
+def data_uri(image: UInt8[np.ndarray, "..."]) -> str:
+    """A PNG. Grey images are dark ink on white, so that they stand on a light page and on a dark one."""
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, grey, cmap="gray", vmin=0, vmax=255, format="png", metadata={})
+    if image.ndim == 2:
+        matplotlib.image.imsave(buffer, 255 - image, cmap="gray", vmin=0, vmax=255, format="png", metadata={})
+    else:
+        matplotlib.image.imsave(buffer, np.ascontiguousarray(image), format="png", metadata={})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def shades(confusion: list[list[int]]) -> list[list[Mapping[str, Any]]]:
-    """Cells of a confusion matrix with the share of their row, for shading."""
-    return [[{"count": count, "share": count / max(1, sum(row))} for count in row] for row in confusion]
+@dataclass(frozen=True)
+class Matrix:
+    """A confusion matrix with its rows in percent, and the symbols that were never read or never shown.
+
+    Attributes:
+        title: Which of the two it is.
+        symbols: What each symbol is called.
+        counts: True symbol by symbol read.
+    """
+
+    title: str
+    symbols: Sequence[str]
+    counts: Sequence[Sequence[int]]
+
+    def percent(self, row: int, column: int) -> str:
+        """The share of the images of a symbol that were read as another; "" where none was."""
+        count = self.counts[row][column]
+        share = 100 * self.share(row, column)
+        return "" if not count else "<1" if share < 0.5 else f"{share:.0f}"
+
+    def share(self, row: int, column: int) -> float:
+        """The same as a fraction."""
+        return self.counts[row][column] / max(1, sum(self.counts[row]))
+
+    @property
+    def remark(self) -> str:
+        """Symbols that were never read, and symbols that no test image showed; "" where there are none."""
+        lines = (("never read", zip(*self.counts, strict=True)), ("never shown", self.counts))
+        told = [
+            (words, [s for s, line in zip(self.symbols, counted, strict=True) if not sum(line)])
+            for words, counted in lines
+        ]
+        return "; ".join(f"{words}: {', '.join(found)}" for words, found in told if found)

@@ -146,6 +146,8 @@ class Report:
         tasks: One report per task.
         interrupted: Whether Ctrl-C, or the end of the process, left the run unfinished.
         expect: Ids of checks that are expected to fail.
+        started: When the run began, as ISO 8601 in UTC; "" where that is not known.
+        ended: The same of its end.
         schema: Of the JSON, raised whenever a reader of older reports would misread a newer one.
     """
 
@@ -159,6 +161,8 @@ class Report:
     tasks: list[TaskReport]
     interrupted: bool = False
     expect: list[str] = field(default_factory=list)
+    started: str = ""
+    ended: str = ""
     schema: int = SCHEMA
 
     @property
@@ -221,12 +225,13 @@ class Report:
         """The report for JSON, with `exit_code` and `summary`.
 
         Args:
-            timings: Whether outcomes keep their seconds; without, two runs of one seed and thread count are
-                equal bit by bit.
+            timings: Whether dates and the seconds of outcomes are kept; without, two runs of one seed and
+                thread count are equal bit by bit.
         """
         record: dict[str, Any] = plain(self)
         record |= {"exit_code": self.exit_code, "summary": self.summary}
         if not timings:
+            del record["started"], record["ended"]
             for task in record["tasks"]:
                 for outcome in task["outcomes"]:
                     del outcome["seconds"]

@@ -38,6 +38,7 @@ SAME_VERSIONS = ("groundcheck", "torch", "numpy")  # others hardly move a figure
 class Record:
     """Keeps nothing: what a run without a directory writes to."""
 
+    started: str = ""  # when the run began, where that was before this process
     logs: Logs
 
     def __init__(self) -> None:
@@ -77,6 +78,7 @@ class RunDirectory(Record):
     path: Path
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     found: list[tuple[int, Finding]] = field(default_factory=list)
+    started: str = ""
 
     def __post_init__(self) -> None:
         self.logs = Logs(self.path / "logs")
@@ -145,6 +147,7 @@ def open_run(
         described = {"settings": plain(settings), "environment": plain(environment)}
         outcomes: dict[str, Outcome] = {}
         found: list[tuple[int, Finding]] = []
+        started = timestamp()
         if (path / "run.json").exists():
             if not resume:
                 raise UsageError(
@@ -157,13 +160,18 @@ def open_run(
                     "compare read it, but it cannot be continued; choose another folder"
                 )
             _compare(path, before, described["settings"], described["environment"])
+            started = before.started or started
             outcomes, found = read_trials(path, mend=True), read_findings(path, mend=True)
             for name in ("report.json", "report.html"):
                 (path / name).unlink(missing_ok=True)
         else:
-            started = datetime.now(UTC).isoformat(timespec="seconds")
             write_json(path / "run.json", {"schema": SCHEMA, "started": started, **described})
-        yield RunDirectory(path, outcomes, found)
+        yield RunDirectory(path, outcomes, found, started)
+
+
+def timestamp() -> str:
+    """The present, in UTC, as ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,7 @@ class RunRecord:
     schema: int
     settings: dict[str, Any]
     environment: dict[str, Any]
+    started: str = ""
 
 
 def read_run(path: Path) -> RunRecord:

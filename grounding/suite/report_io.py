@@ -1,6 +1,6 @@
 """Reading a report, or rebuilding it from a run that did not live to write one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,8 @@ def rebuild(path: Path) -> Report:
         for run, trial in suite.trials_of(seed):
             if outcome := outcomes.get(key_of(trial)):
                 run.outcomes.append(outcome)
-    return suite.whole(asked.images_digest, described.environment, interrupted=True)
+    report = suite.whole(asked.images_digest, described.environment, interrupted=True)
+    return replace(report, started=described.started)
 
 
 @dataclass(frozen=True)

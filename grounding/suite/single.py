@@ -4,6 +4,7 @@ from ...datasets.images import ImageSet
 from ...datasets.own_task import reference_of
 from ..results.environment import environment
 from ..results.report import Report, TaskReport
+from ..results.run_directory import timestamp
 from ..trials.trial import Outcome, Trial
 from ..verdict import Judgement
 
@@ -38,4 +39,5 @@ def report_trial(trial: Trial, outcome: Outcome, images: ImageSet) -> Report:
         device=trial.images.device,
         environment=environment(trial.images.device),
         tasks=[task],
+        ended=timestamp(),
     )

@@ -18,7 +18,7 @@ from ..measures.statistics import SequentialTest
 from ..results.environment import environment
 from ..results.logs import Logs
 from ..results.report import Report, TaskReport
-from ..results.run_directory import Record, open_run
+from ..results.run_directory import Record, open_run, timestamp
 from ..trials.budget import budget_for
 from ..trials.printed import printed_to
 from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
@@ -132,7 +132,7 @@ def check(
     suite = plan_suite(solver, tasks, source, budget)
     loaded = source.load()
     engine = engine.fitted(suite.spec, source.device)
-    around = environment(source.device)
+    around, began = environment(source.device), timestamp()
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
         listener.begun([task_run.label for task_run in suite.runs])
@@ -159,7 +159,8 @@ def check(
             if (printed := record.logs.close()) is not None:
                 listener.printed(printed)
         report = suite.whole(loaded.digest, around, interrupted=interrupted)
-        report = replace(report, expect=list(expect))
+        dates = {"started": record.started or began, "ended": timestamp()}
+        report = replace(report, expect=list(expect), **dates)
         record.finish(report.as_dict())
     return report
 
@@ -365,7 +366,8 @@ class Suite:
         )
         lost = fmean([o.no_gradient for o in run.of("grounding")] or [0.0])
         if lost and judgement.verdict != "LEAKY":
-            judgement = replace(judgement, reason=f"{judgement.reason}; {gradients_lost(lost)}")
+            deaf = gradients_lost(lost, awaits_evidence=self.spec.awaits_evidence)
+            judgement = replace(judgement, reason=f"{judgement.reason}; {deaf}")
         counted = [o for o in run.outcomes if o.seed in complete]
         trained = Trained(
             judgement,

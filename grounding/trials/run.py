@@ -10,7 +10,9 @@ import torch
 
 from ...datasets.batch import Examples
 from ...datasets.task import Split, Task
+from ...solvers.acquired import learned_rules
 from ...solvers.extras import MissingExtraError
+from ...solvers.rules.acquisition import Rule
 from ...solvers.solver import UnsupportedProblemError
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
@@ -50,13 +52,13 @@ def run_trial(
         with kept.aside():
             after_epoch(point)
 
-    scores, interventions, path, error = None, None, None, None
+    scores, interventions, path, rules, error = None, None, None, None, None
     threads = torch.get_num_threads()
     torch.set_num_threads(trial.threads)
     trace = Trace(trial.trace)
     try:
         with trace, printed_to(trial.log) as kept:
-            scores, interventions, path = _train_and_score(
+            scores, interventions, path, rules = _train_and_score(
                 trial, scoring() if scoring else LocalSession(trial), remember
             )
     except Exception as raised:
@@ -74,12 +76,13 @@ def run_trial(
         seconds=time.perf_counter() - started,
         interventions=interventions,
         path=path,
+        rules=rules,
     )
 
 
 def _train_and_score(
     trial: Trial, session: Session, after_epoch: Callable[[Point], None]
-) -> tuple[Scores, Interventions | None, str | None]:
+) -> tuple[Scores, Interventions | None, str | None, list[Rule] | None]:
     task = drawn_task(trial)
     training = on_device(session.training, trial.images.device)
     held_out: dict[Split, Examples] = {
@@ -110,7 +113,8 @@ def _train_and_score(
         )
         scores, interventions = session.finish(answers)
         path = getattr(network.solver, "path", None)
-        return scores, interventions, path if isinstance(path, str) else None
+        rules = learned_rules(network.solver) if trial.role in ("grounding", "reasoning") else None
+        return scores, interventions, path if isinstance(path, str) else None, rules
 
 
 def _told(raised: Exception) -> str:

@@ -26,6 +26,7 @@ from .scoring import EvaluationSet, evaluate, intervened, make_evaluation_set, m
 from .spec import SolverSpec
 from .training import Progress
 from .trial import Point, Trial
+from .wrong_answers import with_wrong_answers
 
 ARRAYS = ("image", "symbols", "given", "answer")
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
@@ -64,6 +65,9 @@ class LocalSession:
         self.training = make_evaluation_set(
             taught, "train", trial.training.puzzles, trial.seed, images
         ).examples
+        if trial.role != "ceiling":
+            share = trial.training.wrong_answers
+            self.training = with_wrong_answers(self.training, task.problem, share, trial.seed)
         sizes = {"validation": trial.validation_puzzles, "test": trial.test_puzzles}
         self.sets: dict[Split, EvaluationSet] = {
             split: make_evaluation_set(task, split, sizes[split], trial.seed, images) for split in HELD_OUT

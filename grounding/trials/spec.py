@@ -109,6 +109,11 @@ class SolverSpec:
             )
         return found
 
+    @property
+    def awaits_evidence(self) -> bool:
+        """Whether it declares that it needs evidence before it listens to beliefs."""
+        return bool(getattr(self.load(), "evidence", 0))
+
     def build(self, problem: Problem) -> nn.Module:
         """Builds the solver of a problem.
 

@@ -41,6 +41,8 @@ class Training:
         interface: How logits of perception become beliefs: "softmax" or "sigmoid".
         pretraining: What perception learns before: "clusters" of the training puzzles' images, found without
             labels; "none"; or None for what the solver asks for.
+        wrong_answers: Share of the answers that training sees which are replaced by another symbol of their
+            variable; the ceiling's labels stay right.
 
     Raises:
         UsageError: For a field that cannot be meant.
@@ -53,6 +55,7 @@ class Training:
     solver_rate: float | None = None
     interface: Interface = "softmax"
     pretraining: str | None = None
+    wrong_answers: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("puzzles", "epochs", "batch"):
@@ -65,6 +68,8 @@ class Training:
                 type(rate) not in (int, float) or not (rate > 0 and math.isfinite(rate))
             ):
                 raise UsageError(f"{name}={rate!r}: a learning rate is a positive number")
+        if type(self.wrong_answers) not in (int, float) or not 0 <= self.wrong_answers < 1:
+            raise UsageError(f"wrong_answers={self.wrong_answers!r}: a share from 0 up to, not including, 1")
         if self.interface not in ("softmax", "sigmoid"):
             raise UsageError(f"interface={self.interface!r}: it is softmax or sigmoid")
         if self.pretraining not in (None, "none", "clusters"):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
+from ...solvers.rules.acquisition import Rule
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
 from .spec import SolverSpec
@@ -88,6 +89,7 @@ class Outcome:
         seconds: How long it took.
         interventions: What changed inputs did to the trained network, where images were seen.
         path: Which of its implementations computed the solver, where it says so.
+        rules: The rules that the solver learned, where it can tell them (`learned_rules`).
     """
 
     role: Role
@@ -100,6 +102,7 @@ class Outcome:
     seconds: float = 0.0
     interventions: Interventions | None = None
     path: str | None = None
+    rules: list[Rule] | None = None
 
     @property
     def no_gradient(self) -> float:
@@ -108,9 +111,12 @@ class Outcome:
         return sum(trained) / len(trained) if trained else 0.0
 
 
-def gradients_lost(share: float) -> str:
-    """What to say where in a share of the training steps no gradient reached perception."""
-    return (
-        f"no gradient reached perception in {share:.1%} of the training steps: look whether the solver "
-        "switches gradients off, detaches beliefs or saturates"
-    )
+def gradients_lost(share: float, *, awaits_evidence: bool = False) -> str:
+    """What to say where in a share of the training steps no gradient reached perception.
+
+    `awaits_evidence`: The solver declares that it needs evidence before it listens to beliefs.
+    """
+    lost = f"no gradient reached perception in {share:.1%} of the training steps"
+    if awaits_evidence:
+        return f"{lost}: the solver declares that it needs evidence first"
+    return f"{lost}: look whether the solver switches gradients off, detaches beliefs or saturates"

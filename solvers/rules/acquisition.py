@@ -14,8 +14,10 @@ from scipy.stats import binom
 
 from ...datasets.problem import Problem, make_problem
 
-# A relation is a rule if it occurs significantly less often than this share of what independence promises …
-RARE = 0.5
+# A relation is a rule if it occurs significantly less often than those of its kind that are none: as often as
+# independence promises, or less, as they are seen to, but at least this share of it …
+RAREST = 0.5
+SPREADS = 2.0  # … which many of a kind may fall below their mean by, in standard deviations …
 FALSE_DISCOVERIES = 0.01  # … expected among what is found, per kind of relation (Benjamini & Hochberg 1995)
 MAX_NOISE = 0.25  # of what independence promises: rules that are broken more often are none
 CONTRADICTED = 1e-3  # a rule broken more often than the others is given up, at this level for all together
@@ -70,56 +72,112 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
     `together[(u, a), (v, b)]` counts the answers in which variable u took symbol a and v took b (cells
     v·symbols + k; on the diagonal how often a cell was answered). With n answers of both variables
     and their own frequencies p_u, p_v, a relation R is expected n·Σ_{(a,b) ∈ R} p_u(a) p_v(b) times if they
-    are independent. It is tested against the hypothesis that it is at least half as frequent as that, and
-    kept where Benjamini and Hochberg's procedure rejects this with at most 1 % false discoveries expected
-    among the relations of a kind. Where rules are broken now and then, by wrong answers, the rate at
-    which all of them are is the measure: a rule that is broken significantly more often is given up, so
-    that without wrong answers one contradiction is enough.
+    are independent. It is tested against the hypothesis that it is as frequent as that, or as rare as
+    relations of its kind that do occur are seen to be (`usual_share`), and kept where Benjamini and
+    Hochberg's procedure rejects this with at most 1 % false discoveries expected among the relations of a
+    kind. Where rules are broken now and then, by wrong answers, the rate at which all of them are is the
+    measure: a rule that is broken significantly more often is given up, so that without wrong answers one
+    contradiction is enough.
     """
+    pairs = count_pairs(problem, together)
+    if not len(pairs.first):
+        return []
+    found: list[Rule] = []
+    offsets = np.arange(1 - problem.symbols, problem.symbols)
+    covered = np.zeros(pairs.seen.shape, dtype=bool)  # by pair and offset
+    kinds = [("equal", offsets == 0), ("less", offsets < 0), ("greater", offsets > 0)]
+    kinds += [("difference", offsets == offset) for offset in offsets if offset]
+    for kind, holds in kinds:
+        open_ = holds & ~covered
+        count, hope = (pairs.seen * open_).sum(1), (pairs.expected * open_).sum(1)
+        chosen = np.flatnonzero(never(count, hope, pairs.answered))
+        covered[chosen] |= holds
+        offset = int(offsets[holds][0]) if kind == "difference" else 0
+        found += [
+            Rule(
+                int(pairs.first[p]),
+                int(pairs.second[p]),
+                kind,
+                offset,
+                (-1, -1),
+                float(hope[p]),
+                int(count[p]),
+            )
+            for p in chosen.tolist()
+        ]
+    return consistent([*found, *_single_pairs(problem, together, pairs, covered)])
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of variables that were answered together, and how often they differed by how much."""
+
+    first: Int[np.ndarray, " pairs"]
+    second: Int[np.ndarray, " pairs"]
+    answered: Int[np.ndarray, " pairs"]
+    seen: Int[np.ndarray, "pairs offsets"]  # offset = first − second, from 1 − symbols on
+    expected: Float[np.ndarray, "pairs offsets"]  # of independent variables
+    share: Float[np.ndarray, "variables symbols"]  # how often a variable takes a symbol
+
+
+def count_pairs(problem: Problem, together: Counts) -> Pairs:
+    """What `acquire` has to know of every pair of variables."""
     size, symbols = len(problem.variables), problem.symbols
     table = together.reshape(size, symbols, size, symbols)
     alone = np.einsum("vkvk->vk", table).astype(np.float64) + 0.5 * problem.legal
     share = alone / alone.sum(1, keepdims=True)
-    first, second = np.triu_indices(size, 1)
-    answered = table.sum((1, 3))[first, second]
-    known = answered > 0
-    first, second, answered = first[known], second[known], answered[known]
-    if not len(first):
-        return []
-    seen = table[first, :, second, :]  # (pairs, symbols, symbols)
-    expected = answered[:, None, None] * share[first][:, :, None] * share[second][:, None, :]
-    found: list[Rule] = []
-    covered = np.zeros(seen.shape, dtype=bool)
-    gap = np.arange(symbols)[:, None] - np.arange(symbols)[None, :]
-    kinds = [("equal", 0), ("less", 0), ("greater", 0)]
-    kinds += [("difference", offset) for offset in range(1 - symbols, symbols) if offset]
-    for kind, offset in kinds:
-        holds = relation(kind, offset, gap)
-        open_ = holds & ~covered
-        hope, count = (expected * open_).sum((1, 2)), (seen * open_).sum((1, 2))
-        chosen = np.flatnonzero(never(count, hope, answered))
-        covered[chosen] |= holds
-        found += [
-            Rule(int(first[p]), int(second[p]), kind, offset, (-1, -1), float(hope[p]), int(count[p]))
-            for p in chosen
-        ]
-    flat = ~covered
-    pairs = np.broadcast_to(answered[:, None, None], seen.shape)[flat]
-    chosen = np.flatnonzero(never(seen[flat], expected[flat], pairs))
-    where = np.argwhere(flat)[chosen]
-    found += [
+    answered = table.sum((1, 3))
+    first, second = np.nonzero(np.triu(answered, 1))
+    rows = np.arange(symbols)
+    seen = np.zeros((len(first), 2 * symbols - 1), dtype=np.int64)
+    expected = np.zeros(seen.shape)
+    for offset in range(1 - symbols, symbols):
+        a = rows[max(0, offset) : symbols + min(0, offset)]
+        b = a - offset
+        column = offset + symbols - 1
+        seen[:, column] = table[:, a, :, b].sum(0)[first, second]
+        expected[:, column] = (share[:, a] @ share[:, b].T)[first, second]
+    answered = answered[first, second]
+    return Pairs(first, second, answered, seen, expected * answered[:, None], share)
+
+
+def _single_pairs(
+    problem: Problem, together: Counts, pairs: Pairs, covered: Bool[np.ndarray, "pairs offsets"]
+) -> list[Rule]:
+    """Rules about two symbols alone, where no relation of the two variables covers them."""
+    symbols = problem.symbols
+    offset = np.arange(symbols)[:, None] - np.arange(symbols) + symbols - 1
+    expected = np.einsum("pa,pb->pab", pairs.share[pairs.first], pairs.share[pairs.second])
+    expected *= pairs.answered[:, None, None]
+    expected[covered[:, offset]] = 0.0
+    pair, a, b = np.nonzero(expected > 0)
+    table = together.reshape(len(problem.variables), symbols, -1, symbols)
+    count = table[pairs.first[pair], a, pairs.second[pair], b]
+    hope = expected[pair, a, b]
+    return [
         Rule(
-            int(first[p]),
-            int(second[p]),
-            "pair",
-            0,
-            (int(a), int(b)),
-            float(expected[p, a, b]),
-            int(seen[p, a, b]),
+            int(pairs.first[pair[n]]), int(pairs.second[pair[n]]), "pair", 0, (int(a[n]), int(b[n])),
+            float(hope[n]), int(count[n]),
         )
-        for p, a, b in where
-    ]
-    return consistent(found) if found else []
+        for n in np.flatnonzero(never(count, hope, pairs.answered[pair])).tolist()
+    ]  # fmt: skip
+
+
+def usual_share(count: Int[np.ndarray, " tests"], expected: Float[np.ndarray, " tests"]) -> float:
+    """How much of what independence promises relations that are no rules occur at least.
+
+    Evidence is pooled over a kind: of its relations that occur, the mean share less two standard deviations
+    of what differs between them beyond Poisson noise; from 0.5 to 1. A moment estimate, as in empirical
+    Bayes (Robbins 1956).
+    """
+    occurs = count > MAX_NOISE * expected
+    if not occurs.any():
+        return RAREST
+    share, hope = count[occurs] / expected[occurs], expected[occurs]
+    mean = (share * hope).sum() / hope.sum()
+    excess = ((share - mean) ** 2 - mean / hope) * hope
+    spread = np.sqrt(max(0.0, excess.sum() / hope.sum()))
+    return float(np.clip(mean - SPREADS * spread, RAREST, 1.0))
 
 
 def never(
@@ -128,9 +186,10 @@ def never(
     answered: Int[np.ndarray, " tests"],
 ) -> Bool[np.ndarray, " tests"]:
     """Which relations occurred too rarely to be merely unlucky."""
-    possible = expected * RARE > -np.log(FALSE_DISCOVERIES)  # others could not be told even if never seen
+    usual = usual_share(count, expected)
+    possible = expected * usual > -np.log(FALSE_DISCOVERIES)  # others could not be told even if never seen
     chance = np.ones(len(count))
-    rate = np.clip(RARE * expected[possible] / answered[possible], 0, 1)
+    rate = np.clip(usual * expected[possible] / answered[possible], 0, 1)
     chance[possible] = binom.cdf(count[possible], answered[possible], rate)
     order = np.argsort(chance, kind="stable")
     passes = chance[order] <= FALSE_DISCOVERIES * np.arange(1, len(order) + 1) / max(1, len(order))
@@ -142,6 +201,8 @@ def never(
 
 def consistent(rules: Sequence[Rule]) -> list[Rule]:
     """Without the rules that are broken more often than the others are."""
+    if not rules:
+        return []
     broken = np.array([rule.broken for rule in rules])
     expected = np.array([rule.expected for rule in rules])
     others = (broken.sum() - broken) / np.maximum(expected.sum() - expected, 1)
@@ -160,6 +221,15 @@ def allowed_pairs(
         left = allowed.setdefault(pair, np.ones(domains, dtype=bool))
         left &= ~rule.forbids(domains)
     return allowed
+
+
+def forbidden_cells(problem: Problem, rules: Sequence[Rule]) -> Bool[np.ndarray, "cells cells"]:
+    """Which cells v·symbols + k, first and second, no answer may show together."""
+    size, symbols = len(problem.variables), problem.symbols
+    table = np.zeros((size, symbols, size, symbols), dtype=bool)
+    for (u, v), left in allowed_pairs(problem, rules).items():
+        table[u, : left.shape[0], v, : left.shape[1]] = ~left
+    return table.reshape(size * symbols, -1)
 
 
 def as_clauses(problem: Problem, rules: Sequence[Rule]) -> Iterator[list[int]]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.drawing import draw
 from groundcheck.datasets.images import load_images
+from groundcheck.datasets.pictures import as_drawn
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import textual
 
@@ -63,3 +64,50 @@ def test_nothing_cannot_be_drawn(bank) -> None:
     task = Sudoku()
     with pytest.raises(ValueError, match="no puzzles to draw"):
         draw(task, task.generate("test", 0, 0), bank)
+
+
+def test_signs_stand_between_the_cells_and_the_legend_tells_what_is_what(bank) -> None:
+    """Operators, arrows, inequality signs and queens."""
+    signs = {
+        "mapping": "→", "evenodd": "=", "addition": "+", "parity": "⊕ =", "logic": "→", "visudo": "→",
+        "queens": "♛",
+    }  # fmt: skip
+    for name, sign in signs.items():
+        task = TASKS.load(name)().drawn(0)
+        figure = draw(task, task.generate("test", 1, 0), bank)
+        assert sign in words(figure, 0), name
+        told = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+        assert told[:2] == ["given, as an image", "to be found, with the solution"]
+        assert told[2:] == [task.layout.note.partition(" ")[2]] * bool(task.layout.note)
+    task = TASKS.load("futoshiki")()
+    assert {"<", ">", "∧", "∨"} & set(words(draw(task, task.generate("test", 1, 0), bank), 0))
+
+
+def test_the_legend_is_not_cut(bank) -> None:
+    for name in ("mapping", "parity"):
+        task = TASKS.load(name)().drawn(0)
+        figure = draw(task, task.generate("test", 1, 0), bank)
+        figure.draw_without_rendering()
+        for legend in figure.legends:
+            box = legend.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.x1
+
+
+def test_a_legend_can_be_left_out(bank) -> None:
+    task = Sudoku()
+    assert draw(task, task.generate("test", 1, 0), bank, legend=False).legends == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "drawn"),
+    [((1, 28, 28), (28, 28)), ((3, 32, 20), (32, 20, 3)), ((4, 16, 12), (16, 12))],
+)
+def test_pictures_of_any_size_and_channels_can_be_drawn(shape, drawn) -> None:
+    assert as_drawn(np.zeros(shape, dtype=np.uint8)).shape == drawn
+
+
+def test_channels_keep_their_place() -> None:
+    red = np.zeros((3, 4, 5), dtype=np.uint8)
+    red[0] = 200
+    assert (as_drawn(red) == [200, 0, 0]).all()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...trials.training import solver_loss
-from ..registry import FailCheckError, Measurement, Registry, Result, failed, passed
+from ..registry import FailCheckError, Measurement, Registry, Result, SkipCheckError, failed, passed
 from .noise import Movement, movement
 from .subject import Sample, Subject, distance, row_losses, run_forward
 
@@ -172,13 +172,22 @@ def check_listens(subject: Subject) -> Measurement:
     A solver that answers with a prior, or by majority, can look well on a task that is not balanced, and
     nothing can be learned through it.
 
-    Failure: wholly other beliefs at the givens left every answer as it was, bit by bit.
+    A solver that declares the `evidence` it has to see first has seen it. Where it says that it is not
+    `informed` even so, the check is skipped, once it is seen that no answer moves.
+
+    Failure: wholly other beliefs at the givens left every answer as it was, bit by bit; or they moved answers
+    of a solver that says it has nothing to go by.
 
     Remedy: Check that `beliefs` reach the result, and that `given` is not inverted.
     """
     sample, solver = subject.few, subject.solver()
     certain = subject.sample(len(sample.given), certain=True)
     moved = distance(run_forward(solver, sample)[~sample.given], run_forward(solver, certain)[~sample.given])
+    if subject.blind:
+        said = f"the solver says that it found nothing to go by in {subject.evidence} answers"
+        if moved > 0:
+            raise FailCheckError(f"{said}, and its answers move by {moved:.2g} with other beliefs", moved)
+        raise SkipCheckError(said)
     return Measurement(moved, f"answers move by {moved:.2g} with other beliefs at the givens")
 
 

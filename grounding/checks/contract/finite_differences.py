@@ -100,16 +100,18 @@ class GradientFixture:
 def make_gradient_fixture(subject: Subject, *, precise: bool = True) -> GradientFixture:
     """A bench on a small random problem, with the options the solver calls precise.
 
-    A solver that was written for the problem of the task alone gets that.
+    A solver that was written for the problem of the task alone gets that, and so does one that finds nothing
+    to go by in solutions of the small one.
     """
     problem, worlds = random_problem(DOMAINS, 0)
     options = getattr(subject.declared, "precise", {}) if precise else {}
     chosen = replace(subject, spec=replace(subject.spec, options={**subject.spec.options, **options}))
     try:
-        solver = chosen.build(problem=problem).double()
-        sample = random_beliefs(problem, worlds, 0)
+        solver, sample = chosen.build(problem=problem).double(), random_beliefs(problem, worlds, 0)
         row_losses(solver, sample)
     except Exception:
+        solver, sample = None, None
+    if solver is None or sample is None or (subject.evidence and not getattr(solver, "informed", True)):
         problem, sample, solver = subject.problem, subject.few.double(), chosen.build().double()
     there = Sample(*(part.to(subject.device) for part in sample.parts))
     legal = torch.from_numpy(problem.legal).to(subject.device)

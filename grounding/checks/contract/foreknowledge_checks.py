@@ -52,7 +52,7 @@ def check_untrained(subject: Subject) -> Measurement:
     orders: list[float] = []
     legal = torch.from_numpy(subject.problem.legal).to(sample.beliefs.device)
     for seed in range(SEEDS):
-        completion = run_forward(subject.build(seed=100 + seed), sample)
+        completion = run_forward(subject.build(seed=100 + seed, untrained=True), sample)
         answered = completion.nan_to_num(-torch.inf).argmax(-1)
         shares.append(float((answered == sample.answer)[queries].double().mean()))
         orders.append(_preference(completion, sample, legal))
@@ -194,7 +194,7 @@ def _learned(subject: Subject, renaming: Renaming | None, seed: int) -> tuple[di
     queries = ~held_out.given
     best = dict.fromkeys(STEPS, 0.0)
     for rate in RATES:
-        solver = subject.build(seed=200 + seed)
+        solver = subject.build(seed=200 + seed, untrained=True)
         optimiser = torch.optim.Adam([p for p in solver.parameters() if p.requires_grad], lr=rate)
         for step in range(STEPS[-1]):
             rows = slice(step * ROWS_PER_STEP, (step + 1) * ROWS_PER_STEP)

@@ -110,10 +110,39 @@ class Subject:
         """Whether it says that its gradient is not meant to be the derivative of its loss."""
         return bool(getattr(self.declared, "surrogate", False))
 
-    def build(self, seed: int = 0, problem: Problem | None = None) -> nn.Module:
-        """A new solver, for evaluation, with initial weights from `seed`."""
+    @property
+    def evidence(self) -> int:
+        """Answers that it says it has to see before it can listen to beliefs."""
+        return int(getattr(self.declared, "evidence", 0))
+
+    @cached_property
+    def blind(self) -> bool:
+        """Whether it says that it found nothing to go by in the evidence that it asks for."""
+        return self.evidence > 0 and not getattr(self._built, "informed", True)
+
+    def build(self, seed: int = 0, problem: Problem | None = None, *, untrained: bool = False) -> nn.Module:
+        """A new solver, for evaluation, with initial weights from `seed`.
+
+        Where it declares that it needs `evidence` before it listens, it has seen as many answers of the
+        training split (of a `problem` of its own: as many of its solutions), unless it is to be `untrained`.
+        """
         with kept_global_state():  # contract/globals tells of one that changes it
-            return self.build_freely(seed, problem)
+            solver = self.build_freely(seed, problem)
+            if self.evidence and not untrained:
+                self._show_evidence(solver, problem)
+            return solver
+
+    @torch.no_grad()
+    def _show_evidence(self, solver: nn.Module, problem: Problem | None) -> None:
+        if problem is None:
+            sample = self.sample(self.evidence, seed=6, split="train")
+        else:
+            sample = solutions_of(problem, self.evidence, self.device)
+        training = solver.training
+        solver.train()
+        for start in range(0, self.evidence, self.batch):
+            row_losses(solver, sample.rows(slice(start, start + self.batch)))
+        solver.train(training)
 
     def build_freely(self, seed: int = 0, problem: Problem | None = None) -> nn.Module:
         """The same, and the process stays as building it leaves it."""
@@ -186,6 +215,18 @@ class Subject:
         beliefs = torch.from_numpy(np.where(puzzles.given[..., None], hot, uniform).astype(np.float32))
         answer = torch.where(given, -1, solution)
         return Sample(beliefs.to(self.device), given.to(self.device), answer.to(self.device))
+
+
+def solutions_of(problem: Problem, rows: int, device: str) -> Sample:
+    """Random solutions of a problem as answers, half of the variables of each given; beliefs are uniform."""
+    rng = np.random.default_rng(0)
+    worlds = np.array(list(problem.solutions()))
+    solution = worlds[rng.integers(len(worlds), size=rows)]
+    given = torch.from_numpy(rng.random(solution.shape) < 0.5)
+    legal = torch.from_numpy(problem.legal).float()
+    beliefs = (legal / legal.sum(-1, keepdim=True)).expand(rows, -1, -1).clone()
+    answer = torch.where(given, -1, torch.from_numpy(solution.astype(np.int64)))
+    return Sample(beliefs.to(device), given.to(device), answer.to(device))
 
 
 @torch.no_grad()

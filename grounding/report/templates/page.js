@@ -28,6 +28,7 @@ for (const table of document.querySelectorAll("table.data")) {
   if (!tools) continue;
   const [input, told] = [tools.querySelector("input"), tools.querySelector("[role=status]")];
   tools.hidden = false;
+  const counted = (count) => `${count} row${count === 1 ? "" : "s"}`;
   let texts = null;
   const filter = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -38,10 +39,10 @@ for (const table of document.querySelectorAll("table.data")) {
       row.hidden = !words.every((word) => texts.get(row).includes(word));
       if (!row.hidden) kept += 1;
     }
-    told.textContent = words.length ? `${kept} of ${rows.length} rows` : `${rows.length} rows`;
+    told.textContent = words.length ? `${kept} of ${counted(rows.length)}` : counted(rows.length);
   };
   input.addEventListener("input", filter);
-  told.textContent = `${body.rows.length} rows`;
+  told.textContent = counted(body.rows.length);
 }
 const toggle = document.getElementById("theme");
 if (toggle) {

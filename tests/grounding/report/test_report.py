@@ -19,8 +19,11 @@ from groundcheck.datasets.images import load_images
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.cli import app
 from groundcheck.grounding.report.html import render_report
+from groundcheck.grounding.report.leaderboard import render_leaderboard
 from groundcheck.grounding.report.table import print_report
 from groundcheck.grounding.results.report import Report
+
+from . import made
 
 HOSTILE = (
     "</script><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>{{ 7*7 }}"
@@ -94,7 +97,7 @@ def test_page_is_self_contained_and_holds_everything(report: Report) -> None:
         for image in board.image
     )
     assert page.count("<svg") == 12  # plane, calibration and four curves of each task
-    assert page.count("before alignment</caption>") == page.count("after alignment</caption>") == 2
+    assert page.count("Before alignment</caption>") == page.count("After alignment</caption>") == 2
 
 
 def test_every_accuracy_stands_beside_its_interval_over_test_puzzles(report: Report) -> None:
@@ -190,6 +193,28 @@ def test_a_page_that_cannot_be_written_is_told(report: Report, tmp_path: Path) -
         told = CliRunner().invoke(app, ["report", str(tmp_path / "report.json"), "-o", output])
         assert told.exit_code == 2
         assert reason in told.output
+
+
+def test_says_when_it_was_made_and_how_long_it_took(report: Report) -> None:
+    dated = replace(report, started="2026-11-27T15:47:00+00:00", ended="2026-11-27T16:02:00+00:00")
+    assert "27 November 2026, 15:47 to 16:02 UTC; 8 trials took" in render_report(dated, None)
+    hostile = replace(report, started=HOSTILE, ended=HOSTILE)
+    assert HOSTILE not in render_report(hostile, None)
+
+
+def test_an_interrupted_run_says_so(report: Report) -> None:
+    assert "<b>Interrupted.</b>" in render_report(replace(report, interrupted=True), None)
+    assert "<b>Interrupted.</b>" not in render_report(report, None)
+
+
+def test_passing_checks_are_folded_and_others_are_not() -> None:
+    statuses = ("pass", "fail", "skip", "inconclusive", "error", "pass")
+    findings = [Finding(f"family/{n}", status, "so it is") for n, status in enumerate(statuses)]
+    page = render_report(made.report(made.task_report([], findings=findings)), None)
+    before, _, folded = page.partition("<summary>2 passed, 1 skipped</summary>")
+    assert "1 broke, 1 failed, 1 inconclusive." in before.partition("<h3>Checks</h3>")[2].capitalize()
+    assert [f"family/{n}" in before for n in range(6)] == [False, True, False, True, True, False]
+    assert [f"family/{n}" in folded for n in range(6)] == [True, False, True, False, False, True]
 
 
 # In a real browser
@@ -297,6 +322,70 @@ def test_a_phone_need_not_scroll_sideways(visit: Any, report: Report, hostile: R
         page = visit(shown)
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+WIDE = """() => {
+  const wide = [];
+  for (const cell of document.querySelectorAll("table.data :is(td, tbody th)")) {
+    if (!cell.checkVisibility()) continue;
+    if (cell.getBoundingClientRect().right > innerWidth || cell.scrollWidth > cell.clientWidth + 1)
+      wide.push(cell.textContent);
+  }
+  return wide;
+}"""
+
+
+@pytest.mark.parametrize("width", [420, 360])
+def test_tables_are_cards_on_a_phone_and_nothing_of_them_is_cut(
+    visit: Any, report: Report, width: int
+) -> None:
+    long = replace(report, solver="a_package.of_mine.with_a_long_name:TheSolverThatIsNamedAtLength")
+    for shown in (render(long), render_leaderboard([(Path("a.json"), long)], Path())):
+        page = visit(shown)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        assert page.evaluate(WIDE) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        label = "getComputedStyle(document.querySelector('td[data-label]'), '::before').content"
+        assert page.evaluate(label) in ('"task acc."', '"rules"')
+
+
+def test_confusion_matrices_are_square(visit: Any) -> None:
+    page = visit(render_report(made.report(made.task_report([made.outcome("grounding", 0, 0.5, 0.8)])), None))
+    for width in (1400, 420):
+        page.set_viewport_size({"width": width, "height": 900})
+        sides = page.evaluate(
+            "[...document.querySelectorAll('.confusion td')].map(c => c.getBoundingClientRect())"
+            ".map(b => Math.abs(b.width - b.height))"
+        )
+        assert len(sides) == 2 * (9 + 1)
+        assert max(sides) < 1
+    assert page.get_by_text("never read: 2").count() == 2
+    assert page.locator(".confusion td", has_text="80").count() == 4
+
+
+def test_how_to_read_it_stands_under_the_first_table(visit: Any, report: Report) -> None:
+    page = visit(report)
+    page.set_viewport_size({"width": 1400, "height": 900})
+    places = (
+        "['#verdicts', '#reading', '.task'].map(s => document.querySelector(s).getBoundingClientRect().top)"
+    )
+    tops = page.evaluate(places)
+    assert tops == sorted(tops)
+    assert page.get_by_text("what the same perception reads").is_visible()
+    assert not page.get_by_text("its symbols are not the images").is_visible()
+    page.get_by_text("How to read this").click()
+    assert page.get_by_text("its symbols are not the images").is_visible()
+
+
+def test_verdicts_and_notes_can_be_read_in_both_themes(visit: Any, report: Report) -> None:
+    page = visit(report)
+    colours = """s => { const e = document.querySelector(s);
+      return [getComputedStyle(e).color, getComputedStyle(document.body).backgroundColor]; }"""
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        for place in (".verdict", ".note", ".status", "a[href]", ".key"):
+            assert contrast(*page.evaluate(colours, place)) > 4.5, (theme, place)  # WCAG 2.1, AA
 
 
 def test_is_drawn(visit: Any, report: Report, tmp_path: Path) -> None:

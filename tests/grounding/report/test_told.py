@@ -76,7 +76,7 @@ def test_a_ceiling_carries_no_solver(report: Report) -> None:
     ceiling = Outcome("ceiling", "mapping", "exact", 3)
     assert label_of(ceiling) == "ceiling/mapping seed 3"
     assert label_of(replace(ceiling, role="reasoning")) == "reasoning/mapping exact seed 3"
-    assert "<td>ceiling</td><td>–</td>" in render_report(report, None)
+    assert '<td data-label="role">ceiling</td><td data-label="solver">–</td>' in render_report(report, None)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -1,6 +1,7 @@
 """Comparing reports, and putting many on one page."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from groundcheck.grounding.cli import app
+from groundcheck.grounding.report.leaderboard import differences, render_leaderboard
 from groundcheck.grounding.results.comparison import compare, estimate
 from groundcheck.grounding.results.report import Report
 
@@ -105,6 +107,29 @@ def test_leaderboard_gathers_what_can_be_compared(tmp_path: Path, mlp_report: Re
     assert 'href="deep/one.json"' in page
     assert "&lt;b&gt;rival" in page
     assert "<b>rival" not in page
+
+
+def test_leaderboard_says_in_words_what_differs_between_its_tables(
+    tmp_path: Path, mlp_report: Report, report: Report
+) -> None:
+    [task] = mlp_report.tasks
+    longer = replace(task, training={**task.training, "epochs": 20}, settings={**task.settings, "symbols": 5})
+    other = replace(mlp_report, tasks=[longer], images="mnist", images_digest="1" * 64)
+    dated = replace(report, ended="2026-11-27T15:47:00+00:00")
+    page = render_leaderboard([(tmp_path, mlp_report), (tmp_path, other), (tmp_path, dated)], tmp_path)
+    first, second = (part.partition("</p>")[0] for part in page.split("64 training puzzles, ")[1:3])
+    assert {first.partition(" epochs")[0], second.partition(" epochs")[0]} == {"2", "20"}
+    assert page.count("Differs from the first table of mapping:") == 1
+    assert re.search(r"symbols \d+ instead of \d+; .*images .*; epochs \d+ instead of \d+\.", page)
+    assert page.count('<svg class="mini"') >= 1
+    assert "27 November 2026" in page
+
+
+def test_differences_are_told_of_what_one_of_two_lacks() -> None:
+    one, other = {"task": "made", "epochs": 2, "size": None}, {"task": "made", "epochs": 2, "size": 4}
+    assert differences(one, one) == ""
+    assert differences(one, other) == "size 4 instead of unset"
+    assert differences({"puzzles": 2000}, {}) == "training puzzles unset instead of 2,000"
 
 
 def test_leaderboard_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check
 from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.report.dates import day
+from groundcheck.grounding.results import run_directory
 from groundcheck.grounding.results.report import Report
 from groundcheck.grounding.results.run_directory import key_of, open_run, read_trials
 from groundcheck.grounding.suite import suite
@@ -258,3 +260,17 @@ def test_a_trial_that_cannot_write_its_trace_goes_on(tmp_path: Path) -> None:
     assert [line["loss"] for line in lines] == [point.loss for point in traced.curve]
     without = run_trial(replace(TRIAL, trace=tmp_path / "missing" / "trace.jsonl"))
     assert (without.scores, without.curve) == (traced.scores, traced.curve)
+
+
+def test_a_continued_run_keeps_when_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_run(tmp_path / "run", **KEPT, resume=False) as first:
+        began = first.started
+    monkeypatch.setattr(run_directory, "timestamp", lambda: "2099-01-01T00:00:00+00:00")
+    with open_run(tmp_path / "run", **KEPT, resume=True) as second:
+        assert second.started == began != "2099-01-01T00:00:00+00:00"
+
+
+def test_a_report_is_dated_and_equal_without_its_dates(whole: Report) -> None:
+    assert whole.started <= whole.ended
+    assert day(whole.ended)
+    assert not {"started", "ended"} & whole.as_dict(timings=False).keys()

@@ -1,0 +1,117 @@
+"""Visual Sudoku 9×9 on MNIST, seed by seed: the table of 9×9 in docs/results.md.
+
+    python benchmarks/visual_sudoku.py sudoku9.jsonl [--solvers acquired conditional] [--boards 600 3000]
+                                       [--seeds 10] [--epochs N] [--option NAME=VALUE …] [--table]
+
+Each run is that of `groundcheck run sudoku SOLVER --set size=9 --images mnist --set batch=16 --set
+puzzles=BOARDS --epochs N --seed S`; answers at the blanks are the only supervision. `s` are seconds of one
+core (of this process). Epochs follow the boards, so that every budget sees about as many boards in all,
+unless they are given. A line of JSON per run is appended to the file, and what stands there is not run again;
+`--table` prints it: means over seeds, from the lowest to the highest seed in brackets.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+sys.path.remove(str(Path(__file__).parent))  # satnet.py beside this file would pass for the public package
+
+from groundcheck.datasets.image_source import ImageSource
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.suite.settings import parse_settings
+from groundcheck.grounding.trials.budget import budget_for
+from groundcheck.grounding.trials.run import run_trial
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.trial import Trial
+
+BATCH = 16
+EPOCHS = {300: 16, 600: 8, 1000: 6, 3000: 3, 9000: 2}
+FIGURES = ("task", "board", "cell", "raw", "aligned")
+
+
+def run(solver: str, options: dict[str, object], boards: int, epochs: int, seed: int) -> dict[str, object]:
+    """Trains once; what the line of JSON says."""
+    task = Sudoku(size=9)
+    budget = replace(budget_for(task, epochs), puzzles=boards, batch=BATCH)
+    trial = Trial(
+        task=task,
+        solver=SolverSpec(solver, options),
+        role="grounding",
+        seed=seed,
+        training=budget,
+        images=ImageSource("mnist"),
+    )
+    started = time.process_time()
+    outcome = run_trial(trial)
+    scores = outcome.scores
+    return {
+        "solver": solver,
+        "options": options,
+        "boards": boards,
+        "epochs": epochs,
+        "seed": seed,
+        "seconds": time.process_time() - started,
+        "error": outcome.error,
+        **({name: getattr(scores, name) for name in FIGURES} if scores else {}),
+        "intervals": scores.intervals if scores else {},
+        "path": outcome.path,
+        "curve": [(point.epoch, point.task, point.raw) for point in outcome.curve],
+    }
+
+
+def table(lines: list[dict[str, object]]) -> str:
+    """Means over the seeds of each solver and budget."""
+    rows = ["| solver | boards × epochs | seeds | " + " | ".join(FIGURES) + " | s |", "|---" * 9 + "|"]
+    groups: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    for line in lines:
+        key = (line["solver"], json.dumps(line["options"]), line["boards"], line["epochs"])
+        groups.setdefault(key, []).append(line)
+    for (solver, options, boards, epochs), runs in sorted(groups.items(), key=str):
+        scored = [run for run in runs if "task" in run]
+        cells = []
+        for name in FIGURES:
+            values = [float(str(run[name])) for run in scored]
+            cells.append(f"{fmean(values):.3f} ({min(values):.3f}–{max(values):.3f})" if values else "–")
+        seconds = fmean(float(str(run["seconds"])) for run in runs)
+        called = str(solver) + ("" if options == "{}" else f" {options}")
+        rows.append(f"| {called} | {boards} × {epochs} | {len(runs)} | {' | '.join(cells)} | {seconds:.0f} |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Runs what is missing, and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("ledger", type=Path)
+    parser.add_argument("--solvers", nargs="+", default=["acquired", "conditional"])
+    parser.add_argument("--boards", nargs="+", type=int, default=[600, 3000])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--option", nargs="*", default=[])
+    parser.add_argument("--table", action="store_true", help="only print what the file has")
+    asked = parser.parse_args()
+    lines = (
+        [json.loads(line) for line in asked.ledger.read_text().splitlines()] if asked.ledger.exists() else []
+    )
+    options = dict(parse_settings(asked.option))
+    known = {(x["solver"], json.dumps(x["options"]), x["boards"], x["epochs"], x["seed"]) for x in lines}
+    for boards in [] if asked.table else asked.boards:
+        epochs = asked.epochs or EPOCHS[boards]
+        for seed in range(asked.seeds):
+            for solver in asked.solvers:
+                if (solver, json.dumps(options), boards, epochs, seed) in known:
+                    continue
+                lines.append(run(solver, options, boards, epochs, seed))
+                with asked.ledger.open("a") as ledger:
+                    ledger.write(json.dumps(lines[-1]) + "\n")
+                print(
+                    {k: lines[-1][k] for k in ("solver", "boards", "seed", "seconds")}, lines[-1].get("task")
+                )
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()

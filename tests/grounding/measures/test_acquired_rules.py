@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from groundcheck.datasets.parity import Parity
+from groundcheck.datasets.problem import Problem, make_problem
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.measures.acquired_rules import (
+    all_different,
+    clause_in_words,
+    compare_rules,
+    in_words,
+)
+from groundcheck.solvers.rules.acquisition import Rule
+
+FRAME = Problem(("x", "y", "z"), (3, 3, 3))
+
+
+def literals(*places):
+    return [-FRAME.literal(variable, symbol) for variable, symbol in places]
+
+
+def joined(kind, *pairs):
+    return [Rule(first, second, kind) for first, second in pairs]
+
+
+TRIANGLE = joined("equal", (0, 1), (0, 2), (1, 2))
+NEVER_TWICE = [literals((u, k), (v, k)) for u, v in ((0, 1), (0, 2), (1, 2)) for k in range(3)]
+
+
+def test_learned_rules_that_say_the_same_are_equivalent():
+    problem = make_problem(FRAME.variables, FRAME.domains, NEVER_TWICE)
+    found = compare_rules(problem, TRIANGLE)
+    assert (found.superfluous, found.missing, found.undecided, found.equivalent) == ([], [], [], True)
+
+
+def test_what_is_missing_and_what_is_superfluous_is_named():
+    problem = make_problem(FRAME.variables, FRAME.domains, NEVER_TWICE[:3])  # x ≠ y
+    found = compare_rules(problem, joined("equal", (0, 2)))
+    assert found.superfluous == joined("equal", (0, 2))
+    assert sorted(map(sorted, found.missing)) == sorted(map(sorted, NEVER_TWICE[:3]))
+    assert found.equivalent is False
+    assert clause_in_words(problem, NEVER_TWICE[1]) == "x ≠ 1 or y ≠ 1"
+
+
+@pytest.mark.parametrize("dropped", [None, 0, 7])
+def test_sudoku_follows_from_its_pairs_but_not_where_a_cell_has_none(dropped):
+    problem = Sudoku().problem
+    clauses = [c for c in problem.rules.clauses if len(c) == 2]
+    pairs = {tuple(problem.meaning(literal)[0] for literal in clause) for clause in clauses}
+    rules = joined("equal", *sorted(pair for pair in pairs if len(set(pair)) == 2 and dropped not in pair))
+    found = compare_rules(problem, rules)
+    assert found.superfluous == []
+    assert found.equivalent is (dropped is None)
+    assert bool(found.missing) is (dropped is not None)
+
+
+def test_one_pair_of_sudoku_follows_from_the_others():
+    problem = Sudoku().problem
+    clauses = [c for c in problem.rules.clauses if len(c) == 2]
+    pairs = {tuple(problem.meaning(literal)[0] for literal in clause) for clause in clauses}
+    rules = joined("equal", *sorted(pair for pair in pairs if len(set(pair)) == 2 and pair != (0, 1)))
+    assert len(rules) == 55
+    assert compare_rules(problem, rules).equivalent
+
+
+def test_nothing_learned_misses_everything_but_the_domains():
+    problem = make_problem(FRAME.variables, FRAME.domains, NEVER_TWICE)
+    assert len(compare_rules(problem, []).missing) == len(NEVER_TWICE)
+
+
+def test_clauses_about_auxiliaries_are_left_open():
+    found = compare_rules(Parity().drawn(0).problem, [])
+    assert found.undecided
+    assert found.equivalent is not True
+
+
+def test_a_problem_without_rules_cannot_be_compared():
+    with pytest.raises(ValueError, match="without rules"):
+        compare_rules(FRAME, TRIANGLE)
+
+
+def test_groups_cover_every_pair_and_no_other():
+    rows = [(u, v) for u in range(4) for v in range(u + 1, 4)]
+    rules = joined("equal", *rows, (3, 5), (5, 6))
+    groups = all_different(rules)
+    assert groups == [[0, 1, 2, 3], [3, 5], [5, 6]]
+    assert all_different([]) == []
+
+
+def test_words_say_groups_first_and_then_what_remains():
+    rules = [*TRIANGLE, Rule(0, 1, "less"), Rule(1, 2, "difference", 2), Rule(0, 2, "pair", pair=(2, 1))]
+    assert list(in_words(FRAME, rules)) == [
+        "all different: x, y, z",
+        "x ≥ y",
+        "y − z ≠ 2",
+        "not (x = 2 and z = 1)",
+    ]
+
+
+def test_literals_tell_what_they_speak_of():
+    problem = Problem(("a", "b"), (2, 3))
+    said = [problem.meaning(sign * literal) for literal in range(1, 6) for sign in (1, -1)]
+    assert said[::2] == said[1::2] == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
+    assert all(problem.literal(*place) == number for number, place in enumerate(said[::2], 1))
+    for beyond in (0, 6, -6):
+        with pytest.raises(ValueError, match="speaks of no variable"):
+            problem.meaning(beyond)
+
+
+def test_counting_needs_as_many_different_variables_as_symbols():
+    some = [FRAME.literal(v, 1) for v in range(3)]
+    problem = make_problem(FRAME.variables, FRAME.domains, [some])
+    assert compare_rules(problem, TRIANGLE).equivalent is False  # they forbid more
+    assert compare_rules(problem, TRIANGLE).missing == []
+    assert compare_rules(problem, TRIANGLE[:2]).missing == [some]
+    assert np.array(compare_rules(problem, TRIANGLE).superfluous).size == 3
