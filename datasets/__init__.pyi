@@ -3,6 +3,7 @@
 from .addition import Addition as Addition
 from .batch import Batch as Batch
 from .batch import Examples as Examples
+from .boards.task import FileBoards as FileBoards
 from .catalogue import TASKS as TASKS
 from .errors import DataUnavailableError as DataUnavailableError
 from .errors import UnknownNameError as UnknownNameError
@@ -23,6 +24,7 @@ from .parity import Parity as Parity
 from .problem import Problem as Problem
 from .problem import make_problem as make_problem
 from .queens import Queens as Queens
+from .search.splits import shares as shares
 from .storage import load_set as load_set
 from .sudoku import Sudoku as Sudoku
 from .task import Layout as Layout

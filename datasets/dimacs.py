@@ -1,4 +1,4 @@
-"""Reader of CNF files in DIMACS format: strict with clauses, lenient with comments."""
+"""Reader of CNF files in DIMACS format: strict with clauses, unless asked not to be with the header."""
 
 import codecs
 import gzip
@@ -7,32 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import UsageError
+from .packed import GZIP, foreign_format
 
-GZIP = b"\x1f\x8b"  # how a gzipped file begins
-FOREIGN = {  # how files begin that hold no text as it is, and what to do with them
-    b"BZh": "is packed with bzip2: unpack it first",
-    b"\xfd7zXZ": "is packed with xz: unpack it first",
-    b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it first",
-    b"PK\x03\x04": "is a zip archive: unpack it first",
-    b"7z\xbc\xaf": "is a 7z archive: unpack it first",
-    codecs.BOM_UTF16_LE: "is text in UTF-16: save it as ASCII or UTF-8",
-    codecs.BOM_UTF16_BE: "is text in UTF-16: save it as ASCII or UTF-8",
-}
-TAR = slice(257, 262)  # where "ustar" stands in a tar archive
+WAY_OUT = "lenient=True (on the command line --lenient) reads the clauses as they stand"
 
 
 class DimacsError(UsageError):
     """A CNF file that is not what it says; the message names the line and the reason."""
 
 
-def read_dimacs(path: Path) -> tuple[int, list[list[int]]]:
+def read_dimacs(path: Path, *, lenient: bool = False) -> tuple[int, list[list[int]]]:
     """Number of variables, and the clauses, of a CNF file, gzipped or not.
-
-    Raises `DimacsError`, or `OSError`.
 
     One header (p cnf VARIABLES CLAUSES), then clauses of literals that end with 0 and may run over lines. A
     line that begins with c is a comment and may hold any bytes. A line "%" ends the file, as in SATLIB's.
     Source: DIMACS challenge 1993, Satisfiability suggested format.
+
+    Args:
+        path: The file.
+        lenient: Whether a file without a header, whose variables are then counted, and one with another
+            number of clauses than its header announces are read all the same.
+
+    Raises:
+        DimacsError: For a file that is not what it says, with the line and the reason.
+        OSError: For one that cannot be read.
     """
     content = path.read_bytes()
     if content.startswith(GZIP):
@@ -40,15 +38,14 @@ def read_dimacs(path: Path) -> tuple[int, list[list[int]]]:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise DimacsError(f"{path} is a damaged or truncated .gz: {error}") from error
-    for start, advice in FOREIGN.items():
-        if content.startswith(start):
-            raise DimacsError(f"{path} {advice}")
-    if content[TAR] == b"ustar":
-        raise DimacsError(f"{path} is a tar archive: unpack it and name one of its files")
-    return parse_dimacs(content.removeprefix(codecs.BOM_UTF8), str(path))
+    if advice := foreign_format(content):
+        raise DimacsError(f"{path} {advice}")
+    return parse_dimacs(content.removeprefix(codecs.BOM_UTF8), str(path), lenient=lenient)
 
 
-def parse_dimacs(text: bytes, name: str) -> tuple[int, list[list[int]]]:  # noqa: PLR0912 - one per fault
+def parse_dimacs(  # noqa: PLR0912 - one per fault
+    text: bytes, name: str, *, lenient: bool = False
+) -> tuple[int, list[list[int]]]:
     """As `read_dimacs`; `name` is for the message."""
 
     def refused(line: int, reason: str) -> DimacsError:
@@ -62,6 +59,8 @@ def parse_dimacs(text: bytes, name: str) -> tuple[int, list[list[int]]]:  # noqa
         if words[0] == "p":
             if variables:
                 raise refused(last, "a second header; there is one 'p cnf VARIABLES CLAUSES'")
+            if clauses or clause:
+                raise refused(last, "a header after clauses; it stands before them")
             variables, announced = _header(words)
             if not variables:
                 weighted = ": weights are not read, give the plain formula" if "wcnf" in words else ""
@@ -69,13 +68,13 @@ def parse_dimacs(text: bytes, name: str) -> tuple[int, list[list[int]]]:  # noqa
                     last, f"the header is 'p cnf VARIABLES CLAUSES', not {' '.join(words)!a}{weighted}"
                 )
             continue
-        if not variables:
-            raise refused(last, "a clause before the header 'p cnf VARIABLES CLAUSES'")
+        if not variables and not lenient:
+            raise refused(last, f"a clause before the header 'p cnf VARIABLES CLAUSES'; {WAY_OUT}")
         for word in words:
             literal = _literal(word)
             if literal is None:
                 raise refused(last, f"{word!a} is no literal: they are whole numbers")
-            if abs(literal) > variables:
+            if variables and abs(literal) > variables:
                 raise refused(last, f"literal {literal}, but the header announces {variables} variables")
             begun = begun if clause else last
             if literal:
@@ -85,13 +84,15 @@ def parse_dimacs(text: bytes, name: str) -> tuple[int, list[list[int]]]:  # noqa
                 clause = []
             else:
                 raise refused(last, "an empty clause: nothing satisfies it")
-    if not variables:
+    if not variables and not (lenient and (clauses or clause)):
         raise refused(last, "the file ends without a header 'p cnf VARIABLES CLAUSES'")
     if clause:
         raise refused(begun, "this clause has no 0 at its end; the file may be truncated")
-    if len(clauses) != announced:
-        raise refused(last, f"the file ends after {len(clauses)} clauses; its header announces {announced}")
-    return variables, clauses
+    if len(clauses) != announced and not lenient:
+        raise refused(
+            last, f"the file ends after {len(clauses)} clauses; its header announces {announced}; {WAY_OUT}"
+        )
+    return variables or max(abs(literal) for clause in clauses for literal in clause), clauses
 
 
 def _lines(text: bytes) -> Iterator[tuple[int, list[str]]]:

@@ -12,6 +12,7 @@ HOMES = {
     "DataUnavailableError": "errors",
     "EvenOdd": "pair_sum",
     "Examples": "batch",
+    "FileBoards": "boards.task",
     "Futoshiki": "futoshiki",
     "Half": "pair_sum",
     "IMAGES": "images",
@@ -37,6 +38,7 @@ HOMES = {
     "load_images": "images",
     "load_set": "storage",
     "make_problem": "problem",
+    "shares": "search.splits",
 }
 
 

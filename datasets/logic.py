@@ -41,6 +41,8 @@ class Logic(Task):
 
     Args:
         file: A CNF file in DIMACS format; None draws the CNF from the options below.
+        lenient: Whether a file without a header, or with another number of clauses than its header says, is
+            read all the same.
         variables: How many variables the drawn CNF has.
         clauses: How many clauses.
         width: Literals of a clause, 1 to `variables`.
@@ -52,6 +54,7 @@ class Logic(Task):
     source: ClassVar[str] = "Bortolotti et al. 2024 (rsbench), arXiv:2406.10368"
 
     file: str | None = None
+    lenient: bool = False
     variables: int = 16
     clauses: int = 32
     width: int = 3
@@ -96,7 +99,7 @@ class Logic(Task):
     def cnf(self) -> tuple[int, list[list[int]]]:
         """Number of variables, and the clauses."""
         if self.file is not None:
-            return read_dimacs(Path(self.file))
+            return read_dimacs(Path(self.file), lenient=self.lenient)
         rng = np.random.default_rng(np.random.SeedSequence((self.formula, self.variables, self.width)))
         clauses = [
             (1 + rng.choice(self.variables, self.width, replace=False)) * rng.choice((-1, 1), self.width)

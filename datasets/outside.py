@@ -1,10 +1,15 @@
 """Importing code from outside: whatever it raises is told in a sentence."""
 
+import hashlib
 import importlib
+import importlib.util
 import pickle
+import sys
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .errors import UnknownNameError, UsageError
@@ -27,24 +32,80 @@ def importing(what: str, hint: str = "") -> Generator[None]:
 
 
 def import_attribute(name: str, kind: str) -> Any:
-    """What `package.module:attribute` stands for; `kind` says what is looked for, for the message.
+    """What `package.module:attribute`, or `path/to/file.py:attribute`, stands for.
 
-    Raises `UnknownNameError` in a sentence, whatever the module raises.
+    Args:
+        name: As a user writes it.
+        kind: What is looked for, for the message.
+
+    Raises:
+        UnknownNameError: In a sentence, whatever the module raises.
     """
-    module, colon, attribute = name.partition(":")
-    form = "it is written package.module:attribute, and the module must be importable from here"
+    module, colon, attribute = name.rpartition(":")
+    form = (
+        "it is written package.module:attribute, and the module must be importable from here, "
+        "or path/to/file.py:attribute"
+    )
     if not colon or not module or not attribute:
         raise UnknownNameError(f"{kind} {name!r}: {form}")
-    if "/" in module or "\\" in module or module.endswith(".py") or module.startswith("."):
-        base = module.replace("\\", "/").rpartition("/")[2].removesuffix(".py").lstrip(".")
-        raise UnknownNameError(
-            f"{kind} {name!r}: {form}; for a file in this folder that is {base or 'module'}:{attribute}"
-        )
+    if "/" in module or "\\" in module or module.endswith(".py"):
+        path = Path(module)
+        if not path.is_file():
+            raise UnknownNameError(f"{kind} {name!r}: there is no file {module}; {form}")
+        with importing(f"{kind} {name!r}", hint="The file is run from its first line to its last"):
+            return _attribute(import_file(path), attribute)
     with importing(f"{kind} {name!r}", hint=f"{form[0].upper()}{form[1:]}"):
-        found: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-        return found
+        return _attribute(importlib.import_module(module), attribute)
+
+
+def import_file(path: Path) -> ModuleType:
+    """Imports a file of a user's as Python would run it: what lies beside it can be imported from it.
+
+    Its module is named as an import from its folder names it, within a package with the package's name, so
+    that other processes find what it defines. Where another module has that name already (two files called
+    solver.py), the file gets a name of its own, and only those find it that are told of the file.
+    """
+    path = path.resolve()
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():
+        root, parts = root.parent, [root.name, *parts]
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+        importlib.invalidate_caches()
+    name = ".".join(parts)
+    known = sys.modules.get(name)
+    origin = getattr(known, "__file__", None) if known else _origin(name)
+    if origin is not None and Path(origin).resolve() == path:
+        return importlib.import_module(name)
+    own = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if own in sys.modules:
+        return sys.modules[own]
+    spec = importlib.util.spec_from_file_location(own, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = sys.modules[own] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[own]
+        raise
+    return module
+
+
+def _origin(name: str) -> str | None:
+    """The file that an import of this name would run."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return spec.origin if spec else None
+
+
+def _attribute(module: ModuleType, name: str) -> Any:
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def is_portable(thing: Any) -> bool:

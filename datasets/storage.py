@@ -10,6 +10,7 @@ and header.json, UTF-8, which is written last:
 
     format     1
     task       name of the family             settings   its configuration
+    reference  where a family of a user's stands; left out for those of the catalogue
     version    of the family's generator      split, seed
     puzzles    how many                       given      how many variables are given, over all puzzles
     sha256     of each array file, and of the header without this entry
@@ -33,8 +34,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from .catalogue import TASKS
 from .errors import DataUnavailableError, UsageError
+from .own_task import rebuild_task, reference_of
 from .task import BLOCK, Puzzles, Setting, Split, Task
 
 FORMAT = 1
@@ -122,7 +123,8 @@ def load_set(folder: str | Path, *, check: bool = True) -> PuzzleSet:
         )
     header = _header(folder)
     try:
-        task: Task = TASKS.load(header["task"])(**msgspec.convert(header["settings"], dict[str, Setting]))
+        settings = msgspec.convert(header["settings"], dict[str, Setting])
+        task = rebuild_task(header.get("reference", header["task"]), settings)
     except (TypeError, ValueError) as error:
         raise DataUnavailableError(f"{folder / HEADER} describes no known task: {error}") from error
     shape = (header["puzzles"], len(task.problem.variables))
@@ -138,7 +140,13 @@ def load_set(folder: str | Path, *, check: bool = True) -> PuzzleSet:
 
 
 def _plan(task: Task) -> dict[str, Any]:
-    return {"task": task.name, "version": task.version, "settings": json.loads(json.dumps(task.settings))}
+    reference = reference_of(task)
+    return {
+        "task": task.name,
+        **({"reference": reference} if reference != task.name else {}),
+        "version": task.version,
+        "settings": json.loads(json.dumps(task.settings)),
+    }
 
 
 def _resume(folder: Path, plan: dict[str, Any], size: int, variables: int) -> set[int]:

@@ -139,6 +139,7 @@ class Task(ABC):
     version: ClassVar[int]
     source: ClassVar[str]
     shift: ClassVar[Shift] = "puzzles"
+    found_as: ClassVar[str] = ""  # module:attribute or file.py:attribute, where a user named it so
 
     seen: str = "images"
     supervision: str = "masked"

@@ -7,7 +7,9 @@ from ..datasets.exports import lazy_attributes
 if TYPE_CHECKING:
     from .checks.audit import audit
     from .checks.finding import Finding
+    from .checks.task_checks import check_task
     from .gate.pytest_checks import parametrize_with_checks
+    from .gate.pytest_tasks import parametrize_with_task_checks
     from .measures.metrics import Scores
     from .perception.spec import PerceptionSpec
     from .report.export import export_figures
@@ -42,8 +44,10 @@ __all__ = [
     "Trial",
     "audit",
     "check",
+    "check_task",
     "export_figures",
     "parametrize_with_checks",
+    "parametrize_with_task_checks",
     "print_report",
     "read_report",
     "run_trial",
@@ -68,6 +72,8 @@ HOMES = {
     "Trial": "trials.trial",
     "audit": "checks.audit",
     "check": "suite.suite",
+    "check_task": "checks.task_checks",
+    "parametrize_with_task_checks": "gate.pytest_tasks",
     "export_figures": "report.export",
     "parametrize_with_checks": "gate.pytest_checks",
     "print_report": "report.table",

@@ -19,12 +19,13 @@ from .commands.rules import rules
 from .commands.run import run
 from .commands.sets import certify, generate
 from .commands.show import show
+from .commands.show_run import show_run
+from .trials.printed import claim_process
 
 app = typer.Typer(
     name="groundcheck",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -47,6 +48,7 @@ def options(
 
 for command in (check, run, rules, show, gate, report, compare, audit, leaderboard, generate, certify):
     app.command()(command)
+app.command("show-run")(show_run)
 app.command("list")(list_)
 
 
@@ -59,4 +61,5 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.path.insert(0, "")  # solvers named module:attribute are found in the working directory
-    app()
+    claim_process()
+    app(prog_name="groundcheck")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from groundcheck.grounding import check
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -28,6 +30,18 @@ def test_solvers_are_checked(name):
     outcomes = [outcome for task in report.tasks for outcome in task.outcomes]
     assert any(outcome.role == "grounding" for outcome in outcomes)
     assert [outcome.error for outcome in outcomes if outcome.error] == []
+
+
+def test_a_task_in_one_file_is_trained_on():
+    report = check(
+        "mlp", tasks=[f"{EXAMPLES / 'own_task.py'}:Median"],
+        seeds=1, epochs=1, workers=0, settings={"training.puzzles": 64, "digits": 4},
+    )  # fmt: skip
+    [task] = report.tasks
+    assert (task.task, task.settings["digits"], task.reference) == (
+        "median", 4, f"{EXAMPLES / 'own_task.py'}:Median",
+    )  # fmt: skip
+    assert [outcome.error for outcome in task.outcomes] == [None] * 3
 
 
 def test_an_installed_package_is_found_by_its_entry_point(tmp_path):

@@ -323,8 +323,11 @@ def make_grids(seeds, lines, size, fewest, most, branching, share, attempts, sol
 
 @kept
 @njit
-def solve_grids(puzzles, lines, size, limit, solutions, found):
-    """How many completions each puzzle has, up to `limit`, and the first of them."""
+def solve_grids(puzzles, lines, size, limit, solutions, found, patience=ENDLESS):
+    """How many completions each puzzle has, up to `limit`, and the first of them.
+
+    −1 where that is not known after `patience` branchings; 9×9 Sudoku is always searched to its end.
+    """
     work = np.zeros((6, max(size * size, 3 * size)), dtype=np.int64)
     grid = np.empty(size * size, dtype=np.int8)
     signs = np.empty((0, 4, 2), dtype=np.int64)
@@ -336,5 +339,5 @@ def solve_grids(puzzles, lines, size, limit, solutions, found):
             continue
         grid[:] = puzzles[row]
         found[row], _ = search(
-            grid, lines, size, signs, limit, ENDLESS, in_order, -1, 0, solutions[row], work
+            grid, lines, size, signs, limit, patience, in_order, -1, 0, solutions[row], work
         )

@@ -35,8 +35,15 @@ def check_ids(*, trained: bool | None = None) -> tuple[str, ...]:
     return tuple(id_ for r in registries if trained in (None, r.trained) for id_ in r.ids)
 
 
-def _registries(path: Path) -> Iterator[_Written]:
-    """Those of one file that have a place in the suite."""
+@cache
+def registered(module: str) -> tuple[str, ...]:
+    """The checks of one file of this folder, of a registry without a place in the suite."""
+    path = Path(__file__).with_name(f"{module}.py")
+    return tuple(id_ for found in _registries(path, suite=False) for id_ in found.ids)
+
+
+def _registries(path: Path, *, suite: bool = True) -> Iterator[_Written]:
+    """Those of one file: that have a place in the suite, or that have none."""
     found: dict[str, _Written] = {}
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         match statement:
@@ -47,8 +54,9 @@ def _registries(path: Path) -> Iterator[_Written]:
                 ),
             ):
                 keywords = {str(option.arg): ast.literal_eval(option.value) for option in options}
-                if "place" in keywords:
-                    found[name] = _Written(family, keywords["place"], keywords.get("trained", False))
+                if ("place" in keywords) == suite:
+                    place = keywords.get("place", 0)
+                    found[name] = _Written(family, place, keywords.get("trained", False))
             case ast.FunctionDef(
                 decorator_list=[ast.Call(ast.Attribute(ast.Name(name), "check"), [ast.Constant(str(check))])]
             ) if name in found:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import Classes, DataRoot, Download, Images, consoles, fail, user_errors
+from .completion import task_names
+from .shell import Classes, DataRoot, Download, Images, consoles, fail, task_named, user_errors
 
 
 def audit(
@@ -17,7 +18,13 @@ def audit(
             "step(model, optimiser, batch), where batch holds images, given and labels.",
         ),
     ],
-    task: Annotated[str, typer.Option(help="A task's name.")] = "sudoku",
+    task: Annotated[
+        str,
+        typer.Option(
+            help="A task's name, or package.module:attribute or file.py:attribute of yours.",
+            autocompletion=task_names,
+        ),
+    ] = "sudoku",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the task; repeatable."),
@@ -39,14 +46,13 @@ def audit(
     Exit code 0 where it does not, 1 where it does (or trains nothing), 2 where it cannot be run, 3 where
     chance that no seed reaches leaves it undecided, 4 where image files are missing.
     """
-    from ...datasets.catalogue import TASKS  # noqa: PLC0415
     from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
     from ..checks.audit import audit as run_audit  # noqa: PLC0415
     from ..checks.audit_code import AuditCrashError  # noqa: PLC0415
     from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
 
     with user_errors():
-        chosen = apply_task_settings(parse_settings(settings or []), TASKS.load(task)())
+        chosen = apply_task_settings(parse_settings(settings or []), task_named(task))
         try:
             found = run_audit(
                 _load(code),

@@ -6,19 +6,23 @@ from typing import Annotated
 import typer
 
 from ...datasets.errors import UsageError
+from .completion import solver_names, task_names
+from .puzzles import PuzzleFile
 from .shell import (
     Classes,
     DataRoot,
     Device,
     Download,
     Epochs,
-    Images,
     Json,
+    Lenient,
     Perception,
     Set,
     consoles,
+    loading,
     print_notes,
     user_errors,
+    with_lenient,
     writable,
 )
 
@@ -38,16 +42,40 @@ MemoryLimit = Annotated[
 
 
 def check(
-    solver: Annotated[str, typer.Argument(help="A solver's name, or package.module:attribute of yours.")],
-    task: Annotated[list[str] | None, typer.Option(help="Tasks; by default mapping and sudoku.")] = None,
-    images: Images = "digits",
+    solver: Annotated[
+        str,
+        typer.Argument(
+            help="A solver's name, package.module:attribute or file.py:attribute of yours, or a name from "
+            "groundcheck.toml.",
+            autocompletion=solver_names,
+        ),
+    ],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A task's name, or package.module:attribute or file.py:attribute of yours; repeatable; by "
+            "default mapping and sudoku.",
+            autocompletion=task_names,
+        ),
+    ] = None,
+    puzzles: PuzzleFile = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="Image set: digits (the default), mnist, fashion, or several joined by +."),
+    ] = None,
     classes: Classes = None,
     perception: Perception = "lenet",
     data_root: DataRoot = None,
     download: Download = False,
-    seeds: Annotated[int, typer.Option(help="At most this many; 2 failures or 6 successes decide.")] = 12,
+    seeds: Annotated[
+        int | None, typer.Option(help="At most this many, 12 by default; 2 failures or 6 successes decide.")
+    ] = None,
     epochs: Epochs = None,
     settings: Set = None,
+    lenient: Lenient = False,
+    contract: Annotated[
+        bool, typer.Option("--contract", help="Only the checks of the contract and of leaks: seconds.")
+    ] = False,
     device: Device = "cpu",
     workers: Annotated[
         int | None, typer.Option(min=0, help="Parallel processes; by default one per core. 0: in this one.")
@@ -71,38 +99,60 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the report.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every check.")] = False,
 ) -> None:
-    """Train a solver end to end on several seeds and tell whether it grounds its symbols."""
+    """Train a solver end to end on several seeds and tell whether it grounds its symbols.
+
+    A groundcheck.toml in this folder says what is not said here: the profile of the solver, or of the gate,
+    decides tasks, images, seeds, epochs and settings.
+    """
     with user_errors():
         output = writable(json)
         if resume and run is None:
             raise UsageError("--resume continues a run: name its folder with --run FOLDER")
-        from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
-        from ..report.html import write_page  # noqa: PLC0415
-        from ..report.progress import follow_suite  # noqa: PLC0415
-        from ..report.table import print_report  # noqa: PLC0415
-        from ..report.tracking import tracked  # noqa: PLC0415
-        from ..results.accounting import read_expected  # noqa: PLC0415
-        from ..suite.budget import Budget  # noqa: PLC0415
-        from ..suite.engines import Processes  # noqa: PLC0415
-        from ..suite.processes import Limits  # noqa: PLC0415
-        from ..suite.settings import parse_settings  # noqa: PLC0415
-        from ..suite.suite import DEFAULT_TASKS, check  # noqa: PLC0415
-        from .closing import print_whereabouts  # noqa: PLC0415
-
-        source = ImageSource(images, data_root, download, device, parse_classes(classes))
         console, progress = consoles()
+        with loading(progress, f"checking {solver}", quiet=quiet):
+            from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
+            from ..report.contract import contract_exit_code, print_contract  # noqa: PLC0415
+            from ..report.html import write_page  # noqa: PLC0415
+            from ..report.progress import follow_suite  # noqa: PLC0415
+            from ..report.table import print_report  # noqa: PLC0415
+            from ..report.tracking import tracked  # noqa: PLC0415
+            from ..results.accounting import read_expected  # noqa: PLC0415
+            from ..suite.budget import Budget  # noqa: PLC0415
+            from ..suite.engines import Processes  # noqa: PLC0415
+            from ..suite.processes import Limits  # noqa: PLC0415
+            from ..suite.settings import parse_settings  # noqa: PLC0415
+            from ..suite.suite import check  # noqa: PLC0415
+            from ..trials.spec import SolverSpec  # noqa: PLC0415
+            from .closing import print_whereabouts  # noqa: PLC0415
+            from .defaults import asked_for  # noqa: PLC0415
+            from .puzzles import read_puzzles  # noqa: PLC0415
+
+        asked = asked_for(
+            solver,
+            tasks=task,
+            puzzles=puzzles,
+            images=images,
+            seeds=seeds,
+            epochs=epochs,
+            settings=parse_settings(with_lenient(settings, lenient=lenient)),
+        )
+        if asked.source and not quiet:
+            progress.print(asked.source, highlight=False, markup=False, soft_wrap=True)
+        boards = [] if asked.puzzles is None else [read_puzzles(asked.puzzles, progress, quiet=quiet)]
+        source = ImageSource(asked.images, data_root, download, device, parse_classes(classes))
         if not quiet:
             print_notes(source, progress)
+        printed: list[Path] = []
         with (
-            follow_suite(progress, quiet=quiet, verbose=verbose) as followed,
+            follow_suite(progress, quiet=quiet, verbose=verbose, printed=printed.append) as followed,
             tracked(track, run, followed) as listener,
         ):
             found = check(
-                solver,
-                tasks=task or DEFAULT_TASKS,
+                SolverSpec(asked.solver, dict(asked.options)),
+                tasks=[*(asked.tasks or ()), *boards],
                 images=source,
                 perception=perception,
-                budget=Budget(seeds, epochs, parse_settings(settings or [])),
+                budget=Budget(asked.seeds, asked.epochs, asked.settings, train=not contract),
                 engine=Processes(workers, isolate, Limits(time_limit, memory_limit)),
                 listener=listener,
                 run=run,
@@ -113,8 +163,18 @@ def check(
             found.write(output)
         if run:
             write_page(run / "report.html", found, source)
-        print_report(found, console)
+        if contract:
+            print_contract(found, console)
+        else:
+            print_report(found, console)
         print_whereabouts(
-            console, run, output, interrupted=found.interrupted, kept_by="--run", resume="--resume"
+            console,
+            run,
+            output,
+            interrupted=found.interrupted,
+            kept_by="--run",
+            resume="--resume",
+            printed=printed,
+            trained=not contract,
         )
-    raise typer.Exit(found.exit_code)
+    raise typer.Exit(contract_exit_code(found) if contract else found.exit_code)

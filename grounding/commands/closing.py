@@ -2,22 +2,39 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 
 def print_whereabouts(
-    console: Console, run: Path | None, json: Path | None, *, interrupted: bool, kept_by: str, resume: str
+    console: Console,
+    run: Path | None,
+    json: Path | None,
+    *,
+    interrupted: bool,
+    kept_by: str,
+    resume: str,
+    printed: Sequence[Path] = (),
+    trained: bool = False,
 ) -> None:
     """Where the page and the report of a run are; after Ctrl-C how it is continued.
 
-    `kept_by` is the option that would have kept it, `resume` the one that continues it, "" where the same
-    command does.
+    Args:
+        console: Where to.
+        run: The folder of the run, if it was kept.
+        json: The report as JSON, if it was written.
+        interrupted: Whether Ctrl-C ended the run.
+        kept_by: The option that would have kept it.
+        resume: The option that continues it, "" where the same command does.
+        printed: Where what a solver printed is kept, which broke.
+        trained: Whether what was found cost training, so that it is worth keeping.
     """
-    lines: list[str] = []
+    lines: list[str] = [f"what the solver printed: {path}" for path in printed]
     if run is not None:
-        lines.append(f"page: {run / 'report.html'}")
+        again = f"groundcheck show-run {shlex.quote(str(run))}"
+        lines.append(f"page: {run / 'report.html'} ({again} prints this again)")
     if json is not None:
         lines.append(f"report: {json} (groundcheck report {shlex.quote(str(json))} makes its page)")
     if interrupted and run is None:
@@ -26,5 +43,7 @@ def print_whereabouts(
         words = [word for word in sys.argv[1:] if word != resume]
         command = shlex.join(["groundcheck", *words, *([resume] if resume else [])])
         lines.append(f"every trial that ended is kept; to continue: {command}")
+    elif run is None and json is None and trained:
+        lines.append(f"no page was kept; {kept_by} FOLDER keeps one, and a run that can be continued")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

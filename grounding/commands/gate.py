@@ -10,6 +10,7 @@ from .shell import DataRoot, consoles, user_errors, writable
 
 if TYPE_CHECKING:
     from ...datasets.image_source import ImageSource
+    from ...datasets.task import Task
     from ..gate.gate import Gated
     from ..gate.profiles import Profile
     from ..gate.project import Entry, Project
@@ -133,8 +134,9 @@ def _verify(
 
     source = _images(profile, data_root, device)
     tasks = _tasks(profile)
+    names = [task if isinstance(task, str) else task.name for task in tasks]
     if baseline is not None:
-        for task in tasks:
+        for task in names:
             if task not in {before.task for before in baseline.tasks}:
                 raise UsageError(lacking(task, baseline))
     suite = plan_suite(
@@ -157,10 +159,11 @@ def _images(profile: "Profile", data_root: Path | None, device: str) -> "ImageSo
     return ImageSource(profile.images, data_root, device=device, classes=profile.classes)
 
 
-def _tasks(profile: "Profile") -> list[str]:
-    from ...datasets.catalogue import TASKS  # noqa: PLC0415
+def _tasks(profile: "Profile") -> "list[str | Task]":
+    from .puzzles import read_puzzles  # noqa: PLC0415
 
-    return list(TASKS.ours if profile.tasks is None else profile.tasks)
+    boards = [] if profile.puzzles is None else [read_puzzles(profile.puzzles, consoles()[1])]
+    return [*profile.names, *boards]
 
 
 def _gate(

@@ -27,7 +27,7 @@ def rules(
         if picture and picture.suffix not in PICTURES:
             raise UsageError(f"--picture {picture}: it ends in {', '.join(PICTURES)}")
         files = writable(dimacs), writable(picture)
-        from ...datasets.catalogue import TASKS  # noqa: PLC0415
+        from ...datasets.own_task import rebuild_task  # noqa: PLC0415
         from ..measures.acquired_rules import compare_rules  # noqa: PLC0415
         from ..report.learned_rules import draw_rules, print_rules, write_dimacs  # noqa: PLC0415
         from ..suite.report_io import read_report  # noqa: PLC0415
@@ -47,7 +47,7 @@ def rules(
             )
         console, _ = consoles()
         task, outcome = told[0]
-        problem = TASKS.load(task.task)(**task.settings).drawn(outcome.seed).problem
+        problem = rebuild_task(task.reference, task.settings).drawn(outcome.seed).problem
         learned = outcome.rules or []
         found = compare_rules(problem, learned) if problem.rules is not None else None
         console.print(f"{report.solver} on {task.label}, seed {outcome.seed}", highlight=False, markup=False)

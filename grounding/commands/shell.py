@@ -1,6 +1,7 @@
 """How commands talk: errors in one sentence with their exit code, files tried before anything is computed."""
 
 import os
+import sys
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -49,6 +50,14 @@ Epochs = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there as well.")]
+
+Lenient = Annotated[
+    bool,
+    typer.Option(
+        "--lenient",
+        help="Read a CNF file without a header, or with another number of clauses than it announces.",
+    ),
+]
 
 Set = Annotated[
     list[str] | None,
@@ -109,13 +118,33 @@ def writable(path: Path | None) -> Path | None:
     return path
 
 
+def with_lenient(settings: list[str] | None, *, lenient: bool) -> list[str]:
+    """The settings of a command line, --lenient among them."""
+    return [*(settings or []), *(["lenient=True"] if lenient else [])]
+
+
 def consoles() -> "tuple[Console, Console]":
-    """Where results go, and where progress goes. Colours follow NO_COLOR, and whether there is a terminal."""
+    """Where results go, and where progress goes. Colours follow NO_COLOR, and whether there is a terminal.
+
+    They hold on to the streams of this moment: what a solver prints may be kept meanwhile.
+    """
     from rich.console import Console  # noqa: PLC0415
+
+    from ..trials.printed import lasting  # noqa: PLC0415
 
     # A log has no width of its own: 80 columns would fold every table.
     width = None if os.isatty(1) or "COLUMNS" in os.environ else 120
-    return Console(width=width), Console(stderr=True)
+    return Console(width=width, file=lasting(sys.stdout)), Console(file=lasting(sys.stderr))
+
+
+@contextmanager
+def loading(console: "Console", what: str, *, quiet: bool = False) -> Generator[None]:
+    """Says in a terminal what a command is at, while what it needs is imported; a log hears what follows."""
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what}: loading"):
+        yield
 
 
 def print_notes(source: "ImageSource", console: "Console") -> None:
@@ -126,7 +155,7 @@ def print_notes(source: "ImageSource", console: "Console") -> None:
 
 
 def task_named(name: str) -> "Task":
-    """A task of the catalogue with its default settings."""
-    from ...datasets.catalogue import TASKS  # noqa: PLC0415
+    """A task of the catalogue, or of a user's file or module, with its default settings."""
+    from ...datasets.own_task import find_task  # noqa: PLC0415
 
-    return TASKS.load(name)()
+    return find_task(name)

@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from ...datasets.catalogue import TASKS
 from ..suite.budget import Budget
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Which tasks, with which images, read by what, over at most how many seeds; `tasks` None: every task."""
+    """Which tasks, with which images, read by what, over at most how many seeds.
+
+    `tasks` None: every task there is, or none but the boards of `puzzles` where that names a file.
+    """
 
     tasks: tuple[str, ...] | None
     images: str = "digits"
@@ -18,6 +23,14 @@ class Profile:
     settings: Mapping[str, Any] = field(default_factory=dict)
     perception: str = "lenet"
     classes: tuple[str, ...] = ()
+    puzzles: Path | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its tasks."""
+        if self.tasks is None:
+            return () if self.puzzles is not None else tuple(TASKS.ours)
+        return self.tasks
 
     @property
     def budget(self) -> Budget:

@@ -83,6 +83,7 @@ class _ProfileTable(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, 
     """[profiles.NAME]."""
 
     tasks: list[str] | None = None
+    puzzles: str | None = None
     images: str = "digits"
     seeds: Count = 12
     epochs: Count | None = None
@@ -161,6 +162,7 @@ class _Reader:
     def _profile(self, name: str, content: Any) -> Profile:
         table = self._read(content, _ProfileTable, "profiles", name)
         tasks = None if table.tasks is None else tuple(table.tasks)
+        puzzles = None if table.puzzles is None else self.path.parent / table.puzzles
         return Profile(
             tasks,
             table.images,
@@ -169,6 +171,7 @@ class _Reader:
             table.settings,
             table.perception,
             tuple(table.classes),
+            puzzles,
         )
 
     def _entry(self, name: str, content: Any, inherited: Terms) -> Entry:

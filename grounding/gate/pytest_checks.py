@@ -104,19 +104,22 @@ def parametrize_with_checks(
         The decorator.
 
     Raises:
-        UsageError: For an unknown profile, or an expected failure that names no test.
+        UsageError: For an unknown profile, one with puzzles, or an expected failure that names no test.
     """
     import pytest  # noqa: PLC0415
 
-    from ...datasets.catalogue import TASKS  # noqa: PLC0415
     from ...datasets.image_source import ImageSource  # noqa: PLC0415
 
     chosen = read_project().profile(profile)
+    if chosen.puzzles is not None:
+        raise UsageError(
+            f"profile {profile!r} has puzzles, which check and gate take: name a profile with tasks for tests"
+        )
     root = None if data_root is None else Path(data_root)
     images = ImageSource(chosen.images, root, classes=chosen.classes)
     checks = [
         PlannedCheck(solver, task, name, profile, require, images, workers)
-        for task in (tuple(TASKS.ours) if chosen.tasks is None else chosen.tasks)
+        for task in chosen.names
         for name in check_ids()
     ]
     expected = dict(expected_failures or {})

@@ -8,10 +8,24 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ..measures.counts import count_of
 from ..measures.figures import CURVE, Place, figures_at
+from ..trials.printed import printed_to
+from ..trials.timing import seconds_of, seconds_per_step
 from ..trials.trial import Outcome, Point, Trial, gradients_lost
+from .progress import clock
 
 MOST_ROWS = 20  # of a learning curve; a longer one is thinned
+
+
+def tell_estimate(trial: Trial, console: Console) -> None:
+    """About how long a trial will take, from a few steps of its training, before it begins."""
+    with printed_to(trial.log):
+        step = seconds_per_step(trial)
+    if step is not None:
+        budget = trial.training
+        told = f"{count_of(budget.epochs, 'epoch')} of {count_of(budget.puzzles, 'puzzle')}"
+        console.print(f"about {clock(seconds_of(trial, step))} for {told}", highlight=False)
 
 
 @contextmanager

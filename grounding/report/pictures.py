@@ -9,8 +9,8 @@ import matplotlib.image
 import numpy as np
 from jaxtyping import UInt8
 
-from ...datasets.catalogue import TASKS
 from ...datasets.image_set import ImageSet
+from ...datasets.own_task import rebuild_task
 from ...datasets.pictures import as_drawn
 from ...datasets.task import Layout, Task
 from ..measures.report_samples import Board
@@ -76,10 +76,10 @@ class Drawing:
 
 
 def task_of(report: TaskReport, seed: int) -> Task | None:
-    """The task as a trial met it; None where it is not one of the catalogue's, or of another version."""
+    """The task as a trial met it; None where it is not found any more, or of another version."""
     try:
-        task = TASKS.load(report.task)(**report.settings)
-    except (ValueError, TypeError, ImportError):
+        task = rebuild_task(report.reference, report.settings)
+    except (ValueError, TypeError, ImportError, OSError):
         return None
     return task.drawn(seed) if task.version == report.version else None
 

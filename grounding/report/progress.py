@@ -1,9 +1,10 @@
 """A suite on its way: a live table in a terminal, plain lines in a log."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from ..checks.finding import Finding
 from ..measures.counts import count_of
+from ..suite.estimate import Estimate
 from ..suite.suite import Listener
 from ..trials.roles import ROLES, label_of
 from ..trials.trial import Outcome, Role, Trial
@@ -31,7 +33,9 @@ class Progress:
     """What has been heard so far. Times are of this clock, in seconds."""
 
     started: float = field(default_factory=time.monotonic)
+    estimated: Estimate | None = None
     wave_started: float = 0.0
+    waves: int = 0
     wave_size: int = 0
     wave_ended: int = 0
     checks: dict[str, int] = field(default_factory=dict)
@@ -40,6 +44,7 @@ class Progress:
     def wave(self, trials: Sequence[Trial]) -> None:
         """Trials that are about to run."""
         self.wave_started, self.wave_size, self.wave_ended = time.monotonic(), len(trials), 0
+        self.waves += 1
         for trial in trials:
             row = self.rows.setdefault(trial.task.name, Row())
             row.planned[trial.role] = row.planned.get(trial.role, 0) + 1
@@ -54,10 +59,19 @@ class Progress:
         """A check that ended."""
         self.checks[finding.status] = self.checks.get(finding.status, 0) + 1
 
+    def estimate(self, found: Estimate) -> None:
+        """How long it will take."""
+        self.estimated = found
+
     def remaining(self, now: float) -> float | None:
-        """Seconds until the planned trials have ended, at their pace so far; None before the first."""
+        """Seconds until the planned trials have ended, at their pace so far.
+
+        Before the first it is what was estimated for the first of them, None without an estimate.
+        """
         if not self.wave_ended:
-            return None
+            if self.estimated is None or self.waves > 1:
+                return None
+            return max(0.0, self.estimated.wave - (now - self.wave_started))
         return (now - self.wave_started) / self.wave_ended * (self.wave_size - self.wave_ended)
 
     def table(self) -> Group:
@@ -92,17 +106,30 @@ class Progress:
 
 
 @contextmanager
-def follow_suite(console: Console, *, quiet: bool = False, verbose: bool = False) -> Generator[Listener]:
-    """A listener that shows what it hears: nothing when quiet; checks that pass only when verbose."""
+def follow_suite(
+    console: Console,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    printed: Callable[[Path], None] = lambda _: None,
+) -> Generator[Listener]:
+    """A listener that shows what it hears: nothing when quiet; checks that pass only when verbose.
+
+    Args:
+        console: Where to.
+        quiet: Whether nothing is shown.
+        verbose: Whether each check gets a line.
+        printed: Hears where what a solver printed is kept, if it broke.
+    """
     if quiet:
-        yield Listener()
+        yield Listener(printed=printed)
         return
     progress = Progress()
     if not console.is_terminal or verbose:
-        yield _lines(console, progress, verbose=verbose)
+        yield replace(_lines(console, progress, verbose=verbose), printed=printed)
         return
     with Live(get_renderable=progress.table, console=console, refresh_per_second=2, transient=True):
-        yield Listener(progress.finding, progress.wave, progress.outcome)
+        yield Listener(progress.finding, progress.wave, progress.outcome, progress.estimate, printed)
 
 
 def _lines(console: Console, progress: Progress, *, verbose: bool) -> Listener:
@@ -133,7 +160,23 @@ def _lines(console: Console, progress: Progress, *, verbose: bool) -> Listener:
         what = label_of(ended)
         tell(f"  {what}: {figures} ({ended.seconds:.0f} s{eta})")
 
-    return Listener(finding, wave, outcome)
+    def estimate(found: Estimate) -> None:
+        progress.estimate(found)
+        tell(f"estimated: {estimated(found)}")
+
+    def begun(tasks: Sequence[str]) -> None:
+        tell(f"checking {', '.join(tasks)}")
+
+    return Listener(finding, wave, outcome, estimate, begun=begun)
+
+
+def estimated(found: Estimate) -> str:
+    """How long a run will take, in words."""
+    at_once = f"{found.workers} trials at a time" if found.workers > 1 else "one trial at a time"
+    first = f"about {clock(found.wave)} for {count_of(found.seeds, 'seed')}"
+    if found.at_most > found.seeds:
+        return f"{first}, which may decide, at most {clock(found.whole)} for {found.at_most} ({at_once})"
+    return f"{first} ({at_once})"
 
 
 def clock(seconds: float) -> str:

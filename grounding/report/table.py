@@ -1,6 +1,7 @@
 """The report in a terminal."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
@@ -102,7 +103,9 @@ def title(task: TaskReport) -> str:
     seen = " seen as symbols" if task.on_symbols else ""
     leaky = " (leaky supervision: never passes)" if task.leaky else ""
     size = task.settings.get("size")
-    return f"{task.task}{f' {size}×{size}' if size else ''}{seen}{leaky}"
+    file = task.settings.get("file")
+    of = f" of {Path(str(file)).name}" if file else ""
+    return f"{task.task}{of}{f' {size}×{size}' if size else ''}{seen}{leaky}"
 
 
 def _rows(report: Report, task: TaskReport) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def tracked(tracker: str | None, run: Path | None, listener: Listener) -> Genera
         listener.outcome(ended)
 
     try:
-        yield Listener(listener.finding, listener.wave, outcome)
+        yield replace(listener, outcome=outcome)
     finally:
         close()
 

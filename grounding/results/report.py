@@ -12,13 +12,14 @@ from ...datasets.errors import UsageError
 from ...datasets.task import Setting
 from ..checks.finding import Finding, join_id
 from ..measures.counts import count_of
-from ..measures.figures import FIGURE, Figure
+from ..measures.figures import FIGURE, Figure, Place, figures_at
 from ..measures.metrics import Scores
 from ..measures.statistics import mean_half_width
 from ..trials.roles import BY_NAME, subject_of
 from ..trials.trial import Outcome, Role
 from ..verdict import Judgement
 from .accounting import Accounting, account
+from .face import html_table
 from .files import plain, write_json
 from .records import RecordError, decode_record, read_file
 
@@ -42,6 +43,7 @@ class TaskReport:
         outcomes: What came of each trial.
         files: SHA-256 of each file that a setting names, by the name of the setting.
         label: What the task is called beside others of its name: sudoku[size=9].
+        reference: What finds the task's class again: its name, or the module or file that it stands in.
     """
 
     task: str
@@ -53,9 +55,11 @@ class TaskReport:
     outcomes: list[Outcome] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     label: str = ""
+    reference: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.task)
+        object.__setattr__(self, "reference", self.reference or self.task)
 
     @property
     def verdict_id(self) -> str:
@@ -221,6 +225,25 @@ class Report:
             f"{grounded} of {count_of(len(self.tasks), 'task')} grounded; "
             f"{count_of(len(outcomes), 'trial')} ran, {broken} broke; "
             f"{counted.sentence}: {counts or 'none ran'}{failed}{'; interrupted' if self.interrupted else ''}"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdicts with their figures, and why."""
+        shown = figures_at(Place.VERDICTS)
+        rows = [
+            [
+                task.label,
+                *(figure.text(task.mean(task.subject, figure)) for figure in shown),
+                f"{task.judgement.grounded} of {task.judgement.seeds}",
+                task.judgement.verdict,
+            ]
+            for task in self.tasks
+        ]
+        return html_table(
+            f"{self.solver} on {self.images} (rules {self.rules})",
+            ["task", *(figure.heading for figure in shown), "seeds", "verdict"],
+            rows,
+            [*(f"{task.label}: {task.judgement.reason}." for task in self.tasks), self.summary],
         )
 
     def as_dict(self, *, timings: bool = True) -> dict[str, Any]:

@@ -4,6 +4,7 @@ run.json        settings and environment, written once, with a schema version
 trials.jsonl    one JSON line per trial, appended and flushed to the disk when it ends
 findings.jsonl  one JSON line per check
 traces/         one file per trial, one JSON line per epoch
+logs/           one file per trial or inspection whose solver printed something
 report.json     written when the run ends; a run that is continued removes it first
 lock, holder    held by the process that writes here, and which that is
 """
@@ -26,6 +27,7 @@ from ...datasets.errors import UnusableFileError, UsageError
 from ..checks.finding import Finding
 from ..trials.trial import Outcome, Trial
 from .files import plain, write_json
+from .logs import Logs
 from .records import RecordError, decode_record, read_file
 
 SCHEMA = 2  # 1: a finding holds check and task as one word, and `task` is the number of the task
@@ -37,6 +39,14 @@ class Record:
     """Keeps nothing: what a run without a directory writes to."""
 
     started: str = ""  # when the run began, where that was before this process
+    logs: Logs
+
+    def __init__(self) -> None:
+        self.logs = Logs()
+
+    def log(self, trial: Trial) -> Path:
+        """Where the solver of a trial prints to."""
+        return self.logs.path(f"{trial.task.name}-{trial.role}-{trial.seed}-{key_of(trial)}")
 
     def recall(self, trial: Trial) -> Outcome | None:
         """The outcome of a trial that ended in an earlier part of this run."""
@@ -69,6 +79,9 @@ class RunDirectory(Record):
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     found: list[tuple[int, Finding]] = field(default_factory=list)
     started: str = ""
+
+    def __post_init__(self) -> None:
+        self.logs = Logs(self.path / "logs")
 
     def recall(self, trial: Trial) -> Outcome | None:
         """The outcome of a trial that ended before this run was continued."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from ...datasets.image_source import ImageSource
 from ..checks.finding import Finding, Status
 from ..perception.spec import PerceptionSpec
+from ..trials.printed import printed_to
 from ..trials.spec import SolverSpec
+from ..trials.timing import seconds_per_step
 from ..trials.trial import Outcome, Trial
 from .inspection import Inspection
-from .processes import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials
+from .processes import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials, time_steps
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,17 @@ class Processes:
             ended: Hears the index and the outcome of each once, as soon as it ends.
         """
         run_trials(trials, self.workers or 0, ended, self.limits or NO_LIMITS)
+
+    def time_steps(self, trials: Sequence[Trial]) -> dict[int, float]:
+        """Seconds of a training step of each trial, by its number; one that cannot be taken is left out."""
+        if self.workers:
+            return time_steps(trials, self.limits or NO_LIMITS)
+        steps: dict[int, float] = {}
+        for number, trial in enumerate(trials):
+            with printed_to(trial.log):
+                if (seconds := seconds_per_step(trial)) is not None:
+                    steps[number] = seconds
+        return steps
 
     def inspect(self, inspection: Inspection, known: Mapping[str, Status]) -> Iterator[Finding]:
         """The checks of a task that need no training end to end.

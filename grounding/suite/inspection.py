@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
@@ -10,6 +11,7 @@ from ..checks.finding import Finding, Status
 from ..checks.leak import check_leaks
 from ..checks.perception import check_perception
 from ..perception.spec import PerceptionSpec
+from ..trials.printed import printed_to
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
 
@@ -24,6 +26,7 @@ class Inspection:
     images: ImageSource
     label: str = ""  # of the task, beside others of its name
     perception: PerceptionSpec = field(default_factory=PerceptionSpec)
+    log: Path | None = field(default=None, compare=False)  # a file that gets what the solver prints
 
     def findings(
         self,
@@ -31,7 +34,18 @@ class Inspection:
         known: Mapping[str, Status] | None = None,
         starting: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Finding]:
-        """The contract, that of perception, then leaks; `known` are checks that ran already."""
+        """The contract, then leaks if the solver can be built; `known` are checks that ran already."""
+        running = self._findings(known, starting)
+        while True:
+            with printed_to(self.log):  # and not while somebody tells of a finding
+                finding = next(running, None)
+            if finding is None:
+                return
+            yield finding
+
+    def _findings(
+        self, known: Mapping[str, Status] | None, starting: Callable[[str], None]
+    ) -> Iterator[Finding]:
         statuses: dict[str, Status] = dict(known or {})
         for finding in check_contract(
             self.spec,

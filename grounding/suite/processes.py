@@ -17,8 +17,10 @@ from typing import Any, ClassVar
 
 from ...datasets.errors import UsageError
 from ..checks.finding import Finding, Status
+from ..trials.printed import print_to
 from ..trials.run import run_trial
 from ..trials.session import RemoteSession, Scored, end_session, serve, without_solver
+from ..trials.timing import seconds_per_step
 from ..trials.trial import Outcome, Point, Trial
 from .inspection import Inspection
 
@@ -124,6 +126,22 @@ def examine(
         )
         if not spoke:  # nor would another process
             return
+
+
+def time_steps(trials: Sequence[Trial], limits: Limits) -> dict[int, float]:
+    """Seconds of a training step of each trial, taken in a process of its own, by number.
+
+    Those that a broken or hanging solver keeps from being taken are left out.
+    """
+    steps: dict[int, float] = {}
+    with _Worker.running(_time, (list(trials), limits.memory)) as worker:
+        for number in range(len(trials)):
+            said = worker.hear(limits.seconds)
+            if isinstance(said, Died):
+                break
+            if said is not None:
+                steps[number] = said
+    return steps
 
 
 @dataclass(frozen=True)
@@ -340,10 +358,18 @@ def _in_processes(trials: Sequence[Trial], workers: int, limits: Limits) -> Iter
 
 def _train(trial: Trial, memory: float | int | None, pipe: Connection, sender: Connection) -> None:
     _settle(memory)
-    outcome = run_trial(trial, scoring=lambda: RemoteSession(pipe))
+    print_to(trial.log)
+    outcome = run_trial(replace(trial, log=None), scoring=lambda: RemoteSession(pipe))
     if memory is not None and outcome.error and _ran_out(outcome.error):
         outcome = replace(outcome, error=f"{outcome.error}\nthe memory limit of {memory:g} GiB was reached")
     sender.send(replace(outcome, scores=None, interventions=None))
+
+
+def _time(trials: Sequence[Trial], memory: float | int | None, sender: Connection) -> None:
+    _settle(memory)
+    for trial in trials:
+        print_to(trial.log)
+        sender.send(seconds_per_step(trial))
 
 
 def _score(trial: Trial, pipe: Connection, sender: Connection) -> None:
@@ -369,6 +395,8 @@ def _inspect(
     inspection: Inspection, known: dict[str, Status], memory: float | int | None, sender: Connection
 ) -> None:
     _settle(memory)
+    print_to(inspection.log)
+    inspection = replace(inspection, log=None)
     for finding in inspection.findings(known=known, starting=sender.send):
         if memory is not None and finding.status in ("fail", "error") and _ran_out(finding.reason):
             reason = f"{finding.reason}: the memory limit of {memory:g} GiB was reached"

@@ -1,6 +1,7 @@
 """One training run as a report, so that what reads reports reads it."""
 
 from ...datasets.image_set import ImageSet
+from ...datasets.own_task import reference_of
 from ..results.environment import environment
 from ..results.report import PerceptionRecord, Report, TaskReport
 from ..results.run_directory import timestamp
@@ -21,6 +22,7 @@ def report_trial(trial: Trial, outcome: Outcome, images: ImageSet) -> Report:
     )
     task = TaskReport(
         task=trial.task.name,
+        reference=reference_of(trial.task),
         version=trial.task.version,
         settings=trial.task.settings,
         training=trial.training.settings,

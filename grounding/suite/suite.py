@@ -1,13 +1,14 @@
 """The suite: every check of a solver on every task, seeds until they decide, one report."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Unpack
 
-from ...datasets.catalogue import TASKS
 from ...datasets.image_source import ImageSource
+from ...datasets.own_task import find_task, reference_of
 from ...datasets.task import Task
 from ..checks.finding import Finding, Status
 from ..checks.identifiable import check_relabellings, identifiable
@@ -17,9 +18,11 @@ from ..measures.statistics import SequentialTest
 from ..perception.spec import Factory as PerceptionFactory
 from ..perception.spec import PerceptionSpec
 from ..results.environment import environment
+from ..results.logs import Logs
 from ..results.report import PerceptionRecord, Report, TaskReport
 from ..results.run_directory import Record, open_run, timestamp
 from ..trials.budget import budget_for
+from ..trials.printed import printed_to
 from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
 from ..trials.spec import Factory, SolverSpec
 from ..trials.training import Training
@@ -27,6 +30,7 @@ from ..trials.trial import Outcome, Role, Trial, gradients_lost
 from ..verdict import judge
 from .budget import Budget
 from .engines import Processes
+from .estimate import Estimate, estimate_run
 from .inspection import Inspection
 from .keywords import Keywords, apply_keywords
 from .labels import distinct_tasks, label_tasks
@@ -38,19 +42,30 @@ TRAINABLE = ("contract/build", "contract/shape", "contract/loss", "perception/bu
 BASELINE = SolverSpec("mlp")
 
 
+def print_where(path: Path) -> None:
+    """Where the output of a solver that broke is, for who has nothing else to tell it."""
+    sys.stderr.write(f"groundcheck: what the solver printed: {path}\n")
+
+
 @dataclass
 class Listener:
     """Hears what happens while a suite runs; each hook may be replaced.
 
     Args:
+        begun: Is handed what the tasks are called, before the first check.
         finding: Is handed each finding as it is made.
         wave: Is handed the trials that are about to run.
         outcome: Is handed the outcome of each trial as it ends.
+        estimate: Is handed how long the run will take, before anything is trained; None: nobody measures.
+        printed: Is handed the file, or the folder, with what a solver printed before it broke.
     """
 
     finding: Callable[[Finding], None] = lambda _: None
     wave: Callable[[Sequence[Trial]], None] = lambda _: None
     outcome: Callable[[Outcome], None] = lambda _: None
+    estimate: Callable[[Estimate], None] | None = None
+    printed: Callable[[Path], None] = print_where
+    begun: Callable[[Sequence[str]], None] = lambda _: None
 
 
 @dataclass
@@ -94,8 +109,9 @@ def check(
     budget does.
 
     Args:
-        solver: A name (`satnet`), `package.module:attribute`, or a callable `Problem -> nn.Module`.
-        tasks: Names, or tasks with settings of their own.
+        solver: A name (`satnet`), `package.module:attribute`, `file.py:attribute`, or a callable
+            `Problem -> nn.Module`.
+        tasks: Names, `module:attribute` or `file.py:attribute`, or tasks with settings of their own.
         images: The name of an image set (`mnist`, `folder:PATH`, `arrays:FILE.npz`, `torchvision:NAME`), a
             callable that returns `Pictures`, or an `ImageSource` with its folder and device.
         perception: What reads the images: a name (`resnet18`), `package.module:attribute`, or a callable
@@ -127,20 +143,35 @@ def check(
     around, began = environment(source.device), timestamp()
     with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
         interrupted = False
+        listener.begun([task_run.label for task_run in suite.runs])
         try:
             for number, task_run in enumerate(suite.runs):
+                log = record.logs.path(f"{task_run.label}-checks")
                 inspection = Inspection(
-                    suite.spec, task_run.task, task_run.training, source, task_run.label, suite.perception
+                    suite.spec,
+                    task_run.task,
+                    task_run.training,
+                    source,
+                    task_run.label,
+                    suite.perception,
+                    log,
                 )
                 task_run.findings.extend(record.findings(number))
                 for finding in inspect(task_run, inspection, engine):
                     task_run.findings.append(finding)
                     record.note(number, finding)
                     listener.finding(finding)
+                broke = any(f.status in ("fail", "error") for f in task_run.findings)
+                record.logs.ended(log, broke=broke)
+            if budget.train and listener.estimate is not None and (known := suite.estimate(engine, record)):
+                listener.estimate(known)
             while budget.train and (wave := suite.wave()):
                 run_wave(wave, engine, record, listener)
         except KeyboardInterrupt:
             interrupted = True
+        finally:
+            if (printed := record.logs.close()) is not None:
+                listener.printed(printed)
         report = suite.whole(loaded.digest, around, interrupted=interrupted)
         dates = {"started": record.started or began, "ended": timestamp()}
         report = replace(report, expect=list(expect), **dates)
@@ -162,8 +193,8 @@ def plan_suite(
     """
     spec = SolverSpec.of(solver)
     settings, reader = apply_perception_settings(budget.settings, PerceptionSpec.of(perception))
-    rules_given = getattr(spec.load(), "rules", "learned") == "given"
-    chosen = [TASKS.load(task)() if isinstance(task, str) else task for task in tasks]
+    rules_given = getattr(import_solver(spec), "rules", "learned") == "given"
+    chosen = [find_task(task) if isinstance(task, str) else task for task in tasks]
     budgets = [budget_for(task, budget.epochs) for task in chosen]
     chosen, spec, budgets = apply_settings(settings, chosen, spec, budgets)
     loaded = images.load()
@@ -178,6 +209,19 @@ def plan_suite(
     return Suite(spec, rules_given, runs, budget.seeds, images, reader)
 
 
+def import_solver(spec: SolverSpec) -> Factory:
+    """What builds the solver; what its module prints when it is imported is not shown.
+
+    The processes of trials import it again, and keep that.
+    """
+    logs = Logs()
+    try:
+        with printed_to(logs.path("import")):
+            return spec.load()
+    finally:
+        logs.close()
+
+
 def run_wave(
     wave: Sequence[tuple[TaskRun, Trial]], engine: Processes, record: Record, listener: Listener
 ) -> None:
@@ -185,13 +229,14 @@ def run_wave(
     missing: list[tuple[TaskRun, Trial]] = []
     for run, trial in wave:
         if (known := record.recall(trial)) is None:
-            missing.append((run, replace(trial, trace=record.trace(trial))))
+            missing.append((run, replace(trial, trace=record.trace(trial), log=record.log(trial))))
         else:
             run.outcomes.append(known)
     listener.wave([trial for _, trial in missing])
 
     def ended(index: int, outcome: Outcome) -> None:
         run, trial = missing[index]
+        record.logs.ended(trial.log, broke=outcome.error is not None)
         record.keep(trial, outcome)
         run.outcomes.append(outcome)
         listener.outcome(outcome)
@@ -264,6 +309,7 @@ class Suite:
                     "version": run.task.version,
                     "settings": run.task.settings,
                     **({"files": run.task.files} if run.task.files else {}),
+                    **({"reference": r} if (r := reference_of(run.task)) != run.task.name else {}),
                     "training": run.training.settings,
                 }
                 for run in self.runs
@@ -295,6 +341,23 @@ class Suite:
             for seed in self._next_seeds(run)
             for role, solver in self._roles(run.task)
         ]
+
+    def estimate(self, engine: Processes, record: Record) -> Estimate | None:
+        """How long this suite will take from here on, by a few steps of each trial of a seed.
+
+        None where nothing trains, where trials of this run ended before, which tell better, or where no step
+        could be taken.
+        """
+        wave = self.wave()
+        first = min((trial.seed for _, trial in wave), default=0)
+        trials = [trial for _, trial in wave if trial.seed == first]
+        if not wave or any(record.recall(trial) is not None for trial in trials):
+            return None
+        log = record.logs.path("timing")
+        steps = engine.time_steps([replace(trial, log=log) for trial in trials])
+        record.logs.ended(log, broke=False)
+        seeds = len({trial.seed for _, trial in wave})
+        return estimate_run(trials, steps, seeds, self.seeds, engine.workers or 0)
 
     def trials_of(self, seed: int) -> list[tuple[TaskRun, Trial]]:
         """Every trial that a seed may call for."""
@@ -340,6 +403,7 @@ class Suite:
         )
         return TaskReport(
             task=run.task.name,
+            reference=reference_of(run.task),
             label=run.label,
             version=run.task.version,
             settings=run.task.settings,

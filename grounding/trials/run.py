@@ -21,6 +21,7 @@ from .answers import NetworkAnswers
 from .ceiling import NO_SOLVER, supervised
 from .clustering import discover_symbols
 from .network import Network, build_network
+from .printed import Kept, printed_to
 from .session import LocalSession, Session, drawn_task, on_device
 from .spec import SolverSpec
 from .traces import Trace
@@ -44,18 +45,20 @@ def run_trial(
     """
     started = time.perf_counter()
     curve: list[Point] = []
+    kept = Kept()
 
     def remember(point: Point) -> None:
         curve.append(point)
         trace.append(asdict(point))
-        after_epoch(point)
+        with kept.aside():
+            after_epoch(point)
 
     scores, interventions, path, rules, error = None, None, None, None, None
     threads = torch.get_num_threads()
     torch.set_num_threads(trial.threads)
     trace = Trace(trial.trace)
     try:
-        with trace:
+        with trace, printed_to(trial.log) as kept:
             scores, interventions, path, rules = _train_and_score(
                 trial, scoring() if scoring else LocalSession(trial), remember
             )

@@ -215,7 +215,12 @@ def without_solver(trial: Trial) -> Trial:
     """What a scoring process is told of a trial: of solver and perception the name, nothing to import."""
     perception = PerceptionSpec(trial.perception.name)
     return replace(
-        trial, solver=SolverSpec(trial.solver.name), perception=perception, beside=None, trace=None
+        trial,
+        solver=SolverSpec(trial.solver.name),
+        perception=perception,
+        beside=None,
+        trace=None,
+        log=None,
     )
 
 

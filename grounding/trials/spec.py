@@ -28,7 +28,8 @@ class SolverSpec:
     """Which solver, and its options: what a trial takes along to the process it runs in.
 
     Args:
-        name: A solver of ours or of an installed package, or `package.module:attribute`.
+        name: A solver of ours or of an installed package, `package.module:attribute`, or
+            `path/to/file.py:attribute`.
         options: What its constructor is handed besides the problem, by name.
         factory: The callable itself, `Problem -> nn.Module`; the name is then only what it is called.
     """
@@ -80,6 +81,11 @@ class SolverSpec:
         if ":" not in self.name:
             return SOLVERS.load(self.name)
         found = import_attribute(self.name, "solver")
+        if isinstance(found, nn.Module):
+            raise UnknownNameError(
+                f"solver {self.name!r} is an instance of {type(found).__name__}: name the class itself, or a "
+                "function that takes a Problem and returns an nn.Module; every trial builds its own"
+            )
         if not callable(found):
             raise UnknownNameError(
                 f"solver {self.name!r} is a {type(found).__name__}, not a callable that takes a Problem"

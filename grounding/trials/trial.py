@@ -36,6 +36,7 @@ class Trial:
         beside: The solver that a baseline is compared with. The baseline gets the pretraining and the
             learning rates that this one recommends, so that neither counts as logic.
         trace: A file that gets one JSON line per epoch; it decides nothing.
+        log: A file that gets what the solver prints; None: it is printed as ever. It decides nothing.
     """
 
     task: Task
@@ -50,6 +51,7 @@ class Trial:
     threads: int = 1
     beside: SolverSpec | None = None
     trace: Path | None = field(default=None, compare=False)
+    log: Path | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:

@@ -127,3 +127,42 @@ def test_a_file_that_nothing_or_everything_satisfies_is_refused(tmp_path, text, 
     path.write_text(text)
     with pytest.raises(ValueError, match=told):
         Logic(file=str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (b"1 -2 0\n2 3\n-4 0 4 0\n", READ),
+        (b"c no header\n1 2 0\n", (2, [[1, 2]])),
+        (b"p cnf 5 7\n1 2 0\n", (5, [[1, 2]])),
+        (b"p cnf 2 0\n1 2 0\n-1 0\n", (2, [[1, 2], [-1]])),
+        (CLAUSES, READ),
+    ],
+)
+def test_what_is_read_leniently(text, read) -> None:
+    assert parse_dimacs(text, "f", lenient=True) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"1 2 0\np cnf 2 1\n", "line 2: a header after clauses"),
+        (b"p cnf 2 1\n1 3 0\n", "line 2: literal 3, but the header announces 2 variables"),
+        (b"1 2\n", "line 1: this clause has no 0 at its end"),
+        (b"p cnf two 1\n1 0\n", "line 1: the header is"),
+        (b"c nothing\n", "the file ends without a header"),
+        (b"1 x 0\n", "'x' is no literal"),
+    ],
+)
+def test_what_is_refused_even_leniently(text, said) -> None:
+    with pytest.raises(DimacsError, match=said):
+        parse_dimacs(text, "f", lenient=True)
+
+
+@pytest.mark.parametrize("text", ["1 2 0\n", "p cnf 2 2\n1 2 0\n"])
+def test_the_way_out_is_told(tmp_path, text) -> None:
+    path = tmp_path / "rules.cnf"
+    path.write_text(text)
+    with pytest.raises(DimacsError, match=r"lenient=True \(on the command line --lenient\)"):
+        Logic(file=str(path))
+    assert Logic(file=str(path), lenient=True).cnf == (2, [[1, 2]])

@@ -45,8 +45,18 @@ def test_what_run_wrote_is_read_by_report_and_compare() -> None:
 
 def test_a_run_says_where_its_page_is() -> None:
     _, out = said(*UNTRAINED, "--run", "r")
-    assert out.splitlines()[-1] == f"page: {Path('r') / 'report.html'}"
+    assert out.splitlines()[-1] == (
+        f"page: {Path('r') / 'report.html'} (groundcheck show-run r prints this again)"
+    )
     assert Path("r/report.html").exists()
+    _, again = said("show-run", "r")
+    assert again.splitlines()[-1] == f"page: {Path('r') / 'report.html'}"
+    assert again.splitlines()[:-1] == out.splitlines()[:-1]
+    _, out = said(*UNTRAINED)
+    assert out.splitlines()[-1] == (
+        "no page was kept; --run FOLDER keeps one, and a run that can be continued"
+    )
+    assert "nowhere does not exist: name the folder of a run" in said("show-run", "nowhere")[1]
     _, out = said(*UNTRAINED, "--json", "x.json")
     assert out.splitlines()[-1].startswith("report: x.json")
 

@@ -74,7 +74,7 @@ def test_a_device_that_is_not_there(words: tuple[str, ...], device: str, said: s
         ("exits:S", "SystemExit: usage: train.py --data DIR"),
         ("quits:S", "Stop: at once"),
         ("takes_any:T", "module 'takes_any' has no attribute 'T'"),
-        ("./zoo.py:Base", "for a file in this folder that is zoo:Base"),
+        ("./zoo.py:Base", r"there is no file \./zoo\.py; it is written package\.module:attribute"),
         ("takes_any:", "package.module:attribute"),
     ],
 )
