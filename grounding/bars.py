@@ -24,7 +24,9 @@ class Bars:
     grounding: float  # bar for grounding accuracy, raw and aligned
     guessed_task: float = 0.0  # what a guess may reach: the upper end of its interval
     guessed_grounding: float = 0.0
-    assumed: bool = False  # of a perfect perception, as no ceiling is known: what is below them is not decided
+    assumed: bool = (
+        False  # of a perfect perception, as no ceiling is known: what is below them is not decided
+    )
 
     def answers(self, accuracy: float, interval: tuple[float, float] | None = None) -> bool:
         """Whether a task accuracy is high."""

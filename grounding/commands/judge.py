@@ -40,9 +40,13 @@ def judge(
     ] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Predictions of the same network without logic; once for each seed."),
+        typer.Option(
+            metavar="FILE", help="Predictions of the same network without logic; once for each seed."
+        ),
     ] = None,
-    rules: Annotated[str, typer.Option(help="Whether the method learned the rules or was given them.")] = "learned",
+    rules: Annotated[
+        str, typer.Option(help="Whether the method learned the rules or was given them.")
+    ] = "learned",
     name: Annotated[str | None, typer.Option(help="What the report calls it.")] = None,
     images: Images = "digits",
     data_root: DataRoot = None,
@@ -88,11 +92,9 @@ def judge(
                 found = score(*targets, baseline=baseline or None, **listed)
             else:
                 _require_network_options(targets[0], task, baseline)
-                asked = {"seed": seed, "puzzles": puzzles, "isolate": isolate}
+                listed |= {"seed": seed, "puzzles": puzzles, "isolate": isolate}
                 limits, listener = Limits(time_limit, memory_limit), _tell(progress, quiet=quiet)
-                found = judge_networks(
-                    *targets, images=source, limits=limits, listener=listener, **listed, **asked
-                )
+                found = judge_networks(*targets, images=source, limits=limits, listener=listener, **listed)
             record.finish(found.as_dict())
         if output:
             found.write(output)
@@ -126,7 +128,9 @@ def _tell(console: "Console", *, quiet: bool) -> "Callable[[Outcome], None]":
 
     def tell(outcome: "Outcome") -> None:
         scores = outcome.scores
-        figures = "broke" if scores is None else f"task {scores.task:.2f}, aligned {scores.aligned or 0.0:.2f}"
+        figures = (
+            "broke" if scores is None else f"task {scores.task:.2f}, aligned {scores.aligned or 0.0:.2f}"
+        )
         line = f"{outcome.solver} seed {outcome.seed}: {figures} ({outcome.seconds:.0f} s)"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

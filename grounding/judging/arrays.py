@@ -1,8 +1,8 @@
 """Judging what was predicted elsewhere, from arrays alone."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +14,9 @@ from ..trials.trial import Outcome, Role
 from .ceilings import Beside, Ceiling, as_number, ceilings_for, require_accuracy
 from .files import read_arrays
 from .judged import OWN_TASK, Judged, joined_digest, require_rules
-from .predictions import Predictions, make_predictions, require_alike
+from .predictions import Predictions, make_predictions
 from .scoring import score_predictions
+from .seeds import require_alike
 
 NO_INTERFACE = "no interface: nothing was intervened on, so that it is not known where answers come from"
 DRAWN_HALF = (
@@ -35,7 +36,8 @@ def score(
     """Judges what runs predicted, from arrays: whether their symbols are grounded, without any network.
 
     Args:
-        *seeds: Predictions of each seed: a mapping of arrays by name, or a file of them (.npz, .csv, .parquet).
+        *seeds: Predictions of each seed: a mapping of arrays by name, or a file of them (.npz, .csv or
+            .parquet).
         task: A task or its name, so that its rules are looked at as well; None: the arrays alone are judged.
         ceiling: What the same perception reaches trained with labels, as aligned accuracy or as predictions;
             one for all seeds, or one for each. None: only GROUNDED can be told.
@@ -62,7 +64,9 @@ def score(
     ]
     listed = each(baseline)
     if len(listed) not in (0, len(found)):
-        raise UsageError(f"{len(listed)} baselines for {len(found)} seeds: give one for each, in the same order")
+        raise UsageError(
+            f"{len(listed)} baselines for {len(found)} seeds: give one for each, in the same order"
+        )
     baselines = [
         _outcome(predictions_from(source, f"baseline {n}", _of_seed(chosen, n)), "baseline", n, chosen)
         for n, source in enumerate(listed)
@@ -85,9 +89,9 @@ def predictions_from(source: Source, called: str, task: Task | None) -> Predicti
     """Predictions of a file, or of arrays that messages call `called`."""
     if isinstance(source, Mapping):
         return make_predictions(source, called, task)
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]  # from a user
         raise UsageError(
-            f"{called} is a {type(source).__name__}: hand over a mapping of arrays by name, or the path of a file"
+            f"{called} is a {type(source).__name__}: hand over a mapping of arrays by name, or a file's path"
         )
     return make_predictions(read_arrays(Path(source)), str(source), task)
 
@@ -121,5 +125,6 @@ def _outcome(predictions: Predictions, role: Role, seed: int, task: Task | None)
 def _name_of(seeds: Sequence[Source]) -> str:
     """What the files of all seeds are called, without the number of each."""
     paths = [Path(source).stem for source in seeds if not isinstance(source, Mapping)]
-    common = os.path.commonprefix(paths) if paths else ""
+    same = (letters[0] for letters in takewhile(lambda two: len({*two}) == 1, zip(*paths, strict=False)))
+    common = "".join(same)
     return re.sub(r"[\W_]*(seed)?[\W_]*\d*$", "", common) or "predictions"

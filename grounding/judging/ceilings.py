@@ -92,7 +92,16 @@ def _scores(ceiling: Ceiling, seed: Beside) -> Scores | None:
         )
     else:
         read = scores.read
-    named = ("raw", "aligned", "collapse", "images", "confusion", "relabelling", "calibration", "guessed_aligned")
+    named = (
+        "raw",
+        "aligned",
+        "collapse",
+        "images",
+        "confusion",
+        "relabelling",
+        "calibration",
+        "guessed_aligned",
+    )
     told = {name: getattr(scores, name) for name in named}
     return replace(
         _blank(beside, read), intervals={k: v for k, v in scores.intervals.items() if k in named}, **told
@@ -105,7 +114,7 @@ def _read_by_chance(accuracy: float, completions: Completions) -> float:
 
 
 def _blank(beside: Scores, read: float) -> Scores:
-    """The scores of a ceiling that reads such a share of the puzzles without an error; guesses are as beside."""
+    """The scores of a ceiling that reads that share of the puzzles right; guesses are as beside."""
     return replace(
         beside, task=read, board=read, cell=read, unsolved=1 - read, read=read,
         collapse=None, confusion=None, relabelling=None, calibration=None, boards=[], intervals={},

@@ -15,8 +15,8 @@ from ..checks.contract.subject import Subject
 from ..checks.finding import Finding
 from ..checks.registry import Registry
 from ..measures.interventions import Interventions
-from ..trials.scoring import INTERVENED, EvaluationSet, intervened
 from ..measures.metrics import Scores
+from ..trials.scoring import INTERVENED, EvaluationSet, intervened
 from ..trials.spec import SolverSpec
 from .network import AskedNetwork
 
@@ -24,7 +24,9 @@ from .network import AskedNetwork
 FORWARD_CHECKS = (
     "build", "shape", "dtype", "device", "range", "finite", "deterministic", "rows", "queries", "listens",
 )  # fmt: skip
-AGREEMENT = 0.95  # of puzzles to which `complete` and `answer` give the same answer, for interventions to tell
+AGREEMENT = (
+    0.95  # of puzzles to which `complete` and `answer` give the same answer, for interventions to tell
+)
 
 
 class Interface(nn.Module):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ...datasets.errors import UsageError
 from ...datasets.task import Task
@@ -16,14 +16,19 @@ from ..results.report import Report, TaskReport
 from ..trials.trial import Outcome
 from ..verdict import Judgement, judge
 
+Rules = Literal["learned", "given"]
 OWN_TASK, OWN_IMAGES = "own task", "own images"
 NO_CEILING = (
-    "Give the ceiling with --ceiling: a number, or a file of predictions; it is the aligned accuracy of the same "
-    "perception trained with the labels of its images."
+    "Give the ceiling with --ceiling: a number, or a file of predictions; it is the aligned accuracy of the "
+    "same perception trained with the labels of its images."
 )
 MORE_SEEDS = "Judge more seeds of the same run: 2 failures or 6 successes decide."
-READ_TOO = "Add what was read, as `true` with `symbols` or `beliefs`, and `image`: grounding is a property of it."
-ANSWERS_TOO = "Add what was answered, as `solution`, `given`, `answers` and `image`: right symbols are half of it."
+READ_TOO = (
+    "Add what was read, as `true` with `symbols` or `beliefs`, and `image`: grounding is a property of it."
+)
+ANSWERS_TOO = (
+    "Add what was answered, as `solution`, `given`, `answers` and `image`: right symbols are half of it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,8 @@ class Judged:
         digest: SHA-256 of what was scored on.
         device: What the networks ran on.
         findings: Of checks that ran beside.
-        lacking: What could not be looked at, in words for the reason.
+        notes: What else was seen, in words for the reason.
+        lacking: What could not be looked at, in the same.
         options: What belongs to the identity of what was judged, by name.
     """
 
@@ -50,7 +56,7 @@ class Judged:
     ceilings: Sequence[Outcome] = ()
     baselines: Sequence[Outcome] = ()
     task: Task | None = None
-    rules: Literal["learned", "given"] = "learned"
+    rules: Rules = "learned"
     images: str = OWN_IMAGES
     digest: str = ""
     device: str = "cpu"
@@ -122,10 +128,11 @@ class Judged:
         return found + (list(bypass.run(Grounded(seeds, subject.rules_given), label)) if seeds else [])
 
 
-def require_rules(rules: str) -> Literal["learned", "given"]:
+def require_rules(rules: str) -> Rules:
     """Raises `UsageError` for what neither way of having rules is called."""
-    if rules == "learned" or rules == "given":
-        return rules
+    for known in get_args(Rules):
+        if rules == known:
+            return known
     raise UsageError(f"rules={rules!r}: it is learned or given, as the method was told the rules or not")
 
 

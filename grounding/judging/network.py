@@ -18,12 +18,14 @@ from ...datasets.outside import import_attribute
 from ...datasets.task import Split, Task
 from ..trials.answers import CHUNK
 from ..trials.network import place_readings
-from .predictions import ROUNDING, one_hot
+from .array_checks import ROUNDING
+from .predictions import one_hot
 
 METHODS = ("read", "answer", "complete")
 PROMISED: Mapping[str, str] = {
     "read": "(images, symbols) beliefs: the probability of every symbol, for every image",
-    "answer": "(puzzles, variables) symbols, -1 unsolved; or (puzzles, variables, symbols) beliefs, NaN unsolved",
+    "answer": "(puzzles, variables) symbols, -1 unsolved; or (puzzles, variables, symbols) beliefs, NaN "
+    "unsolved",
     "complete": "(puzzles, variables, symbols) beliefs about every variable, NaN unsolved",
 }
 
@@ -96,8 +98,8 @@ def _made(factory: Any, name: str) -> Any:
         asked = []
     if asked:
         raise UsageError(
-            f"network {name!r} is called without arguments, and asks for {', '.join(asked)}: name the trained "
-            "network, or a function without arguments that returns it"
+            f"network {name!r} is called without arguments, and asks for {', '.join(asked)}: name the "
+            "trained network, or a function without arguments that returns it"
         )
     try:
         return factory()
@@ -234,4 +236,6 @@ class AskedNetwork:
         return found.astype(np.float64)
 
     def _refused(self, method: str, fault: str) -> UsageError:
-        return UsageError(f"network {self.name!r}: what {method}(…) returned {fault}; it is {PROMISED[method]}")
+        return UsageError(
+            f"network {self.name!r}: what {method}(…) returned {fault}; it is {PROMISED[method]}"
+        )

@@ -1,4 +1,4 @@
-"""Judging networks trained elsewhere: read and answer on our tasks, intervened on where they have an interface."""
+"""Judging networks trained elsewhere: asked to read and to answer, and intervened on where they can be."""
 
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -27,12 +27,14 @@ from ..trials.trial import Outcome
 from .arrays import Source, as_ceiling, each
 from .ceilings import Beside, ceilings_for
 from .interface import check_interface, intervene_on
-from .judged import Judged, joined_digest, require_rules
+from .judged import Judged, require_rules
 from .network import METHODS, AskedNetwork, Call, NetworkError, as_network, ask_network, import_network
 from .predictions import Completions
 from .process import network_process
 
-NO_COMPLETE = "no complete(beliefs, given): nothing was intervened on, so that it is not known where answers come from"
+NO_COMPLETE = (
+    "no complete(beliefs, given): nothing was intervened on, so that it is not known where answers come from"
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class HeldOut:
     def asked(self, call: Call, name: str, test: EvaluationSet) -> AskedNetwork:
         """The network on these puzzles, of which the labels stay here."""
         sets: dict[Split, EvaluationSet] = {"test": test, "validation": self.validation}
-        sealed = {
+        sealed: dict[Split, Examples] = {
             split: replace(chosen.examples, answer=torch.full_like(chosen.examples.answer, -1))
             for split, chosen in sets.items()
         }
@@ -126,7 +128,7 @@ def judge(
     if not networks:
         raise UsageError("no network to judge: name at least one, as package.module:attribute")
     names = [one if isinstance(one, str) else type(one).__name__ for one in networks]
-    if twins := [one for one in names if isinstance(one, str) and ":" in one and names.count(one) > 1]:
+    if twins := [one for one in names if ":" in one and names.count(one) > 1]:
         raise UsageError(f"{twins[0]} is named twice: every seed counts once")
     if puzzles < 1:
         raise UsageError(f"puzzles={puzzles}: at least 1 is needed")
@@ -140,7 +142,9 @@ def judge(
     judged: list[JudgedNetwork] = []
     for number, network in enumerate(networks, seed):
         held_out = HeldOut.of(chosen, loaded, number, puzzles)
-        found = _judge_one(network, names[number - seed], held_out, number, source, isolate, limits, first=not judged)
+        found = _judge_one(
+            network, names[number - seed], held_out, number, source, isolate, limits, first=not judged
+        )
         listener(found.outcome)
         judged.append(found)
     outcomes = [one.outcome for one in judged]
@@ -161,8 +165,8 @@ def judge(
 
 
 def _judge_one(
-    network: Any, name: str, held_out: HeldOut, seed: int, source: ImageSource, isolate: bool, limits: Limits | None,
-    *, first: bool,
+    network: Any, name: str, held_out: HeldOut, seed: int, source: ImageSource, isolate: bool,
+    limits: Limits | None, *, first: bool,
 ) -> JudgedNetwork:  # fmt: skip
     """One network, whatever it raises; the contract is looked at once."""
     started = time.perf_counter()

@@ -12,22 +12,20 @@ from jaxtyping import Bool, Float, Int
 from ...datasets.errors import UnknownNameError, UsageError
 from ...datasets.task import Task
 from ..measures.counts import count_of
+from .array_checks import (
+    ARRAYS,
+    OF_IMAGES,
+    OF_PUZZLES,
+    below,
+    first_where,
+    numbers,
+    probabilities,
+    shaped,
+    truths,
+    whole,
+)
 
-# By name: what the array holds, as messages and the docs tell it.
-ARRAYS: Mapping[str, str] = {
-    "true": "(images,) the symbol that each image shows, a whole number from 0 on",
-    "symbols": "(images,) the symbol that was read",
-    "beliefs": "(images, symbols) or, in its place, the probability of every symbol",
-    "fit": "(images,) which images the relabelling is fitted on; without it half of them, drawn",
-    "solution": "(puzzles, variables) the true symbol of every variable",
-    "given": "(puzzles, variables) which variables are seen; the others are answered",
-    "answers": "(puzzles, variables) the symbols answered, -1 unsolved; or (puzzles, variables, symbols) "
-    "probabilities, NaN unsolved; what stands at givens is ignored",
-    "image": "(puzzles, variables) which of the images a given shows, -1 where none",
-}
-OF_IMAGES = ("true", "symbols", "beliefs", "fit")
-OF_PUZZLES = ("solution", "given", "answers", "image")
-ROUNDING = 1e-3  # by which a probability may lie outside [0, 1]
+AS_TRAINED = "set the task as it was trained, with --set NAME=VALUE"
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class Completions:
-    """What was answered; `image` is −1 where no image is shown, the completion NaN where nothing was answered."""
+    """What was answered: the completion is NaN where nothing was, `image` −1 where none is shown."""
 
     solution: Int[np.ndarray, "puzzles variables"]
     given: Bool[np.ndarray, "puzzles variables"]
@@ -84,7 +82,7 @@ def make_predictions(arrays: Mapping[str, Any], source: str, task: Task | None =
         UsageError: For arrays that are missing, unknown, of another shape, or hold what they cannot.
     """
     _require_names(arrays, source)
-    found = {name: _numbers(arrays[name], name, source) for name in ARRAYS if name in arrays}
+    found = {name: numbers(arrays[name], name, source) for name in ARRAYS if name in arrays}
     readings = _readings(found, source, task) if "true" in found else None
     completions = _completions(found, source, task) if "solution" in found else None
     if readings is not None and completions is not None:
@@ -102,37 +100,6 @@ def make_predictions(arrays: Mapping[str, Any], source: str, task: Task | None =
         judged_on=_digest(found, ("true", "solution", "given", "image")),
         shapes={name: array.shape[1:] for name, array in found.items()},
     )
-
-
-def require_alike(seeds: list[Predictions]) -> None:
-    """Sees to it that several seeds are of one task, and each is another run.
-
-    Raises `UsageError` where they hold other arrays, other numbers of symbols or variables, or the same
-    predictions.
-    """
-    first = seeds[0]
-    for number, other in enumerate(seeds):
-        if differing := sorted(({*first.shapes} ^ {*other.shapes}) - {"fit"}):
-            has, lacks = (first, other) if differing[0] in first.shapes else (other, first)
-            raise UsageError(
-                f"{has.source} has `{differing[0]}` and {lacks.source} has not: seeds of one run hold the same "
-                "arrays"
-            )
-        for name, shape in first.shapes.items():
-            if name in other.shapes and shape != other.shapes[name]:
-                raise UsageError(
-                    f"`{name}` is {_rows(shape, name)} in {first.source} and {_rows(other.shapes[name], name)} "
-                    f"in {other.source}: seeds of one run have the same variables and symbols"
-                )
-        twin = next((one for one in seeds[:number] if one.digest == other.digest), None)
-        if twin is not None:
-            raise UsageError(
-                f"{twin.source} and {other.source} hold the same predictions: every seed counts once"
-            )
-
-
-def _rows(shape: tuple[int, ...], name: str) -> str:
-    return str(("images" if name in OF_IMAGES else "puzzles", *shape)).replace("'", "")
 
 
 def _require_names(arrays: Mapping[str, Any], source: str) -> None:
@@ -161,115 +128,41 @@ def _require(arrays: Mapping[str, Any], name: str, source: str) -> None:
         raise UsageError(f"{source} has no array `{name}`: {ARRAYS[name]}")
 
 
-def _numbers(value: Any, name: str, source: str) -> np.ndarray:
-    """An array of plain numbers."""
-    if hasattr(value, "detach"):  # a tensor
-        value = value.detach().cpu()
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{source}: `{name}` is no array ({error}); it is {ARRAYS[name]}") from error
-    if array.dtype.kind not in "biuf":
-        kind = "Python objects" if array.dtype == object else f"values of type {array.dtype}"
-        raise UsageError(f"{source}: `{name}` holds {kind}, it should hold plain numbers: {ARRAYS[name]}")
-    if not array.size:
-        raise UsageError(f"{source}: `{name}` is empty, of shape {array.shape}; it is {ARRAYS[name]}")
-    return array
-
-
-def _shaped(array: np.ndarray, name: str, source: str, dimensions: int, rows: int | None = None) -> None:
-    if array.ndim != dimensions or (rows is not None and len(array) != rows):
-        many = "" if rows is None else f", of {rows:,} rows here"
-        raise UsageError(f"{source}: `{name}` is of shape {array.shape}; it is {ARRAYS[name]}{many}")
-
-
-def _whole(array: np.ndarray, name: str, source: str, low: int) -> Int[np.ndarray, "..."]:
-    """Whole numbers from `low` on."""
-    wrong = ~np.isfinite(array) | (array != np.round(array)) | (array < low)
-    if wrong.any():
-        place = np.argwhere(wrong)[0]
-        raise UsageError(
-            f"{source}: `{name}` holds {array[tuple(place)]:g} {_at(place)}, and it should hold whole numbers "
-            f"from {low} on"
-        )
-    return array.astype(np.int64)
-
-
-def _truths(array: np.ndarray, name: str, source: str) -> Bool[np.ndarray, "..."]:
-    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        place = np.argwhere(~np.isin(array, (0, 1)))[0]
-        raise UsageError(
-            f"{source}: `{name}` holds {array[tuple(place)]:g} {_at(place)}, and it should hold truth values"
-        )
-    return array.astype(np.bool_)
-
-
-def _probabilities(array: np.ndarray, name: str, source: str, *, unsolved: bool) -> Float[np.ndarray, "..."]:
-    """Probabilities; NaN only where that means unsolved."""
-    if not unsolved and np.isnan(array).any():
-        place = np.argwhere(np.isnan(array))[0]
-        raise UsageError(
-            f"{source}: `{name}` holds NaN {_at(place)}: every image has to be read, so leave out those that "
-            "were not"
-        )
-    wrong = (array < -ROUNDING) | (array > 1 + ROUNDING)
-    if wrong.any():
-        place = np.argwhere(wrong)[0]
-        raise UsageError(
-            f"{source}: `{name}` holds {array[tuple(place)]:g} {_at(place)}, and it should hold probabilities "
-            "in [0, 1]: take a softmax of logits first"
-        )
-    return array.astype(np.float64)
-
-
-def _at(place: np.ndarray) -> str:
-    return f"at [{', '.join(map(str, place.tolist()))}]"
-
-
-def _below(array: np.ndarray, bound: Any, name: str, source: str, why: str) -> None:
-    """Labels that are none: `bound` is how many there are, of all or by variable."""
-    wrong = array >= bound
-    if wrong.any():
-        place = np.argwhere(wrong)[0]
-        last = int(np.broadcast_to(bound, array.shape)[tuple(place)]) - 1
-        raise UsageError(
-            f"{source}: `{name}` holds the symbol {array[tuple(place)]} {_at(place)}, and {why} 0 to {last}"
-        )
-
-
 def _readings(found: Mapping[str, np.ndarray], source: str, task: Task | None) -> Readings:
-    _shaped(found["true"], "true", source, 1)
-    true = _whole(found["true"], "true", source, 0)
+    shaped(found["true"], "true", source, 1)
+    true = whole(found["true"], "true", source, 0)
     confidence, count = None, len(task.classes) if task else None
     if "beliefs" in found:
-        _shaped(found["beliefs"], "beliefs", source, 2, len(true))
-        beliefs = _probabilities(found["beliefs"], "beliefs", source, unsolved=False)
+        shaped(found["beliefs"], "beliefs", source, 2, len(true))
+        beliefs = probabilities(found["beliefs"], "beliefs", source, unsolved=False)
         if count is not None and beliefs.shape[1] != count:
             assert task is not None
             raise UsageError(
-                f"{source}: `beliefs` are about {beliefs.shape[1]} symbols, and {task.name} shows {count}: set "
-                "the task as it was trained, with --set NAME=VALUE"
+                f"{source}: `beliefs` are about {beliefs.shape[1]} symbols, and {task.name} shows {count}: "
+                f"{AS_TRAINED}"
             )
         count = beliefs.shape[1]
         read, confidence = beliefs.argmax(-1), beliefs.max(-1).clip(0, 1)
     else:
-        _shaped(found["symbols"], "symbols", source, 1, len(true))
-        read = _whole(found["symbols"], "symbols", source, 0)
+        shaped(found["symbols"], "symbols", source, 1, len(true))
+        read = whole(found["symbols"], "symbols", source, 0)
         count = count or max(int(true.max()), int(read.max()), 1) + 1
-        _below(read, count, "symbols", source, "the symbols are")
-    _below(true, count, "true", source, "the symbols are")
+        below(read, count, "symbols", source, "the symbols are")
+    below(true, count, "true", source, "the symbols are")
     fit, drawn = _fit(found, source, len(true))
     return Readings(true, read, fit, count, confidence, drawn)
 
 
-def _fit(found: Mapping[str, np.ndarray], source: str, images: int) -> tuple[Bool[np.ndarray, " images"], bool]:
+def _fit(
+    found: Mapping[str, np.ndarray], source: str, images: int
+) -> tuple[Bool[np.ndarray, " images"], bool]:
     """Which images the relabelling is fitted on, and whether they were drawn here."""
     if "fit" not in found:
         if images < 2:
             raise UsageError(f"{source} has 1 image: a half to fit on and a half to score takes two or more")
         return np.random.default_rng(0).permutation(images) < images // 2, True
-    _shaped(found["fit"], "fit", source, 1, images)
-    fit = _truths(found["fit"], "fit", source)
+    shaped(found["fit"], "fit", source, 1, images)
+    fit = truths(found["fit"], "fit", source)
     if not fit.any() or fit.all():
         left = "none of the images: the relabelling has nothing to be fitted on" if not fit.any() else (
             "all of the images: nothing is left to score"
@@ -279,29 +172,30 @@ def _fit(found: Mapping[str, np.ndarray], source: str, images: int) -> tuple[Boo
 
 
 def _completions(found: Mapping[str, np.ndarray], source: str, task: Task | None) -> Completions:
-    _shaped(found["solution"], "solution", source, 2)
-    solution = _whole(found["solution"], "solution", source, 0)
+    shaped(found["solution"], "solution", source, 2)
+    solution = whole(found["solution"], "solution", source, 0)
     domains = np.asarray(task.problem.domains) if task else None
     if task is not None and domains is not None:
         if solution.shape[1] != len(domains):
             raise UsageError(
                 f"{source}: `solution` has {count_of(solution.shape[1], 'variable')}, and {task.name} has "
-                f"{len(domains)}: set the task as it was trained, with --set NAME=VALUE"
+                f"{len(domains)}: {AS_TRAINED}"
             )
-        _below(solution, domains, "solution", source, f"that variable of {task.name} takes")
+        below(solution, domains, "solution", source, f"that variable of {task.name} takes")
         _require_rules(solution, source, task)
     given = _matched(found, "given", source, solution.shape)
-    given = _truths(given, "given", source)
+    given = truths(given, "given", source)
     if given.all():
-        raise UsageError(f"{source}: `given` marks every variable, so that nothing was answered: mark the givens")
+        raise UsageError(
+            f"{source}: `given` marks every variable, so that nothing was answered: mark the givens"
+        )
     image = np.full(solution.shape, -1)
     if "image" in found:
-        image = _whole(_matched(found, "image", source, solution.shape), "image", source, -1)
+        image = whole(_matched(found, "image", source, solution.shape), "image", source, -1)
         if (hidden := (image >= 0) & ~given).any():
-            place = np.argwhere(hidden)[0]
             raise UsageError(
-                f"{source}: `image` shows image {image[tuple(place)]} {_at(place)}, which is no given: mark it "
-                "given, or put -1 there"
+                f"{source}: `image` holds {first_where(hidden, image)}, which is no given: mark it given, or "
+                "put -1 there"
             )
     completion = _completion(found["answers"], source, solution, task)
     return Completions(solution, given, completion, image)
@@ -331,15 +225,14 @@ def _completion(
         if known is not None and count != known:
             assert task is not None
             raise UsageError(
-                f"{source}: `answers` are about {count} symbols, and {task.name} has {known}: set the task as "
-                "it was trained, with --set NAME=VALUE"
+                f"{source}: `answers` are about {count} symbols, and {task.name} has {known}: {AS_TRAINED}"
             )
-        _below(solution, count, "solution", source, "`answers` are about the symbols")
-        return _probabilities(answers, "answers", source, unsolved=True)
-    whole = _whole(answers, "answers", source, -1)
-    count = known or max(int(solution.max()), int(whole.max()), 1) + 1
-    _below(whole, count, "answers", source, "the symbols are")
-    return one_hot(whole, count)
+        below(solution, count, "solution", source, "`answers` are about the symbols")
+        return probabilities(answers, "answers", source, unsolved=True)
+    symbols = whole(answers, "answers", source, -1)
+    count = known or max(int(solution.max()), int(symbols.max()), 1) + 1
+    below(symbols, count, "answers", source, "the symbols are")
+    return one_hot(symbols, count)
 
 
 def one_hot(
@@ -356,8 +249,8 @@ def _require_rules(solution: Int[np.ndarray, "puzzles variables"], source: str, 
     if len(broken):
         options = ", ".join(f"{name}={value}" for name, value in task.settings.items() if value is not None)
         raise UsageError(
-            f"{source}: the solution of puzzle {broken[0]} breaks the rules of {task.name} ({options}), as do "
-            f"{len(broken)} of {len(solution)}: set the task as it was trained, or mend the solutions"
+            f"{source}: the solution of puzzle {broken[0]} breaks the rules of {task.name} ({options}), and "
+            f"so do {len(broken)} of {len(solution)}: {AS_TRAINED}, or mend the solutions"
         )
 
 
@@ -368,18 +261,16 @@ def _require_same_symbols(readings: Readings, completions: Completions, source: 
         raise UsageError(f"{source}: `image` names no image at any given: judge readings and answers apart")
     beyond = image >= len(readings.true)
     if beyond.any():
-        place = np.argwhere(beyond)[0]
         raise UsageError(
-            f"{source}: `image` names image {image[tuple(place)]} {_at(place)}, and there are "
-            f"{len(readings.true):,}: they are counted from 0"
+            f"{source}: `image` holds {first_where(beyond, image)}, and there are {len(readings.true):,} "
+            "images, counted from 0"
         )
     wrong = shown & (readings.true[image.clip(0)] != completions.solution)
     if wrong.any():
-        place = np.argwhere(wrong)[0]
-        shows = readings.true[image[tuple(place)]]
+        there, shows = first_where(wrong, completions.solution), readings.true[image[wrong][0]]
         raise UsageError(
-            f"{source}: at {_at(place)[3:]} the solution is {completions.solution[tuple(place)]}, and image "
-            f"{image[tuple(place)]}, which stands there, shows {shows}: see that `image` counts the rows of `true`"
+            f"{source}: `solution` holds {there}, and the image that stands there shows {shows}: see that "
+            "`image` counts the rows of `true`"
         )
 
 

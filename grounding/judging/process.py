@@ -1,4 +1,4 @@
-"""A network from outside in a process of its own: only arrays come back, and one that hangs or dies is told."""
+"""A network from outside in a process of its own: only arrays come back, and how it dies is told."""
 
 import os
 import sys

@@ -36,7 +36,8 @@ def read_csv(path: Path) -> dict[str, np.ndarray]:
             for row in filter(None, reader):
                 if len(row) != len(heading):
                     raise UsageError(
-                        f"{path}, line {reader.line_num}: {len(row)} values, and the heading names {len(heading)}"
+                        f"{path}, line {reader.line_num}: {len(row)} values, and the heading has "
+                        f"{len(heading)}"
                     )
                 for column, text in zip(cells, row, strict=True):
                     try:
@@ -52,19 +53,19 @@ def read_csv(path: Path) -> dict[str, np.ndarray]:
 def read_parquet(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a Parquet file. Raises `MissingExtraError` without pyarrow."""
     PARQUET.load()
-    import pyarrow  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
+    import pyarrow as pa  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
     from pyarrow import parquet  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     try:
         table: Any = parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UsageError(f"{path} is damaged, or no Parquet file: {str(error).splitlines()[0]}") from error
     _require_columns(table.column_names, str(path))
     columns: dict[str, Column] = {}
     for name in table.column_names:
         try:
             columns[name] = table[name].cast("float64").to_numpy().astype(np.float64)
-        except (pyarrow.ArrowException, TypeError) as error:
+        except (pa.ArrowException, TypeError) as error:
             raise UsageError(f"{path}: column {name!r} holds no plain numbers: {error}") from error
     return arrays_of(columns, str(path))
 
@@ -126,7 +127,9 @@ def _puzzles(columns: Mapping[str, Column], source: str) -> dict[str, np.ndarray
 
 def _numbered(columns: Mapping[str, Column], stem: str, source: str) -> list[Column]:
     """`belief0`, `belief1`, … in their order, as far as any has a value."""
-    numbers = sorted(int(found[2]) for name in columns if (found := NUMBERED.fullmatch(name)) and found[1] == stem)
+    numbers = sorted(
+        int(found[2]) for name in columns if (found := NUMBERED.fullmatch(name)) and found[1] == stem
+    )
     if numbers != list(range(len(numbers))):
         raise UsageError(f"{source}: columns {stem}0, {stem}1, … are counted from 0 without a gap")
     found = [columns[f"{stem}{number}"] for number in numbers]
@@ -141,7 +144,7 @@ def _counted(columns: Mapping[str, Column], name: str, source: str, why: str) ->
     wrong = ~(np.isfinite(column) & (column == np.round(column)) & (column >= 0))
     if wrong.any():
         raise UsageError(
-            f"{source}: column {name!r} holds {column[wrong][0]:g} where it should hold whole numbers from 0 on"
+            f"{source}: column {name!r} holds {column[wrong][0]:g}, and it should hold whole numbers from 0"
         )
     return column.astype(np.int64)
 
@@ -149,7 +152,9 @@ def _counted(columns: Mapping[str, Column], name: str, source: str, why: str) ->
 def _require_columns(heading: Iterable[str], source: str) -> None:
     names = list(heading)
     if not names:
-        raise UsageError(f"{source} is empty: it should have a heading, and a row for every image and variable")
+        raise UsageError(
+            f"{source} is empty: it should have a heading, and a row for every image and variable"
+        )
     for name in names:
         if name not in COLUMNS and not NUMBERED.fullmatch(name):
             known = f"{', '.join(COLUMNS)}, belief0, belief1 … and answer0, answer1 …"

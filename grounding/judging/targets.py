@@ -23,17 +23,17 @@ def kind_of(target: str) -> Kind:
     if ":" in target:
         return "network"
     raise UsageError(
-        f"{target!r} is neither a file of predictions ({', '.join(SUFFIXES)}) nor a network, which is written "
-        "package.module:attribute"
+        f"{target!r} is neither a file of predictions ({', '.join(SUFFIXES)}) nor a network, which is "
+        "written package.module:attribute"
     )
 
 
 def kind_of_all(targets: Sequence[str]) -> Kind:
     """The kind of several names, one for each seed. Raises `UsageError` where they are of several."""
-    kinds = [kind_of(target) for target in targets]
+    kinds: list[Kind] = [kind_of(target) for target in targets]
     for target, kind in zip(targets, kinds, strict=True):
         if kind != kinds[0]:
             raise UsageError(
-                f"{targets[0]} is {WORDS[kinds[0]]} and {target} {WORDS[kind]}: judge them in runs of their own"
+                f"{targets[0]} is {WORDS[kinds[0]]}, and {target} {WORDS[kind]}: judge each kind by itself"
             )
     return kinds[0]

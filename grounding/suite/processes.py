@@ -157,6 +157,7 @@ class Worker:
     @classmethod
     @contextmanager
     def running(cls, target: Callable[..., None], arguments: tuple[Any, ...]) -> Generator["Worker"]:
+        """One that is ended with the context."""
         worker = cls.start(target, arguments)
         try:
             yield worker
@@ -252,6 +253,7 @@ def _without_main() -> Generator[None]:
 
 
 def process_context() -> ForkServerContext:
+    """Where processes are forked from: one that has imported what every trial needs, and holds no thread."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     return context
@@ -383,6 +385,9 @@ def _ran_out(error: str) -> bool:
 
 
 def settle(memory: float | int | None) -> None:
+    """What a process that was started does first: it leaves Ctrl-C to its parent, ends with it, and keeps to
+    so many GiB of private memory.
+    """
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its children

@@ -216,12 +216,14 @@ def without_solver(trial: Trial) -> Trial:
 
 
 def encode(kind: str, **arrays: Any) -> bytes:
+    """Arrays as one process tells them to another, with a word that says what they are."""
     content = io.BytesIO()
     np.savez(content, kind=np.array(kind), **arrays)
     return content.getvalue()
 
 
 def decode(content: bytes) -> tuple[str, dict[str, Any]]:
+    """What `encode` wrote; never unpickles."""
     with np.load(io.BytesIO(content), allow_pickle=False) as found:
         arrays = {name: found[name] for name in found.files}
     return str(arrays.pop("kind")), arrays
