@@ -67,11 +67,11 @@ def truths(array: np.ndarray, name: str, source: str) -> Bool[np.ndarray, "..."]
 
 
 def probabilities(array: np.ndarray, name: str, source: str, *, unsolved: bool) -> Float[np.ndarray, "..."]:
-    """The array as probabilities. Raises `UsageError` for others, and for NaN unless that means `unsolved`."""
+    """The array as probabilities. Raises `UsageError` for others, and for NaN unless it means `unsolved`."""
     if not unsolved and np.isnan(array).any():
         came = first_where(np.isnan(array), array)
         raise UsageError(
-            f"{source}: `{name}` holds {came}: every image has to be read, so leave out what was not"
+            f"{source}: `{name}` holds {came}: every image has to be read, leave out what was not"
         )
     wrong = (array < -ROUNDING) | (array > 1 + ROUNDING)
     if wrong.any():

@@ -4,6 +4,8 @@ The libraries are imported when a callback is made: who makes one has imported t
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from ...solvers.extras import Extra
@@ -55,7 +57,7 @@ def trainer_callback(monitor: Monitor, network: AsNetwork = lambda model: model)
     """A `transformers.TrainerCallback` that measures before training, after every epoch, and then finishes.
 
     Args:
-        monitor: Records the curve; the loss of an epoch is the last one that the Trainer logged.
+        monitor: Records the curve; the loss of an epoch is the mean of those that the Trainer logged.
         network: From the model to what a monitor takes; by default the model itself.
 
     Raises:
@@ -66,6 +68,10 @@ def trainer_callback(monitor: Monitor, network: AsNetwork = lambda model: model)
     class MonitorCallback(base):
         """Hands the model to the monitor."""
 
+        def __init__(self) -> None:
+            super().__init__()
+            self.losses: list[float] = []  # logged in this epoch
+
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             """Before the first step."""
             del args, state, control
@@ -74,9 +80,20 @@ def trainer_callback(monitor: Monitor, network: AsNetwork = lambda model: model)
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             """After every epoch."""
-            del args, control
-            logged = next((entry["loss"] for entry in reversed(state.log_history) if "loss" in entry), None)
-            monitor.epoch(network(kwargs["model"]), loss=logged)
+            del args, state, control
+            monitor.epoch(network(kwargs["model"]), loss=fmean(self.losses) if self.losses else None)
+            self.losses.clear()
+
+        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            """While an epoch runs; or, where the Trainer logs once an epoch, just after it has ended."""
+            del args, state, control
+            loss = kwargs.get("logs", {}).get("loss")
+            if loss is None:
+                return
+            if monitor.curve[1:] and monitor.curve[-1].loss is None:
+                monitor.curve[-1] = replace(monitor.curve[-1], loss=float(loss))
+            else:
+                self.losses.append(float(loss))
 
         def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             """After the last."""
