@@ -58,7 +58,8 @@ def score(
     named = require_rules(rules)
     found = [predictions_from(source, f"seed {n}", _of_seed(chosen, n)) for n, source in enumerate(seeds)]
     require_alike(found)
-    outcomes = [_outcome(one, "grounding", number, chosen) for number, one in enumerate(found)]
+    called = name or _name_of(seeds)
+    outcomes = [_outcome(one, "grounding", called, number, chosen) for number, one in enumerate(found)]
     beside = [
         Beside(outcome, one.completions, one.readings) for outcome, one in zip(outcomes, found, strict=True)
     ]
@@ -68,12 +69,12 @@ def score(
             f"{len(listed)} baselines for {len(found)} seeds: give one for each, in the same order"
         )
     baselines = [
-        _outcome(predictions_from(source, f"baseline {n}", _of_seed(chosen, n)), "baseline", n, chosen)
+        _outcome(predictions_from(source, f"baseline {n}", _of_seed(chosen, n)), "baseline", "", n, chosen)
         for n, source in enumerate(listed)
     ]
     drawn = any(one.readings and one.readings.drawn for one in found)
     return Judged(
-        name=name or _name_of(seeds),
+        name=called,
         outcomes=outcomes,
         ceilings=ceilings_for([as_ceiling(one) for one in each(ceiling)], beside),
         baselines=baselines,
@@ -117,9 +118,8 @@ def _of_seed(task: Task | None, seed: int) -> Task | None:
     return task and task.drawn(seed)
 
 
-def _outcome(predictions: Predictions, role: Role, seed: int, task: Task | None) -> Outcome:
-    named = task.name if task else OWN_TASK
-    return Outcome(role, named, "", seed, score_predictions(predictions))
+def _outcome(predictions: Predictions, role: Role, name: str, seed: int, task: Task | None) -> Outcome:
+    return Outcome(role, task.name if task else OWN_TASK, name, seed, score_predictions(predictions))
 
 
 def _name_of(seeds: Sequence[Source]) -> str:

@@ -33,20 +33,19 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as file:
+    with path.open("rb") as file:  # NumPy leaves a file open that is damaged
         head = file.read(6)
-    if head == b"\x93NUMPY":
-        raise UsageError(f"{path} is a single array: write it with np.savez({path.name!r}, true=…, …)")
-    if not head.startswith(b"PK"):
-        raise UsageError(f"{path} is damaged, or no .npz file: write the predictions again")
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
-        raise UsageError(f"{path} is damaged: {error}; write the predictions again") from error
-    except ValueError as error:
-        if "pickle" in str(error):
-            raise UsageError(
-                f"{path} holds Python objects, which are never unpickled: write plain arrays of numbers"
-            ) from error
-        raise UsageError(f"{path} is damaged: {error}; write the predictions again") from error
+        if head == b"\x93NUMPY":
+            raise UsageError(f"{path} is a single array: write it with np.savez({path.name!r}, true=…, …)")
+        if not head.startswith(b"PK"):
+            raise UsageError(f"{path} is damaged, or no .npz file: write the predictions again")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as found:
+                return {name: found[name] for name in found.files}
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, ValueError) as error:
+            if "pickle" in str(error):
+                raise UsageError(
+                    f"{path} holds Python objects, which are never unpickled: write plain arrays of numbers"
+                ) from error
+            raise UsageError(f"{path} is damaged: {error}; write the predictions again") from error

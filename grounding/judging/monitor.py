@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +23,7 @@ from .arrays import NO_INTERFACE, Source, as_ceiling, each
 from .ceilings import Beside, ceilings_for
 from .interface import intervene_on
 from .judged import OWN_IMAGES, OWN_TASK, Judged, Rules, joined_digest, require_rules
-from .network import METHODS, as_network, ask_network
+from .network import METHODS, NetworkError, as_network, ask_network
 from .networks import HeldOut
 from .predictions import make_predictions
 from .scoring import score_predictions
@@ -96,7 +97,7 @@ class Monitor:
     def _hear(self, gradient: Tensor) -> None:
         self._gradients.append(gradient.flatten(1).norm(dim=1).sum())
 
-    def epoch(self, network: Any, *, loss: float | None = None, skipped: float = 0.0) -> Point:
+    def epoch(self, network: Any, *, loss: float | Tensor | None = None, skipped: float = 0.0) -> Point:
         """Adds a point to the curve. The first call may be before training: its point is epoch 0.
 
         Args:
@@ -117,7 +118,7 @@ class Monitor:
         self._watched = 0
         progress = Progress(
             epoch,
-            math.nan if loss is None else float(loss),
+            math.nan if loss is None else float(torch.as_tensor(loss).detach()),
             skipped,
             heard if trained else None,
             max(0.0, unheard) if trained else 0.0,
@@ -233,8 +234,17 @@ def _measured(network: Any) -> Generator[Any]:
             part.eval()
         found = as_network(network, type(network).__name__)
         device = next((str(p.device) for part in modules for p in part.parameters()), "cpu")
+
+        def asked(method: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+            try:
+                return ask_network(found, method, arrays, device)
+            except NetworkError as error:
+                raise (
+                    error.__cause__ or error
+                ) from None  # in a loop of the user's own, with its own traceback
+
         try:
-            yield lambda method, arrays: ask_network(found, method, arrays, device)
+            yield asked
         finally:
             for inner, mode in modes:
                 inner.training = mode
