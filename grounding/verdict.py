@@ -314,7 +314,8 @@ def _without_ceiling(scores: Sequence[Scores], seeds: Sequence[Verdict]) -> str:
     reads = f"reads {raw:.2f} of the images right, {aligned:.2f} after relabelling"
     if any(not s.puzzles for s in scores):
         return f"{reads}; nothing was answered, so nothing can be said of reasoning"
-    suffix = "; no ceiling is known, and held against a perfect perception only GROUNDED can be told"
+    suffix = "; no ceiling is known, so that it is held against a perfect perception"
+    suffix += ", below which nothing is decided" if "INCONCLUSIVE" in seeds else ""
     if len(kinds := Counter(seeds)) > 1:
         suffix += f"; seeds differ: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}"
     return f"{answers}, {reads}{suffix}"

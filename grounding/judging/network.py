@@ -73,7 +73,8 @@ def as_network(thing: Any, name: str) -> Any:
     Raises `UsageError` for what neither reads nor answers.
     """
     made = thing
-    if (isinstance(thing, type) or not hasattr(thing, "read")) and callable(thing):
+    factory = isinstance(thing, type) or not (hasattr(thing, "read") or isinstance(thing, nn.Module))
+    if factory and callable(thing):
         made = _made(thing, name)
     lacking = [method for method in METHODS[:2] if not callable(getattr(made, method, None))]
     if lacking:

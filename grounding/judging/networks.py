@@ -12,6 +12,7 @@ import torch
 
 from ...datasets.batch import Examples
 from ...datasets.catalogue import TASKS
+from ...datasets.devices import require_device
 from ...datasets.errors import UsageError
 from ...datasets.image_source import ImageSource
 from ...datasets.images import ImageSet
@@ -138,6 +139,7 @@ def judge(
     named = require_rules(rules)
     ceilings = [as_ceiling(one) for one in each(ceiling)]
     source = ImageSource.of(images)
+    require_device(source.device)
     loaded = replace(source, device="cpu").load()
     judged: list[JudgedNetwork] = []
     for number, network in enumerate(networks, seed):

@@ -172,3 +172,4 @@ def moved() -> Interfaced:
 
 
 one = 1
+bare = torch.nn.Linear(1, 1)

@@ -130,6 +130,7 @@ def test_every_network_is_a_seed() -> None:
         ("Short", r"what answer\(…\) returned is of shape \(59, 2, 3\) where \(60, 2, 3\) was expected"),
         ("Asks", "is called without arguments, and asks for path"),
         ("crashes", "could not be made: RuntimeError: no checkpoint here"),
+        ("bare", r"is a Linear without read\(…\) and answer\(…\): it needs read\(images\)"),
         ("one", r"is a int without read\(…\) and answer\(…\)"),
         ("np", r"is a module without read\(…\)"),
         ("missing", "module 'networks' has no attribute 'missing'"),
