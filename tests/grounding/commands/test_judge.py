@@ -50,6 +50,16 @@ def test_files_of_predictions_with_everything_that_reads_reports() -> None:
     assert "GROUNDED" in Path("l.html").read_text()
 
 
+def test_a_plane_without_a_ceiling_tells_accuracies_as_they_are() -> None:
+    judged(*FILES, "--ceiling", "0.99", "--run", "held")
+    judged(*FILES, "--run", "free")
+    held, free = (Path(f"{run}/report.html").read_text() for run in ("held", "free"))
+    assert "aligned grounding / ceiling" in held
+    assert "aligned grounding / ceiling" not in free
+    assert "this solver, 6 seeds" in held
+    assert "this solver, 6 seeds" in free
+
+
 def test_exit_codes() -> None:
     assert judged(*FILES)[0] == 0
     assert judged("run0.npz")[0] == 3

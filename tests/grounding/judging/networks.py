@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,10 @@ class Asks:
 
 def crashes() -> Any:
     raise RuntimeError("no checkpoint here")
+
+
+def asleep() -> Any:
+    time.sleep(600)
 
 
 def made() -> Good:

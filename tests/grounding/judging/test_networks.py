@@ -167,6 +167,8 @@ def test_in_a_process_of_its_own_it_is_judged_the_same(capfd: pytest.CaptureFixt
     assert here.as_dict(timings=False)["tasks"] == apart.as_dict(timings=False)["tasks"]
     died = judged("networks:Ends", isolate=True, limits=Limits(60, 8))
     assert "ended itself with exit status 3" in died.tasks[0].judgement.reason
+    late = judged("networks:asleep", isolate=True, limits=Limits(1, 8))
+    assert "was ended after the time limit of 1 s" in late.tasks[0].judgement.reason
     told = capfd.readouterr()
     assert "the last words" not in told.out  # of the report
     with pytest.raises(UsageError, match=r"network 'networks:Tuple': read\(…\) returned a tuple of 2"):
