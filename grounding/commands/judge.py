@@ -1,6 +1,7 @@
 """`groundcheck judge`: whether what was trained elsewhere grounds its symbols."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,7 +86,10 @@ def judge(
         source = ImageSource(images, data_root, download, device)
         console, progress = consoles()
         listed: dict[str, Any] = {"ceiling": ceiling or None, "rules": rules, "name": name, "task": chosen}
-        with open_run(run, {"judged": targets}, environment(device), resume=False) as record:
+        with (
+            open_run(run, {"judged": targets}, environment(device), resume=False) as record,
+            _freed_again(run),
+        ):
             if kind == "predictions":
                 if images != "digits":
                     raise UsageError("--images is for networks: a file of predictions holds what was read")
@@ -103,6 +107,18 @@ def judge(
         print_report(found, console)
         print_whereabouts(console, run, output, interrupted=False, kept_by="", resume="")
     raise typer.Exit(found.exit_code)
+
+
+@contextmanager
+def _freed_again(run: Path | None) -> Generator[None]:
+    """Leaves no run in the folder where there is nothing to report, so that it can be named again."""
+    try:
+        yield
+    except BaseException:
+        if run is not None:
+            (run / "run.json").unlink(missing_ok=True)
+            (run / "traces").rmdir()
+        raise
 
 
 def _task(name: str | None, settings: Sequence[str]) -> "Task | None":

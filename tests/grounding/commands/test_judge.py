@@ -120,6 +120,11 @@ def test_what_a_user_got_wrong_is_one_sentence(words: list[str], told: str) -> N
     assert told in line
 
 
+def test_a_folder_is_free_again_after_a_mistake() -> None:
+    assert judged("run0.npz", "--ceiling", "98", "--run", "kept")[0] == 2
+    assert judged("run0.npz", "--ceiling", "0.98", "--run", "kept")[0] == 3
+
+
 def test_a_folder_that_is_taken_or_was_broken_off() -> None:
     assert judged("run0.npz", "--run", "kept")[0] == 3
     code, told = judged("run0.npz", "--run", "kept")
