@@ -21,7 +21,7 @@ def judge(
     targets: Annotated[
         list[str],
         typer.Argument(
-            metavar="TARGET...",
+            metavar="TARGET",
             help="One for each seed: a file of predictions (.npz, .csv, .parquet), or a network, "
             "package.module:attribute, with read(images) and answer(images, place, given).",
         ),

@@ -34,6 +34,22 @@ def test_one_that_reads_and_answers_right() -> None:
     assert task.outcomes[0].interventions is None
 
 
+def test_fewer_answers_out_of_distribution_are_told_and_fail_nobody() -> None:
+    """The test puzzles are asked for first, in one batch; then those out of distribution."""
+    found = networks.Good()
+    calls: list[int] = []
+    answer = found.answer
+
+    def first_alone(*arrays: torch.Tensor) -> torch.Tensor:
+        calls.append(len(arrays))
+        return answer(*arrays) if len(calls) == 1 else answer(*arrays) * torch.nan
+
+    found.answer = first_alone  # type: ignore[method-assign]
+    report = judged(found)
+    assert statuses(report)["ood"] == "inconclusive"
+    assert report.tasks[0].judgement.grounded == 1
+
+
 def test_an_interface_is_intervened_on_and_keeps_its_contract() -> None:
     report = judged(networks.Interfaced())
     [task] = report.tasks
