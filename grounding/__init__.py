@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from .checks.task_checks import check_task
     from .gate.pytest_checks import parametrize_with_checks
     from .gate.pytest_tasks import parametrize_with_task_checks
+    from .judging.arrays import score
+    from .judging.callbacks import lightning_callback, trainer_callback
+    from .judging.monitor import Monitor
+    from .judging.network import Network
+    from .judging.networks import judge
     from .measures.metrics import Scores
     from .perception.spec import PerceptionSpec
     from .report.export import export_figures
@@ -33,6 +38,8 @@ __all__ = [
     "Judgement",
     "Limits",
     "Listener",
+    "Monitor",
+    "Network",
     "Outcome",
     "PerceptionSpec",
     "Processes",
@@ -46,11 +53,15 @@ __all__ = [
     "check",
     "check_task",
     "export_figures",
+    "judge",
+    "lightning_callback",
     "parametrize_with_checks",
     "parametrize_with_task_checks",
     "print_report",
     "read_report",
     "run_trial",
+    "score",
+    "trainer_callback",
     "write_page",
 ]
 
@@ -61,6 +72,8 @@ HOMES = {
     "Judgement": "verdict",
     "Limits": "suite.processes",
     "Listener": "suite.suite",
+    "Monitor": "judging.monitor",
+    "Network": "judging.network",
     "Outcome": "trials.trial",
     "PerceptionSpec": "perception.spec",
     "Processes": "suite.engines",
@@ -75,10 +88,14 @@ HOMES = {
     "check_task": "checks.task_checks",
     "parametrize_with_task_checks": "gate.pytest_tasks",
     "export_figures": "report.export",
+    "judge": "judging.networks",
+    "lightning_callback": "judging.callbacks",
     "parametrize_with_checks": "gate.pytest_checks",
     "print_report": "report.table",
     "read_report": "suite.report_io",
     "run_trial": "trials.run",
+    "score": "judging.arrays",
+    "trainer_callback": "judging.callbacks",
     "write_page": "report.html",
 }
 __getattr__ = lazy_attributes(__name__, HOMES)

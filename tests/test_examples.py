@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from groundcheck.grounding import check
+from groundcheck.grounding import check, score
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -42,6 +42,15 @@ def test_a_task_in_one_file_is_trained_on():
         "median", 4, f"{EXAMPLES / 'own_task.py'}:Median",
     )  # fmt: skip
     assert [outcome.error for outcome in task.outcomes] == [None] * 3
+
+
+def test_a_plain_script_is_judged_from_its_arrays(tmp_path):
+    load(EXAMPLES / "plain_training.py").main(tmp_path, seeds=2, epochs=8)
+    files = [tmp_path / f"predictions{seed}.npz" for seed in range(2)]
+    [task] = score(*files, ceiling=tmp_path / "ceiling.npz").tasks
+    assert task.mean("ceiling", "aligned") > 0.8
+    assert task.mean("grounding", "task") > 0.3
+    assert task.judgement.seeds == 2
 
 
 def test_an_installed_package_is_found_by_its_entry_point(tmp_path):

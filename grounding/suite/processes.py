@@ -103,7 +103,7 @@ def examine(
     known = dict(known or {})
     while True:
         current, spoke = "contract/build", False
-        with _Worker.running(_inspect, (inspection, known, limits.memory)) as worker:
+        with Worker.running(_inspect, (inspection, known, limits.memory)) as worker:
             while True:
                 said = worker.hear(limits.seconds)
                 if isinstance(said, Died):
@@ -134,7 +134,7 @@ def time_steps(trials: Sequence[Trial], limits: Limits) -> dict[int, float]:
     Those that a broken or hanging solver keeps from being taken are left out.
     """
     steps: dict[int, float] = {}
-    with _Worker.running(_time, (list(trials), limits.memory)) as worker:
+    with Worker.running(_time, (list(trials), limits.memory)) as worker:
         for number in range(len(trials)):
             said = worker.hear(limits.seconds)
             if isinstance(said, Died):
@@ -152,7 +152,7 @@ class Died:
 
 
 @dataclass
-class _Worker:
+class Worker:
     """A process and the pipe on which it reports."""
 
     process: ForkServerProcess
@@ -162,9 +162,9 @@ class _Worker:
     @classmethod
     def start(
         cls, target: Callable[..., None], arguments: tuple[Any, ...], *, daemon: bool = False
-    ) -> "_Worker":
+    ) -> "Worker":
         """Starts one. A daemon ends with this process and may start none; a solver may want to."""
-        context = _context()
+        context = process_context()
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=target, args=(*arguments, sender), daemon=daemon)
         with _without_main():
@@ -174,7 +174,8 @@ class _Worker:
 
     @classmethod
     @contextmanager
-    def running(cls, target: Callable[..., None], arguments: tuple[Any, ...]) -> Generator["_Worker"]:
+    def running(cls, target: Callable[..., None], arguments: tuple[Any, ...]) -> Generator["Worker"]:
+        """One that is ended with the context."""
         worker = cls.start(target, arguments)
         try:
             yield worker
@@ -216,7 +217,7 @@ class _Worker:
 class _Scorer:
     """A process that scores trials of this one, one after the other."""
 
-    worker: _Worker
+    worker: Worker
     pipe: Connection
     kept: ClassVar["_Scorer | None"] = None
 
@@ -230,8 +231,8 @@ class _Scorer:
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
         if cls.kept is None:
-            pipe, other = _context().Pipe()
-            cls.kept = cls(_Worker.start(_score_many, (other,), daemon=True), pipe)
+            pipe, other = process_context().Pipe()
+            cls.kept = cls(Worker.start(_score_many, (other,), daemon=True), pipe)
             other.close()
         scorer = cls.kept
         scorer.pipe.send_bytes(told)
@@ -269,7 +270,8 @@ def _without_main() -> Generator[None]:
         sys.modules["__main__"] = main
 
 
-def _context() -> ForkServerContext:
+def process_context() -> ForkServerContext:
+    """Where processes are forked from: one that has imported what every trial needs, and holds no thread."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     return context
@@ -280,15 +282,15 @@ class _Running:
     """A trial on its way: the process that trains, and the one that scores."""
 
     trial: Trial
-    trainer: _Worker
-    scorer: _Worker
+    trainer: Worker
+    scorer: Worker
     scored: Scored | None = None
 
     @classmethod
     def start(cls, trial: Trial, memory: float | int | None) -> "_Running":
-        asking, answering = _context().Pipe()
-        scorer = _Worker.start(_score, (without_solver(trial), asking))
-        trainer = _Worker.start(_train, (trial, memory, answering))
+        asking, answering = process_context().Pipe()
+        scorer = Worker.start(_score, (without_solver(trial), asking))
+        trainer = Worker.start(_train, (trial, memory, answering))
         asking.close()
         answering.close()
         return cls(trial, trainer, scorer)
@@ -357,7 +359,7 @@ def _in_processes(trials: Sequence[Trial], workers: int, limits: Limits) -> Iter
 
 
 def _train(trial: Trial, memory: float | int | None, pipe: Connection, sender: Connection) -> None:
-    _settle(memory)
+    settle(memory)
     print_to(trial.log)
     outcome = run_trial(replace(trial, log=None), scoring=lambda: RemoteSession(pipe))
     if memory is not None and outcome.error and _ran_out(outcome.error):
@@ -366,20 +368,20 @@ def _train(trial: Trial, memory: float | int | None, pipe: Connection, sender: C
 
 
 def _time(trials: Sequence[Trial], memory: float | int | None, sender: Connection) -> None:
-    _settle(memory)
+    settle(memory)
     for trial in trials:
         print_to(trial.log)
         sender.send(seconds_per_step(trial))
 
 
 def _score(trial: Trial, pipe: Connection, sender: Connection) -> None:
-    _settle(None)
+    settle(None)
     serve(trial, pipe, sender.send)
 
 
 def _score_many(pipe: Connection, sender: Connection) -> None:
     del sender
-    _settle(None)
+    settle(None)
     while True:
         told = pipe.recv_bytes()
         try:
@@ -394,7 +396,7 @@ def _score_many(pipe: Connection, sender: Connection) -> None:
 def _inspect(
     inspection: Inspection, known: dict[str, Status], memory: float | int | None, sender: Connection
 ) -> None:
-    _settle(memory)
+    settle(memory)
     print_to(inspection.log)
     inspection = replace(inspection, log=None)
     for finding in inspection.findings(known=known, starting=sender.send):
@@ -410,7 +412,10 @@ def _ran_out(error: str) -> bool:
     return "MemoryError" in error or "can't allocate memory" in error  # Python's, NumPy's; torch's
 
 
-def _settle(memory: float | int | None) -> None:
+def settle(memory: float | int | None) -> None:
+    """What a process that was started does first: it leaves Ctrl-C to its parent, ends with it, and keeps to
+    so many GiB of private memory.
+    """
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its children

@@ -40,6 +40,8 @@ def read_report(path: Path, solver: str | None = None) -> Report:
 def rebuild(path: Path) -> Report:
     """The report on what a run folder has so far."""
     described = read_run(path)
+    if "judged" in described.settings:
+        raise UsageError(f"{path} has no report, as judging was broken off: judge again, in another folder")
     try:
         asked = msgspec.convert(described.settings, _Asked)
         suite = asked.suite()
