@@ -14,6 +14,7 @@ from ..checks.identifiable import check_relabellings, identifiable
 from ..checks.trained import Trained, check_trained
 from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
+from ..results.accounting import require_known
 from ..results.environment import environment
 from ..results.report import Report, TaskReport
 from ..results.run_directory import Record, open_run, timestamp
@@ -43,7 +44,7 @@ class Listener:
     Args:
         finding: Is handed each finding as it is made.
         wave: Is handed the trials that are about to run.
-        outcome: Is handed the outcome of each trial as it ends.
+        outcome: Is handed the outcome of each trial as it ends; its task is called by its label in this run.
     """
 
     finding: Callable[[Finding], None] = lambda _: None
@@ -99,7 +100,7 @@ def check(
         listener: Hears of findings, waves of trials, and outcomes.
         run: A folder that keeps every trial as it ends.
         resume: Continue the run in that folder: run what is missing.
-        expect: Ids of checks that are expected to fail; they do not count.
+        expect: Ids of checks that are expected to fail, with * for anything; they do not count.
         **keywords: Fields of `ImageSource`, `Budget` and `Processes` in place of an object that is not handed
             over: `data_root` (its `root`), `download`, `device`; `seeds`, `epochs`, `settings`, `train`;
             `workers`, `isolate`, `limits`.
@@ -108,12 +109,13 @@ def check(
         The report. On Ctrl-C it is on what was found so far, with `interrupted` set.
 
     Raises:
-        UsageError: For a solver, task, setting, option, image set or device that cannot be meant.
+        UsageError: For a solver, task, setting, option, image set, device or `expect` that cannot be meant.
         DataUnavailableError: For missing or damaged images.
     """
     source, budget, engine = apply_keywords(images, budget, engine, keywords)
     listener = listener or Listener()
     suite = plan_suite(solver, tasks, source, budget)
+    require_known(expect, [run.label for run in suite.runs])
     loaded = source.load()
     engine = engine.fitted(suite.spec, source.device)
     around, began = environment(source.device), timestamp()
@@ -177,7 +179,7 @@ def run_wave(
         run, trial = missing[index]
         record.keep(trial, outcome)
         run.outcomes.append(outcome)
-        listener.outcome(outcome)
+        listener.outcome(replace(outcome, task=run.label))
 
     engine.run([trial for _, trial in missing], ended)
 
@@ -358,4 +360,5 @@ class Suite:
             training=run.training,
             beside=self.spec if role == "baseline" else None,
             images=self.images,
+            called=run.label,
         )

@@ -34,6 +34,7 @@ class Trial:
         beside: The solver that a baseline is compared with. The baseline gets the pretraining and the
             learning rates that this one recommends, so that neither counts as logic.
         trace: A file that gets one JSON line per epoch; it decides nothing.
+        called: What the task is called beside others of its name, as `sudoku[size=9]`; it decides nothing.
     """
 
     task: Task
@@ -47,11 +48,17 @@ class Trial:
     threads: int = 1
     beside: SolverSpec | None = None
     trace: Path | None = field(default=None, compare=False)
+    called: str = field(default="", compare=False)
 
     @property
     def label(self) -> str:
         """How progress lines and reports call it."""
-        return f"{self.role}/{self.task.name} {self.solver.name} seed {self.seed}"
+        return f"{self.role}/{self.task_label} {self.solver.name} seed {self.seed}"
+
+    @property
+    def task_label(self) -> str:
+        """What the task is called in this run."""
+        return self.called or self.task.name
 
 
 @dataclass(frozen=True)
