@@ -37,6 +37,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -537,8 +538,10 @@ class Tests:
         self.entered = {node: names for node, names in self.entered.items() if self.seconds[node] <= LONGEST}
         self.kills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Those that enter its function (of a class: any of it), or else its module; killers first."""
+    def of(self, mutant: Mutant, cap: float) -> list[str]:
+        """Those that enter its function (of a class: any of it), or else its module; killers first, then short
+        ones, of so many processor seconds together.
+        """
         inside = [
             node for node, entered in self.entered.items()
             if any(
@@ -549,7 +552,9 @@ class Tests:
         ]  # fmt: skip
         nodes = inside or [node for node, entered in self.entered.items() if mutant.module in entered]
         near, wide = self.kills[mutant.module, mutant.function], self.kills[mutant.module, ""]
-        return sorted(nodes, key=lambda n: (-near[n], -wide[n], self.seconds[n], n))
+        nodes.sort(key=lambda n: (-near[n], -wide[n], self.seconds[n], n))
+        spent = accumulate(self.seconds[node] for node in nodes)
+        return [node for node, seconds in zip(nodes, spent, strict=True) if seconds <= cap]
 
     def learn(self, mutant: Mutant, test: str) -> None:
         """That a test killed it."""
@@ -579,7 +584,9 @@ def attempt(
     return status, test, output
 
 
-def run(mutants: list[Mutant], tests: Tests, log: Path, again: bool, collected: Collected) -> None:
+def run(
+    mutants: list[Mutant], tests: Tests, log: Path, collected: Collected, *, again: bool, cap: float
+) -> None:
     """Tries every mutant that the log does not know; the log gets a line for each."""
     known = read_log(log)
     for mutant in mutants:
@@ -588,7 +595,7 @@ def run(mutants: list[Mutant], tests: Tests, log: Path, again: bool, collected: 
     open_ = [m for m in mutants if m.key not in known or (again and known[m.key]["status"] == "survived")]
     open_.sort(key=lambda mutant: mutant.key)  # keys are hashes: broken off anywhere, it is a random sample
     for number, mutant in enumerate(open_, 1):
-        nodes = tests.of(mutant)
+        nodes = tests.of(mutant, cap)
         begin = time.monotonic()
         status, test = "survived", ""
         if nodes:
@@ -633,6 +640,9 @@ def main() -> None:
     parser.add_argument("--module", nargs="+", help="modules of grounding, as checks.form")
     parser.add_argument("--share", type=float, default=1.0, help="of the mutants, a random one")
     parser.add_argument("--again", action="store_true", help="try survivors again")
+    parser.add_argument(
+        "--cap", type=float, default=float("inf"), help="processor seconds of tests per mutant, at most"
+    )
     parser.add_argument("--list", action="store_true", help="report on the log and try nothing")
     parser.add_argument("--log", type=Path, default=Path("mutants.jsonl"))
     options = parser.parse_args()
@@ -650,7 +660,7 @@ def main() -> None:
             status, _, output = attempt(None, list(tests.entered), sum(tests.seconds.values()), collected)
             if status != "survived":
                 raise SystemExit(f"an unchanged module does not pass ({status}):\n{output[-3000:]}")
-            run(mutants, tests, log, options.again, collected)
+            run(mutants, tests, log, collected, again=options.again, cap=options.cap)
 
         pytest_says(Collected(work), [file for file in TESTS if (ROOT / file).exists()])
     report(mutants, log)
