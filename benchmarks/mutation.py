@@ -539,8 +539,8 @@ class Tests:
         self.kills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def of(self, mutant: Mutant, cap: float) -> list[str]:
-        """Those that enter its function (of a class: any of it), or else its module; killers first, then short
-        ones, of so many processor seconds together.
+        """Those that enter its function (of a class: any of it), or else its module, of so many processor
+        seconds together; killers first, then short ones.
         """
         inside = [
             node for node, entered in self.entered.items()

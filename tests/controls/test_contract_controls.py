@@ -18,8 +18,11 @@ from groundcheck.grounding.trials.training import Training
 TINY_TASK = Mapping(symbols=4)
 BOARD = Sudoku(size=4)
 ON_A_BOARD = {
-    gallery.BreaksTies, gallery.CarriesTheRules, gallery.MixesRulesOfSudokuIn, gallery.HidesRulesUnderEverySeed,
-}  # fmt: skip
+    gallery.BreaksTies,
+    gallery.CarriesTheRules,
+    gallery.MixesRulesOfSudokuIn,
+    gallery.HidesRulesUnderEverySeed,
+}
 
 
 def failing(findings: list[Finding], task: str) -> set[str]:
