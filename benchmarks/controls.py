@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).parents[1]
-# `import coverage` does not mean what stands beside this script.
+# `import satnet` does not mean what stands beside this script.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent.resolve()]
 sys.path.insert(0, str(ROOT / "tests" / "controls"))
 
