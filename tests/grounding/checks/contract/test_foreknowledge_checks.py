@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.checks.contract.contract import contract
@@ -49,3 +49,21 @@ def test_one_model_for_all_seeds_is_held_against_other_rules_and_never_trained_i
     assert contract["other-rules"].run(subject).status == "pass"
     assert all(map(torch.equal, ONE.parameters(), before))
     assert ONE.first.weight.dtype == torch.float32
+
+
+class Unteachable(MLP):
+    """Has a gradient, and nothing to learn from it."""
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        return 1e-9 * super().loss(beliefs, given, answer).detach() + self.first.bias.sum() * given[:, 0]
+
+
+def test_who_learns_nothing_of_the_task_in_a_few_steps_is_not_asked_for_other_rules() -> None:
+    found = contract["other-rules"].run(Subject(SolverSpec.of(Unteachable), Mapping(symbols=4)))
+    told = re.fullmatch(
+        r"after 20 steps it answers ([\d.]+) of the queries \(chance ([\d.]+)\)", found.reason
+    )
+    assert told
+    assert found.status == "pass"
+    assert found.figure is not None
+    assert found.figure <= 0.25
