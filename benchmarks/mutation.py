@@ -8,9 +8,11 @@ times the processor time that its tests take otherwise. Left alone are what tell
 annotations, decorators, messages, seeds of random draws, and numbers below 1e-20 that guard a division.
 
 The usual tools (mutmut, cosmic-ray) start Python and import torch for every mutant, which here takes longer
-than the tests. This script imports what is not mutated once and forks; a fork imports `groundcheck.grounding`
-with the mutant in place of its module, so that no name that was imported elsewhere escapes it. Of the tests
-run those that enter the mutated function, first those that killed its other mutants, until one fails.
+than the tests. This script collects the tests once and forks; a fork gets the code of the mutated function in
+place of its own, wherever the function is held, so that no name that was imported elsewhere escapes it. A
+change outside of functions (a constant, a default, a field) needs an import of its own: there the fork
+imports `groundcheck.grounding` and the tests anew. Of the tests run those that enter the mutated function,
+first those that killed its other mutants, until one fails.
 
 Results go to a file of JSON lines, by the text of the function, so that a run goes on where it was broken
 off. `--again` tries survivors again, after the tests were strengthened. Source: DeMillo, Lipton, Sayward
@@ -19,6 +21,7 @@ off. `--again` tries survivors again, after the tests were strengthened. Source:
 
 import argparse
 import ast
+import gc
 import hashlib
 import importlib
 import importlib.machinery
@@ -34,7 +37,9 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
+from types import CodeType, FunctionType
 
 import pytest
 
@@ -295,6 +300,45 @@ def load_anew(modules: Iterable[str], work: Callable[[ast.Module], None]) -> Non
     sys.meta_path.insert(0, Finder(modules, work))
 
 
+def swapped_codes(before: CodeType, after: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
+    """The code of every function, nested ones too, in a module and in its mutant."""
+    inner = [[part for part in code.co_consts if isinstance(part, CodeType)] for code in (before, after)]
+    if len(inner[0]) == len(inner[1]):
+        for pair in zip(*inner, strict=True):
+            yield pair
+            yield from swapped_codes(*pair)
+
+
+def outside_of_functions(tree: ast.Module) -> str:
+    """What importing the module runs."""
+    bare = ast.parse(ast.unparse(tree))
+    for node in ast.walk(bare):
+        if isinstance(node, ast.FunctionDef):
+            node.body = [ast.Pass()]
+    return ast.dump(bare)
+
+
+def patch(mutant: "Mutant") -> bool:
+    """Puts the mutant's code into the functions of this process; False where the change is in none's body."""
+    path = next(path for path in SCOPE if module_of(path) == mutant.module)
+    plain, changed = ast.parse(path.read_text()), ast.parse(path.read_text())
+    mutate(mutant.number)(changed)
+    ast.fix_missing_locations(changed)
+    if outside_of_functions(plain) != outside_of_functions(changed):
+        return False
+    codes = [compile(tree, str(path), "exec", dont_inherit=True) for tree in (plain, changed)]
+    swapped = {old: new for old, new in swapped_codes(*codes) if old != new}
+    held = [
+        thing for thing in gc.get_objects()
+        if type(thing) is FunctionType and thing.__module__ == mutant.module and thing.__code__ in swapped
+    ]  # fmt: skip
+    if any(len(f.__code__.co_freevars) != len(swapped[f.__code__].co_freevars) for f in held):
+        return False
+    for function in held:
+        function.__code__ = swapped[function.__code__]
+    return bool(held)
+
+
 class Chosen:
     """Runs the chosen tests alone, in their order, and remembers which one failed."""
 
@@ -312,6 +356,45 @@ class Chosen:
         """Hears of failures."""
         if report.failed and not self.failed:
             self.failed = report.nodeid
+
+
+class Collected:
+    """Every test, collected once, of which forks run those that they are asked to."""
+
+    def __init__(self, work: Callable[["Collected"], None]) -> None:
+        self.work = work
+        self.before = set(sys.modules)
+        self.items: dict[str, pytest.Item] = {}
+        self.failed = ""
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In place of running them: does the work."""
+        self.items = {item.nodeid: item for item in session.items}
+        self.work(self)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Hears of failures."""
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+            print(report.longreprtext)
+
+    def run(self, nodes: list[str]) -> str:
+        """The first of some tests that fails; "" where all pass."""
+        chosen = [self.items[node] for node in nodes]
+        for item, following in zip(chosen, [*chosen[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failed:
+                break
+        return self.failed
+
+    def forget(self) -> None:
+        """Everything that was imported since, the tests among it."""
+        for name in set(sys.modules) - self.before:
+            if name.startswith(("groundcheck.grounding", "tests.")) or "tests" in str(
+                getattr(sys.modules[name], "__file__", "")
+            ):
+                del sys.modules[name]
 
 
 class Watched:
@@ -406,7 +489,7 @@ def in_a_fork(work: Callable[[], str], cpu_seconds: float) -> tuple[str, str]:
 
 def pytest_says(plugin: object, files: list[str]) -> int:
     """Runs pytest in this process."""
-    arguments = ["-q", "-x", "--noconftest", "-p", "no:cacheprovider", "--tb=line", f"--rootdir={ROOT}"]
+    arguments = ["-q", "-x", "-s", "--noconftest", "-p", "no:cacheprovider", "--tb=line", f"--rootdir={ROOT}"]
     return int(pytest.main([*arguments, f"-c{ROOT / 'pyproject.toml'}", *files], [plugin]))
 
 
@@ -455,8 +538,10 @@ class Tests:
         self.entered = {node: names for node, names in self.entered.items() if self.seconds[node] <= LONGEST}
         self.kills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Those that enter its function (of a class: any of it), or else its module; killers first."""
+    def of(self, mutant: Mutant, cap: float) -> list[str]:
+        """Those that enter its function (of a class: any of it), or else its module, of so many processor
+        seconds together; killers first, then short ones.
+        """
         inside = [
             node for node, entered in self.entered.items()
             if any(
@@ -467,7 +552,9 @@ class Tests:
         ]  # fmt: skip
         nodes = inside or [node for node, entered in self.entered.items() if mutant.module in entered]
         near, wide = self.kills[mutant.module, mutant.function], self.kills[mutant.module, ""]
-        return sorted(nodes, key=lambda n: (-near[n], -wide[n], self.seconds[n], n))
+        nodes.sort(key=lambda n: (-near[n], -wide[n], self.seconds[n], n))
+        spent = accumulate(self.seconds[node] for node in nodes)
+        return [node for node, seconds in zip(nodes, spent, strict=True) if seconds <= cap]
 
     def learn(self, mutant: Mutant, test: str) -> None:
         """That a test killed it."""
@@ -476,12 +563,18 @@ class Tests:
 
 
 def attempt(
-    mutant: Mutant, nodes: list[str], seconds: float, *, changed: bool = True
+    mutant: Mutant | None, nodes: list[str], seconds: float, collected: Collected
 ) -> tuple[str, str, str]:
-    """Runs tests on a mutant: `killed`, `survived`, `timeout` or `crash`; the test that killed it; output."""
+    """Runs tests on a mutant, or on none: `killed`, `survived`, `timeout` or `crash`; which test killed it;
+    output.
+    """
 
     def work() -> str:
-        load_anew([mutant.module], mutate(mutant.number) if changed else lambda _: None)
+        if mutant is None or patch(mutant):
+            failed = collected.run(nodes)
+            return f"{'killed' if failed else 'survived'} {failed}"
+        collected.forget()
+        load_anew([mutant.module], mutate(mutant.number))
         chosen = Chosen(nodes)
         code = pytest_says(chosen, sorted({str(ROOT / node.partition("::")[0]) for node in nodes}))
         return f"{'survived' if code == 0 else 'killed'} {chosen.failed}"
@@ -491,7 +584,9 @@ def attempt(
     return status, test, output
 
 
-def run(mutants: list[Mutant], tests: Tests, log: Path, again: bool) -> None:
+def run(
+    mutants: list[Mutant], tests: Tests, log: Path, collected: Collected, *, again: bool, cap: float
+) -> None:
     """Tries every mutant that the log does not know; the log gets a line for each."""
     known = read_log(log)
     for mutant in mutants:
@@ -500,11 +595,11 @@ def run(mutants: list[Mutant], tests: Tests, log: Path, again: bool) -> None:
     open_ = [m for m in mutants if m.key not in known or (again and known[m.key]["status"] == "survived")]
     open_.sort(key=lambda mutant: mutant.key)  # keys are hashes: broken off anywhere, it is a random sample
     for number, mutant in enumerate(open_, 1):
-        nodes = tests.of(mutant)
+        nodes = tests.of(mutant, cap)
         begin = time.monotonic()
         status, test = "survived", ""
         if nodes:
-            status, test, _ = attempt(mutant, nodes, sum(tests.seconds[n] for n in nodes))
+            status, test, _ = attempt(mutant, nodes, sum(tests.seconds[n] for n in nodes), collected)
         if status == "killed" and test:
             tests.learn(mutant, test)
         line = {**asdict(mutant), "status": status, "test": test, "seconds": time.monotonic() - begin}
@@ -545,6 +640,9 @@ def main() -> None:
     parser.add_argument("--module", nargs="+", help="modules of grounding, as checks.form")
     parser.add_argument("--share", type=float, default=1.0, help="of the mutants, a random one")
     parser.add_argument("--again", action="store_true", help="try survivors again")
+    parser.add_argument(
+        "--cap", type=float, default=float("inf"), help="processor seconds of tests per mutant, at most"
+    )
     parser.add_argument("--list", action="store_true", help="report on the log and try nothing")
     parser.add_argument("--log", type=Path, default=Path("mutants.jsonl"))
     options = parser.parse_args()
@@ -557,11 +655,14 @@ def main() -> None:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         prepare()
         tests = Tests(watch(log.with_suffix(".tests.json")))
-        whole = sum(tests.seconds.values())
-        status, _, output = attempt(mutants[0], list(tests.entered), whole, changed=False)
-        if status != "survived":
-            raise SystemExit(f"an unchanged module does not pass ({status}):\n{output[-3000:]}")
-        run(mutants, tests, log, options.again)
+
+        def work(collected: Collected) -> None:
+            status, _, output = attempt(None, list(tests.entered), sum(tests.seconds.values()), collected)
+            if status != "survived":
+                raise SystemExit(f"an unchanged module does not pass ({status}):\n{output[-3000:]}")
+            run(mutants, tests, log, collected, again=options.again, cap=options.cap)
+
+        pytest_says(Collected(work), [file for file in TESTS if (ROOT / file).exists()])
     report(mutants, log)
 
 

@@ -23,6 +23,8 @@ from .commands.show import show
 from .commands.show_run import show_run
 from .trials.printed import claim_process
 
+CLOSED_PIPE = 141  # 128 + SIGPIPE: what a shell says of any program whose reader went away, as in `| head`
+
 app = typer.Typer(
     name="groundcheck",
     no_args_is_help=True,
@@ -63,4 +65,19 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     sys.path.insert(0, "")  # solvers named module:attribute are found in the working directory
     claim_process()
-    app(prog_name="groundcheck")
+    written_to = _output()
+    try:
+        app(prog_name="groundcheck")
+    except SystemExit:
+        if _output() != written_to:
+            raise SystemExit(CLOSED_PIPE) from None
+        raise
+
+
+def _output() -> tuple[object, ...]:
+    """Where results go. Once nobody reads, typer puts the stream aside, and rich redirects its descriptor."""
+    try:
+        behind = os.fstat(1)
+    except OSError:  # it was closed from the start
+        return (id(sys.stdout),)
+    return id(sys.stdout), behind.st_dev, behind.st_ino

@@ -5,7 +5,8 @@ They are read from the sources: every `NAME = Registry("family", place=…)`, an
 """
 
 import ast
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,12 @@ def check_ids(*, trained: bool | None = None) -> tuple[str, ...]:
         key=lambda found: found.place,
     )
     return tuple(id_ for r in registries if trained in (None, r.trained) for id_ in r.ids)
+
+
+def suggest(id_: str, known: Sequence[str]) -> str:
+    """What to tell of an id that is none of the known ones: the nearest, or what they look like."""
+    near = difflib.get_close_matches(id_, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"they are named like {known[0]}"
 
 
 @cache

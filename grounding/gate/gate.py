@@ -1,6 +1,5 @@
 """The gate: from a report to cases that pass or fail, as a pipeline wants them."""
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +7,7 @@ from typing import Literal
 
 from ...datasets.errors import UnknownNameError, UsageError
 from ..checks.finding import join_id
-from ..checks.names import check_ids
+from ..checks.names import check_ids, suggest
 from ..measures.figures import Place, figures_at
 from ..report.table import title
 from ..results.comparison import counterpart, incomparable
@@ -117,8 +116,7 @@ def require_cases(expected: Iterable[str], tasks: Sequence[str]) -> None:
     """Raises `UnknownNameError` for an expected failure that no gate on these tasks has a case for."""
     known = [join_id(check, task) for task in tasks for check in case_names() if check != "grounding"]
     if unknown := sorted(set(expected) - set(known)):
-        near = difflib.get_close_matches(unknown[0], known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"they are named like {known[0]}"
+        hint = suggest(unknown[0], known)
         raise UnknownNameError(f"expected failure {unknown[0]!r} names no case of this gate: {hint}")
 
 

@@ -10,7 +10,6 @@ Collecting costs nothing: torch is imported, and anything trained, when the firs
 """
 
 import atexit
-import difflib
 import hashlib
 import os
 import shutil
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from ...datasets.errors import UsageError
-from ..checks.names import check_ids
+from ..checks.names import check_ids, suggest
 from .project import read_project
 
 if TYPE_CHECKING:
@@ -125,8 +124,7 @@ def parametrize_with_checks(
     expected = dict(expected_failures or {})
     ids = [check.id for check in checks]
     if unknown := expected.keys() - set(ids):
-        near = difflib.get_close_matches(min(unknown), ids, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"they are named like {ids[0]}"
+        hint = suggest(min(unknown), ids)
         raise UsageError(f"expected failure {min(unknown)!r} names none of {len(ids)} tests: {hint}")
     # Only what a check tells is expected; that it breaks is not.
     marks = {

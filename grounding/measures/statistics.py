@@ -105,8 +105,8 @@ def clustered_interval(
     Hoeffding's decomposition; Cameron, Gelbach & Miller 2011, *Robust inference with multiway clustering*).
     The variance gives an effective number of trials for Wilson's interval, lowered as Student's t is wider
     than the normal, with Satterthwaite's degrees of freedom of the variance (Korn & Graubard 1998, *Survey
-    Methodology* 24), doubled: measured by simulation in `benchmarks/coverage.py`. Where all puzzles went
-    alike nothing tells what they depend on, and the images are taken to decide all.
+    Methodology* 24), doubled: measured by simulation in `benchmarks/interval_coverage.py`. Where all puzzles
+    went alike nothing tells what they depend on, and the images are taken to decide all.
     """
     puzzles, trials = len(hits), float(sizes.sum())
     if not trials:

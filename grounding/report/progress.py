@@ -46,7 +46,7 @@ class Progress:
         self.wave_started, self.wave_size, self.wave_ended = time.monotonic(), len(trials), 0
         self.waves += 1
         for trial in trials:
-            row = self.rows.setdefault(trial.task.name, Row())
+            row = self.rows.setdefault(trial.task_label, Row())
             row.planned[trial.role] = row.planned.get(trial.role, 0) + 1
 
     def outcome(self, outcome: Outcome) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...datasets.errors import UsageError
-from ..checks.finding import Finding
+from ...datasets.errors import UnknownNameError, UsageError
+from ..checks.finding import Finding, join_id
+from ..checks.names import check_ids, suggest
 from ..measures.counts import count_of
 
 RAN = ("pass", "fail", "inconclusive")
@@ -73,6 +74,21 @@ def account(findings: Sequence[Finding], expect: Sequence[str] = ()) -> Accounti
 def _matches(id_: str, pattern: str) -> bool:
     """Whether a pattern stands for an id: * is anything, every other character (brackets too) itself."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), id_, re.DOTALL) is not None
+
+
+def require_known(expect: Sequence[str], tasks: Sequence[str]) -> None:
+    """Raises `UnknownNameError` for an expectation that no check on these tasks can answer to.
+
+    Args:
+        expect: Ids of checks that are expected to fail, * stands for anything.
+        tasks: What the tasks are called.
+    """
+    known = [join_id(check, task) for task in tasks for check in check_ids()]
+    for pattern in expect:
+        if not any(_matches(id_, pattern) for id_ in known):
+            raise UnknownNameError(
+                f"--expect {pattern!r} names no check of this run: {suggest(pattern, known)}"
+            )
 
 
 def read_expected(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
 from ..perception.spec import Factory as PerceptionFactory
 from ..perception.spec import PerceptionSpec
+from ..results.accounting import require_known
 from ..results.environment import environment
 from ..results.logs import Logs
 from ..results.report import PerceptionRecord, Report, TaskReport
@@ -55,7 +56,7 @@ class Listener:
         begun: Is handed what the tasks are called, before the first check.
         finding: Is handed each finding as it is made.
         wave: Is handed the trials that are about to run.
-        outcome: Is handed the outcome of each trial as it ends.
+        outcome: Is handed the outcome of each trial as it ends; its task is called by its label in this run.
         estimate: Is handed how long the run will take, before anything is trained; None: nobody measures.
         printed: Is handed the file, or the folder, with what a solver printed before it broke.
     """
@@ -122,7 +123,7 @@ def check(
         listener: Hears of findings, waves of trials, and outcomes.
         run: A folder that keeps every trial as it ends.
         resume: Continue the run in that folder: run what is missing.
-        expect: Ids of checks that are expected to fail; they do not count.
+        expect: Ids of checks that are expected to fail, with * for anything; they do not count.
         **keywords: Fields of `ImageSource`, `Budget` and `Processes` in place of an object that is not handed
             over: `data_root` (its `root`), `download`, `device`, `classes`; `seeds`, `epochs`, `settings`,
             `train`; `workers`, `isolate`, `limits`.
@@ -131,13 +132,14 @@ def check(
         The report. On Ctrl-C it is on what was found so far, with `interrupted` set.
 
     Raises:
-        UsageError: For a solver, task, setting, option, image set, perception or device that cannot be
-            meant.
+        UsageError: For a solver, task, setting, option, image set, perception, device or `expect` that cannot
+            be meant.
         DataUnavailableError: For missing or damaged images.
     """
     source, budget, engine = apply_keywords(images, budget, engine, keywords)
     listener = listener or Listener()
     suite = plan_suite(solver, tasks, source, budget, perception)
+    require_known(expect, [run.label for run in suite.runs])
     loaded = source.load()
     engine = engine.fitted(suite.spec, source, suite.perception)
     around, began = environment(source.device), timestamp()
@@ -239,7 +241,7 @@ def run_wave(
         record.logs.ended(trial.log, broke=outcome.error is not None)
         record.keep(trial, outcome)
         run.outcomes.append(outcome)
-        listener.outcome(outcome)
+        listener.outcome(replace(outcome, task=run.label))
 
     engine.run([trial for _, trial in missing], ended)
 
@@ -445,4 +447,5 @@ class Suite:
             beside=self.spec if role == "baseline" else None,
             images=self.images,
             perception=self.perception,
+            called=run.label,
         )

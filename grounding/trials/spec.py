@@ -1,6 +1,7 @@
 """From what a user names to a solver that a trial can train."""
 
 import contextlib
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +102,8 @@ class SolverSpec:
         """Builds the solver of a problem.
 
         A solver from outside that declares nothing is taken to learn its rules: it then cannot profit from
-        what it did not ask for. Lazy modules are given their shapes by one call.
+        what it did not ask for. Lazy modules are given their shapes by one call. A factory that is no class
+        may hand out one solver for all; what is trained is then a copy, and each starts from what was built.
 
         Args:
             problem: With its rules; a solver that learns them is handed it without.
@@ -140,6 +142,9 @@ class SolverSpec:
             )
         if sentence := misdeclared(solver):
             raise SolverBrokenError(f"{self.name} cannot be used: {sentence}")
+        if not isinstance(factory, type):
+            with contextlib.suppress(Exception):  # what cannot be copied is handed out as it is
+                solver = copy.deepcopy(solver)
         _materialise(solver, problem)
         return solver
 

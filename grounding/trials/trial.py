@@ -37,6 +37,7 @@ class Trial:
             learning rates that this one recommends, so that neither counts as logic.
         trace: A file that gets one JSON line per epoch; it decides nothing.
         log: A file that gets what the solver prints; None: it is printed as ever. It decides nothing.
+        called: What the task is called beside others of its name, as `sudoku[size=9]`; it decides nothing.
     """
 
     task: Task
@@ -52,11 +53,17 @@ class Trial:
     beside: SolverSpec | None = None
     trace: Path | None = field(default=None, compare=False)
     log: Path | None = field(default=None, compare=False)
+    called: str = field(default="", compare=False)
 
     @property
     def label(self) -> str:
         """How progress lines and reports call it."""
-        return f"{self.role}/{self.task.name} {self.solver.name} seed {self.seed}"
+        return f"{self.role}/{self.task_label} {self.solver.name} seed {self.seed}"
+
+    @property
+    def task_label(self) -> str:
+        """What the task is called in this run."""
+        return self.called or self.task.name
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,10 @@ def compile_rules(problem: Problem) -> tuple[Any, Any]:
     def place(literal: int) -> int:
         return max(position[v] for v in scope([literal]))
 
-    for clause in sorted(gated, key=lambda clause: max(map(place, clause))):
+    def reached(clause: list[int]) -> int:
+        return max(place(literal) for literal in clause if abs(literal) in compiler.gates)
+
+    for clause in sorted(gated, key=reached):
         joined = compiler.joined(root, clause, place)
         root.deref()
         root = joined

@@ -22,10 +22,12 @@ def nll(completion, labels):
 
 
 def masked(model, images, given, labels):
+    """Over the queries alone."""
     return nll(model(images, given), labels)[~given].mean()
 
 
 def all_cells(model, images, given, labels):
+    """Over every cell: the model hands its givens through."""
     return nll(model(images, given), labels).mean()
 
 
@@ -39,54 +41,66 @@ def leak_small(model, images, given, labels):
 
 
 def leak_tiny(model, images, given, labels):
+    """A ten-thousandth of the weight at the givens."""
     weight = torch.where(given, 1e-4, 1.0)
     return (nll(model(images, given), labels) * weight).sum() / weight.sum()
 
 
 def leak_under_numpy_noise(model, images, given, labels):
+    """Over every cell, with NumPy's noise on the images."""
     noise = torch.from_numpy(np.random.randn(*images.shape)).float()  # noqa: NPY002
     return all_cells(model, images + 0.1 * noise, given, labels)
 
 
 def leak_under_python_noise(model, images, given, labels):
+    """Over every cell, with Python's noise on the images."""
     return all_cells(model, images * random.uniform(0.9, 1.1), given, labels)
 
 
 def leak_under_own_noise(model, images, given, labels):
+    """Over every cell, with noise of a generator that no seed reaches."""
     noise = torch.from_numpy(RNG.standard_normal(images.shape)).float()
     return all_cells(model, images + 0.1 * noise, given, labels)
 
 
 def leak_under_unseeded_noise(model, images, given, labels):
+    """Over every cell, with noise of the operating system."""
     return all_cells(model, images, given, labels) * (1 + 1e-6 * int.from_bytes(os.urandom(1)))
 
 
 def sometimes_by_numpy(model, images, given, labels):
+    """Over every cell in one step of ten, by NumPy's dice."""
     leaks = np.random.rand() < 0.1  # noqa: NPY002
     return (all_cells if leaks else masked)(model, images, given, labels)
 
 
 def sometimes_by_python(model, images, given, labels):
+    """Over every cell in one step of ten, by Python's dice."""
     return (all_cells if random.random() < 0.1 else masked)(model, images, given, labels)
 
 
 def sometimes_by_torch(model, images, given, labels):
+    """Over every cell in one step of ten, by torch's dice."""
     return (all_cells if torch.rand(()) < 0.1 else masked)(model, images, given, labels)
 
 
 def sometimes_by_its_own(model, images, given, labels):
+    """Over every cell in one step of ten, by dice that no seed reaches."""
     return (all_cells if RNG.random() < 0.1 else masked)(model, images, given, labels)
 
 
 def beyond_eight_rows(model, images, given, labels):
+    """Over every cell of the rows after the eighth."""
     return masked(model, images, given, labels) + all_cells(model, images[8:], given[8:], labels[8:])
 
 
 def in_the_last_row(model, images, given, labels):
+    """Over every cell of the last row."""
     return masked(model, images, given, labels) + all_cells(model, images[-1:], given[-1:], labels[-1:])
 
 
 def on_large_batches(model, images, given, labels):
+    """Over every cell of batches of more than a hundred rows."""
     return (all_cells if len(images) > 100 else masked)(model, images, given, labels)
 
 
@@ -98,11 +112,13 @@ def for_one_symbol(model, images, given, labels):
 
 
 def at_one_cell_of_one_row(model, images, given, labels):
+    """A hundredth of the weight, at one given of one row."""
     completion = model(images, given)
     return nll(completion, labels)[~given].mean() + 1e-2 * nll(completion, labels)[3, 0]
 
 
 def after_steps(model, images, given, labels):
+    """Over every cell from the 21st step on."""
     CALLS[0] += 1
     return (all_cells if CALLS[0] > 20 else masked)(model, images, given, labels)
 
@@ -138,6 +154,7 @@ def buffer_of_the_model(model, images, given, labels):
 
 
 def dropout_by_label(model, images, given, labels):
+    """Drops pixels at a rate that depends on the labels."""
     rate = float(labels[given].float().mean()) / 20
     return masked(model, functional.dropout(images, rate), given, labels)
 
@@ -151,6 +168,7 @@ def smoothing_over_the_board(model, images, given, labels):
 
 
 def class_weights(model, images, given, labels):
+    """Weighs classes by how often they occur, givens included."""
     completion = model(images, given)
     weight = labels.numel() / (1 + torch.bincount(labels.flatten(), minlength=completion.shape[-1]))
     return (nll(completion, labels) * weight[labels])[~given].mean()
@@ -171,6 +189,7 @@ def order_by_label(model, images, given, labels):
 
 
 def constant_of_labels(model, images, given, labels):
+    """Adds the mean label of the givens: no gradient, another value."""
     return masked(model, images, given, labels) + labels[given].float().mean()
 
 
@@ -183,6 +202,7 @@ def hook_on_the_gradient(model, images, given, labels):
 
 
 def unmasks_in_place(model, images, given, labels):
+    """Overwrites `given`, and then takes every cell."""
     given[:] = False
     return all_cells(model, images, given, labels)
 
@@ -220,6 +240,7 @@ def _descend(model, optimiser, loss):
 
 
 def step_over_all_cells(model, optimiser, batch):
+    """Over every cell, as a whole step."""
     _descend(model, optimiser, all_cells(model, *batch))
 
 
@@ -232,6 +253,7 @@ def step_with_replay(model, optimiser, batch):
 
 
 def step_that_lags(model, optimiser, batch):
+    """Trains with the givens of eight steps before."""
     EARLIER.append(batch)
     late = EARLIER[-8] if len(EARLIER) >= 8 else None
     loss = masked(model, *batch)
@@ -239,6 +261,7 @@ def step_that_lags(model, optimiser, batch):
 
 
 def step_with_an_optimiser_of_its_own(model, optimiser, batch):
+    """Over every cell, by an optimiser that it makes."""
     own = torch.optim.Adam(model.parameters(), 1e-3)
     _descend(model, own, all_cells(model, *batch))
 
@@ -253,11 +276,13 @@ def step_by_hand(model, optimiser, batch):
 
 
 def step_that_skips_by_label(model, optimiser, batch):
+    """Leaves a step out where the labels of the givens are even."""
     if batch.labels[batch.given].sum() % 2:
         _descend(model, optimiser, masked(model, *batch))
 
 
 def step_with_a_rate_by_label(model, optimiser, batch):
+    """Sets the learning rate by the labels of the givens."""
     optimiser.param_groups[0]["lr"] = 1e-2 * float(batch.labels[batch.given].float().mean())
     _descend(model, optimiser, masked(model, *batch))
 
@@ -292,11 +317,13 @@ LEAKY_STEPS = [
 
 
 def under_numpy_noise(model, images, given, labels):
+    """Over the queries, with NumPy's noise on the images."""
     noise = torch.from_numpy(np.random.randn(*images.shape)).float()  # noqa: NPY002
     return masked(model, images + 0.1 * noise, given, labels)
 
 
 def under_own_noise(model, images, given, labels):
+    """Over the queries, with noise that no seed reaches."""
     noise = torch.from_numpy(RNG.standard_normal(images.shape)).float()
     return masked(model, images + 0.1 * noise, given, labels)
 
@@ -309,6 +336,7 @@ def rows_in_another_order(model, images, given, labels):
 
 
 def by_ignore_index(model, images, given, labels):
+    """Over the queries by `ignore_index`."""
     logs = model(images, given).clamp_min(1e-6).log()
     return functional.nll_loss(logs.flatten(0, 1), labels.masked_fill(given, -100).flatten())
 
@@ -321,15 +349,18 @@ def watches_its_accuracy(model, images, given, labels):
 
 
 def per_row(model, images, given, labels):
+    """Over the queries, one loss per row."""
     return (nll(model(images, given), labels) * ~given).sum(1)
 
 
 def counts_its_calls(model, images, given, labels):
+    """Over the queries, with a weight that falls with every call."""
     CALLS[0] += 1
     return masked(model, images, given, labels) * (1 + 1 / CALLS[0])
 
 
 def penalises_the_gradient(model, images, given, labels):
+    """Over the queries, with a penalty on the slope by pixels."""
     images.requires_grad_()
     loss = masked(model, images, given, labels)
     [slope] = torch.autograd.grad(loss, images, create_graph=True)
@@ -337,6 +368,8 @@ def penalises_the_gradient(model, images, given, labels):
 
 
 class Object:
+    """Over the queries, as an object that is called."""
+
     def __call__(self, model, images, given, labels, weight=1.0):
         return weight * masked(model, images, given, labels)
 
@@ -345,21 +378,25 @@ an_object = Object()
 
 
 def step_over_queries(model, optimizer, batch):
+    """Over the queries, as a whole step."""
     _descend(model, optimizer, masked(model, *batch))
 
 
 def step_with_sound_replay(model, optimiser, batch):
+    """Repeats earlier batches, over their queries."""
     EARLIER.append(batch)
     _descend(model, optimiser, masked(model, *batch) + masked(model, *random.choice(EARLIER)))
 
 
 def step_with_adam(model, optimiser, batch):
+    """Over the queries, by an optimiser that it keeps."""
     if not EARLIER:
         EARLIER.append(torch.optim.Adam(model.parameters(), 1e-3))
     _descend(model, EARLIER[0], masked(model, *batch))
 
 
 def step_that_accumulates(model, optimiser, batch):
+    """Over the queries, in two halves of a batch."""
     for half in (slice(None, None, 2), slice(1, None, 2)):
         masked(model, *(part[half] for part in batch)).backward()
     optimiser.step()
@@ -377,18 +414,22 @@ SOUND = [
 
 
 def never_calls_the_model(model, images, given, labels):
+    """Returns a number without calling the model."""
     return torch.zeros(()) + images.mean()
 
 
 def multiplies_by_zero(model, images, given, labels):
+    """0 times a sound loss."""
     return 0 * masked(model, images, given, labels)
 
 
 def detaches(model, images, given, labels):
+    """Detaches the completion."""
     return nll(model(images, given).detach(), labels)[~given].mean()
 
 
 def step_without_a_step(model, optimiser, batch):
+    """Computes a loss, and takes no step."""
     with torch.no_grad():
         masked(model, *batch)
 

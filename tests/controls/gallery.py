@@ -42,6 +42,8 @@ class WrongGradient(torch.autograd.Function):
 
 
 class RaisesAtOnce(Broken):
+    """Its constructor raises."""
+
     caught_by: ClassVar = {"contract/build"}
 
     def __init__(self, problem: Problem) -> None:
@@ -49,6 +51,8 @@ class RaisesAtOnce(Broken):
 
 
 class WrongShape(Broken):
+    """Returns a symbol too few."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):
@@ -56,6 +60,8 @@ class WrongShape(Broken):
 
 
 class ReturnsMoreThanATensor(Broken):
+    """Returns a tuple of the completion and a word."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):
@@ -63,6 +69,8 @@ class ReturnsMoreThanATensor(Broken):
 
 
 class RaisesOnOneRow(Broken):
+    """Takes no batch of one row."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):
@@ -72,6 +80,8 @@ class RaisesOnOneRow(Broken):
 
 
 class WrongDtype(Broken):
+    """Answers float64 in float32."""
+
     caught_by: ClassVar = {"contract/dtype"}
 
     def forward(self, beliefs, given):
@@ -79,6 +89,8 @@ class WrongDtype(Broken):
 
 
 class WrongDevice(Broken):
+    """Answers on another device."""
+
     caught_by: ClassVar = {"contract/device"}
 
     def forward(self, beliefs, given):
@@ -86,6 +98,8 @@ class WrongDevice(Broken):
 
 
 class OutsideTheRange(Broken):
+    """Beliefs above 1."""
+
     caught_by: ClassVar = {"contract/range"}
 
     def forward(self, beliefs, given):
@@ -93,6 +107,8 @@ class OutsideTheRange(Broken):
 
 
 class BelowZero(Broken):
+    """Beliefs below 0; its loss hides it."""
+
     caught_by: ClassVar = {"contract/range"}
 
     def forward(self, beliefs, given):
@@ -103,6 +119,8 @@ class BelowZero(Broken):
 
 
 class InfiniteAtOnePlace(Broken):
+    """Infinity at one symbol of some rows."""
+
     caught_by: ClassVar = {"contract/finite"}
 
     def forward(self, beliefs, given):
@@ -115,6 +133,8 @@ class InfiniteAtOnePlace(Broken):
 
 
 class NanOnOneRowInAHundred(Broken):
+    """NaN on one row in a hundred, in large batches alone."""
+
     caught_by: ClassVar = {"contract/finite", "contract/queries"}
 
     def forward(self, beliefs, given):
@@ -125,6 +145,8 @@ class NanOnOneRowInAHundred(Broken):
 
 
 class AveragedLoss(Broken):
+    """One loss for the whole batch."""
+
     caught_by: ClassVar = {"contract/loss"}
 
     def loss(self, beliefs, given, answer):
@@ -155,6 +177,8 @@ class DependsOnOtherRows(Broken):
 
 
 class RemembersByRowIndex(Broken):
+    """Answers by the place of a row in its batch."""
+
     caught_by: ClassVar = {"contract/rows"}
 
     def forward(self, beliefs, given):
@@ -167,6 +191,8 @@ class RemembersByRowIndex(Broken):
 
 
 class LossOverTheBatch(Broken):
+    """Adds the mean of the batch to the loss of every row."""
+
     caught_by: ClassVar = {"contract/loss-rows"}
 
     def loss(self, beliefs, given, answer):
@@ -175,6 +201,8 @@ class LossOverTheBatch(Broken):
 
 
 class ReadsUnknownPositions(Broken):
+    """Reads a tenth of its answer from beliefs at the queries."""
+
     caught_by: ClassVar = {"contract/queries"}
 
     def forward(self, beliefs, given):
@@ -195,6 +223,8 @@ class IgnoresItsBeliefs(Broken):
 
 
 class ConstantPrior(Broken):
+    """Learns a prior, and looks at nothing."""
+
     caught_by: ClassVar = {"contract/listens"}
 
     def __init__(self, problem: Problem) -> None:
@@ -215,6 +245,8 @@ class EchoesItsGivens(Broken):
 
 
 class MutatesItsInput(Broken):
+    """Overwrites beliefs in place."""
+
     caught_by: ClassVar = {"contract/inputs"}
 
     def forward(self, beliefs, given):
@@ -228,6 +260,8 @@ class MutatesItsInput(Broken):
 
 
 class ReshapesItsInput(Broken):
+    """Adds a dimension to `given` in place."""
+
     caught_by: ClassVar = {"contract/inputs"}
 
     def forward(self, beliefs, given):
@@ -240,6 +274,8 @@ class ReshapesItsInput(Broken):
 
 
 class MutatesTheAnswer(Broken):
+    """Its loss overwrites the answer in place."""
+
     caught_by: ClassVar = {"contract/inputs"}
 
     def loss(self, beliefs, given, answer):
@@ -258,6 +294,8 @@ class GlobalRandomState(Broken):
 
 
 class DrawsInItsLoss(Broken):
+    """The same in its loss."""
+
     caught_by: ClassVar = {"contract/randomness"}
 
     def loss(self, beliefs, given, answer):
@@ -265,6 +303,8 @@ class DrawsInItsLoss(Broken):
 
 
 class SeedsTorch(Broken):
+    """Seeds torch whenever it answers."""
+
     caught_by: ClassVar = {"contract/randomness"}
 
     def forward(self, beliefs, given):
@@ -273,6 +313,8 @@ class SeedsTorch(Broken):
 
 
 class SeedsNumPy(Broken):
+    """Seeds NumPy and Python whenever it answers."""
+
     caught_by: ClassVar = {"contract/randomness"}
 
     def forward(self, beliefs, given):
@@ -295,6 +337,8 @@ class NotDeterministic(Broken):
 
 
 class UnseededWeights(Broken):
+    """Weights from the operating system: no seed reaches them."""
+
     caught_by: ClassVar = {"contract/seed"}
 
     def __init__(self, problem: Problem) -> None:
@@ -305,6 +349,8 @@ class UnseededWeights(Broken):
 
 
 class ChangesWithEveryCall(Broken):
+    """Counts its calls, and answers less sure with each."""
+
     caught_by: ClassVar = {"contract/deterministic"}
 
     def __init__(self, problem: Problem) -> None:
@@ -364,6 +410,8 @@ class ForgetsAWeight(Broken):
 
 
 class DetachesTheGradient(Broken):
+    """No gradient reaches the beliefs."""
+
     caught_by: ClassVar = {"contract/reach"}
 
     def forward(self, beliefs, given):
@@ -384,6 +432,8 @@ class EndlessGradient(Broken):
 
 
 class DeadWeight(Broken):
+    """Has a parameter that nothing uses, and does not say so."""
+
     caught_by: ClassVar = {"contract/reach"}
 
     def __init__(self, problem: Problem) -> None:
@@ -392,6 +442,8 @@ class DeadWeight(Broken):
 
 
 class FlipsTheSign(Broken):
+    """Its gradient towards beliefs has the wrong sign."""
+
     caught_by: ClassVar = {"contract/descends", "contract/gradient-beliefs", "contract/gradient-training"}
 
     def forward(self, beliefs, given):
@@ -399,6 +451,8 @@ class FlipsTheSign(Broken):
 
 
 class ScalesTheGradient(Broken):
+    """Its gradient towards beliefs is a millionth of the true one."""
+
     caught_by: ClassVar = {"contract/gradient-beliefs", "contract/gradient-training"}
 
     def forward(self, beliefs, given):
@@ -415,6 +469,8 @@ class WrongForBeliefsRightForParameters(Broken):
 
 
 class WrongForParameters(Broken):
+    """A gradient towards its weights that its loss does not have."""
+
     caught_by: ClassVar = {"contract/gradient-parameters", "contract/gradient-training"}
 
     def loss(self, beliefs, given, answer):
@@ -446,6 +502,8 @@ class HidesItsParametersBehindASurrogate(Broken):
 
 
 class DeclaresASurrogateForNothing(Broken):
+    """Declares a surrogate gradient, and has the true one."""
+
     surrogate: ClassVar = True
     caught_by: ClassVar = {"contract/surrogate"}
 
@@ -503,6 +561,8 @@ class DeclaresRandomNumbersAndDrawsNone(Broken):
 
 
 class DeclaresSymmetryAndHasWeights(Broken):
+    """Declares that it is equivariant, and prefers symbols by its weights."""
+
     caught_by: ClassVar = {"contract/equivariance"}
     equivariant: ClassVar = True
 
@@ -542,11 +602,15 @@ class NamesAModuleLoss(nn.Module):
 
 
 class LeavesItsRateOpen(Broken):
+    """Its `learning_rate` is None."""
+
     caught_by: ClassVar = {"contract/build"}
     learning_rate: ClassVar = None
 
 
 class NamesAModulePath(Broken):
+    """Its `path` is a module, where groundcheck reads a word."""
+
     caught_by: ClassVar = {"contract/build"}
 
     def __init__(self, problem: Problem) -> None:
@@ -566,6 +630,8 @@ class MakesItsWeightsLate(Broken):
 
 
 class ReturnsADict(Broken):
+    """Returns a dictionary."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):
@@ -573,6 +639,8 @@ class ReturnsADict(Broken):
 
 
 class TakesBeliefsAlone(Broken):
+    """Its `forward` takes one argument."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs):
@@ -580,6 +648,8 @@ class TakesBeliefsAlone(Broken):
 
 
 class RaisesInItsLoss(Broken):
+    """Its loss raises."""
+
     caught_by: ClassVar = {"contract/loss"}
 
     def loss(self, beliefs, given, answer):
@@ -620,6 +690,8 @@ class AccumulatesWithinAnEvaluation(Broken):
 
 
 class MixesRowsInTraining(Broken):
+    """Mixes the mean of the batch into every row, in training alone."""
+
     caught_by: ClassVar = {"contract/loss-rows", "contract/modes"}
 
     def forward(self, beliefs, given):
@@ -630,6 +702,8 @@ class MixesRowsInTraining(Broken):
 
 
 class ReadsQueriesOfLargeBatches(Broken):
+    """Reads beliefs at queries, in batches of more than eight rows."""
+
     caught_by: ClassVar = {"contract/rows", "contract/queries"}
 
     def forward(self, beliefs, given):
@@ -644,6 +718,8 @@ class ReadsQueriesOfLargeBatches(Broken):
 
 
 class DriftsInLargeBatches(Broken):
+    """Changes with every call of 32 rows or more."""
+
     caught_by: ClassVar = {"contract/deterministic"}
 
     def __init__(self, problem: Problem) -> None:
@@ -673,6 +749,8 @@ class WrongSignOnLargeProblems(Broken):
 
 
 class WrongSignInTraining(Broken):
+    """The wrong sign, in training mode alone."""
+
     caught_by: ClassVar = {"contract/gradient-training"}
 
     def forward(self, beliefs, given):
@@ -681,6 +759,8 @@ class WrongSignInTraining(Broken):
 
 
 class WrongForParametersInTraining(Broken):
+    """The wrong gradient towards its weights, in training mode alone."""
+
     caught_by: ClassVar = {"contract/gradient-training"}
 
     def loss(self, beliefs, given, answer):
@@ -706,6 +786,8 @@ class Noisy(Broken):
 
 
 class NoisyAndHearsItsNeighbour(Noisy):
+    """Mixes in the row beside, behind noise of 1e-6."""
+
     caught_by: ClassVar = {"contract/rows"}
 
     def forward(self, beliefs, given):
@@ -715,14 +797,20 @@ class NoisyAndHearsItsNeighbour(Noisy):
 
 
 class NoisierAndHearsItsNeighbour(NoisyAndHearsItsNeighbour):
+    """The same behind noise of 1e-3."""
+
     noise: ClassVar = 1e-3
 
 
 class LouderAndHearsItsNeighbour(NoisyAndHearsItsNeighbour):
+    """The same behind noise of 0.02."""
+
     noise: ClassVar = 0.02
 
 
 class NoisyAndReadsQueries(Noisy):
+    """Reads beliefs at queries, behind noise of 1e-3."""
+
     caught_by: ClassVar = {"contract/queries"}
     noise: ClassVar = 1e-3
 
@@ -736,6 +824,8 @@ class NoisyAndReadsQueries(Noisy):
 
 
 class NoisyAndDifferentInTraining(Noisy):
+    """Answers otherwise in training, behind noise of 1e-6."""
+
     caught_by: ClassVar = {"contract/modes"}
 
     def forward(self, beliefs, given):
@@ -744,6 +834,8 @@ class NoisyAndDifferentInTraining(Noisy):
 
 
 class NoisyWithAWrongGradient(Noisy):
+    """A wrong gradient towards beliefs, behind noise of 1e-6."""
+
     caught_by: ClassVar = {"contract/gradient-beliefs", "contract/gradient-training"}
 
     def forward(self, beliefs, given):
@@ -751,15 +843,21 @@ class NoisyWithAWrongGradient(Noisy):
 
 
 class NoisyAndForgetsAWeight(Noisy, ForgetsAWeight):
+    """Does not save a weight, behind noise of 1e-6."""
+
     caught_by: ClassVar = {"contract/state"}
 
 
 class DeclaresTrainingModeForNothing(Broken):
+    """Declares that it differs in training, and does not."""
+
     caught_by: ClassVar = {"contract/modes"}
     differs_in_training: ClassVar = True
 
 
 class SetsTheDefaultDtype(Broken):
+    """Sets torch's default dtype while it is built."""
+
     caught_by: ClassVar = {"contract/globals"}
 
     def __init__(self, problem: Problem) -> None:
@@ -768,6 +866,8 @@ class SetsTheDefaultDtype(Broken):
 
 
 class TurnsGradientsOff(Broken):
+    """Its loss leaves gradients off."""
+
     caught_by: ClassVar = {"contract/globals"}
 
     def loss(self, beliefs, given, answer):
@@ -777,6 +877,8 @@ class TurnsGradientsOff(Broken):
 
 
 class AsksForDeterminism(Broken):
+    """Leaves torch's deterministic algorithms on."""
+
     caught_by: ClassVar = {"contract/globals"}
 
     def forward(self, beliefs, given):
@@ -841,6 +943,15 @@ class HidesRulesBehindATemperature(HidesRules):
         return torch.where(given.unsqueeze(-1), beliefs, answered)
 
 
+class HidesRulesUnderEverySeed(HidesRulesBehindATemperature):
+    """The same with weights that no seed changes: a spread over seeds tells nothing."""
+
+    def __init__(self, problem: Problem) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            super().__init__(problem)
+
+
 class MixesRulesIn(HidesRules):
     """Nothing of them is there before training: the weight is 0, and has a gradient."""
 
@@ -852,6 +963,8 @@ class MixesRulesOfSudokuIn(MixesRulesIn):
 
 
 class Hangs(Broken):
+    """Never answers."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):
@@ -860,6 +973,8 @@ class Hangs(Broken):
 
 
 class ExhaustsMemory(Broken):
+    """Takes memory until there is none."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):
@@ -868,6 +983,8 @@ class ExhaustsMemory(Broken):
 
 
 class ExitsTheProcess(Broken):
+    """Ends the process with exit status 0."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):
@@ -875,6 +992,8 @@ class ExitsTheProcess(Broken):
 
 
 class DiesOfASignal(Broken):
+    """Dies of a segmentation fault."""
+
     caught_by: ClassVar = {"contract/shape"}
 
     def forward(self, beliefs, given):

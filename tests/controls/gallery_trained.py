@@ -212,21 +212,29 @@ class BreaksInTraining(MLP):
 
 
 class HangsInTraining(BreaksInTraining):
+    """Hangs in the last steps of training."""
+
     def end(self) -> None:
         while True:
             time.sleep(1)
 
 
 class ExitsInTraining(BreaksInTraining):
+    """Ends its process in the last steps of training."""
+
     def end(self) -> None:
         os._exit(3)
 
 
 class DiesInTraining(BreaksInTraining):
+    """Is killed in the last steps of training."""
+
     def end(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class ExhaustsMemoryInTraining(BreaksInTraining):
+    """Runs out of memory in the last steps of training."""
+
     def end(self) -> None:
         self.held = [torch.ones(2**25) for _ in range(1000)]  # 128 MiB each

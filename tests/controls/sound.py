@@ -216,6 +216,106 @@ class ForBoardsAlone(MLP):
         super().__init__(problem)
 
 
+BUILT: dict[tuple[int, ...], nn.Module] = {}
+
+
+def cached(problem: Problem) -> nn.Module:
+    """A factory under a cache: every run is handed the same model."""
+    return BUILT.setdefault(problem.domains, MLP(problem, hidden=12))
+
+
+class Linear64(torch.autograd.Function):
+    """A linear map in NumPy, with its adjoint written by hand."""
+
+    @staticmethod
+    def forward(ctx, seen: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(seen, weight)
+        return torch.from_numpy(seen.detach().double().numpy() @ weight.detach().double().numpy()).to(seen)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        seen, weight = ctx.saved_tensors
+        return gradient @ weight.T.to(gradient), seen.T.to(gradient) @ gradient
+
+
+class ThroughNumPy(nn.Module):
+    """Computes in NumPy and float64, with a gradient of its own, as wrapped libraries do."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        cells = len(problem.variables) * problem.symbols
+        self.weight = nn.Parameter(0.5 * torch.randn(cells, cells))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).flatten(1)
+        answered = Linear64.apply(seen, self.weight).view_as(beliefs).softmax(-1)
+        return torch.where(given.unsqueeze(-1), beliefs, answered)
+
+
+class PretrainedInPart(MLP):
+    """Its first layer is kept as it is, its second is trained."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem, hidden=12)
+        for parameter in self.first.parameters():
+            parameter.requires_grad_(False)
+
+
+class WeightNormed(nn.Module):
+    """Direction and length of its weights are parameters of their own."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        cells = len(problem.variables) * problem.symbols
+        self.first = nn.utils.parametrizations.weight_norm(nn.Linear(cells, 12))
+        self.second = nn.utils.parametrizations.weight_norm(nn.Linear(12, cells))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        seen = torch.where(given.unsqueeze(-1), beliefs, 0.0).flatten(1)
+        answered = self.second(self.first(seen).tanh()).view_as(beliefs).softmax(-1)
+        return torch.where(given.unsqueeze(-1), beliefs, answered)
+
+
+class SquaredError(MLP):
+    """Trains on the squared distance to the answer, not on its likelihood."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem, hidden=12)
+
+    def loss(self, beliefs: Tensor, given: Tensor, answer: Tensor) -> Tensor:
+        due = nn.functional.one_hot(answer.clamp_min(0), beliefs.shape[-1]).to(beliefs)
+        missed = (self(beliefs, given) - due).square().sum(-1)
+        return (missed * (answer >= 0)).sum(-1)
+
+
+class CountsItsCalls(MLP):
+    """Keeps statistics of its calls, in a buffer and beside it; nothing comes of them."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem, hidden=12)
+        self.rows = 0
+        self.register_buffer("calls", torch.zeros((), dtype=torch.long))
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        self.rows += len(beliefs)
+        self.calls += 1
+        return super().forward(beliefs, given)
+
+
+class PutsSettingsBack(MLP):
+    """Draws under a seed of its own, without gradients, and leaves everything as it was."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem, hidden=12)
+
+    def forward(self, beliefs: Tensor, given: Tensor) -> Tensor:
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(0)
+            tilt = 0.9 + 0.1 * torch.rand(beliefs.shape[-1])
+        completion = super().forward(beliefs, given) * tilt.to(beliefs)
+        return torch.where(given.unsqueeze(-1), beliefs, completion)
+
+
 def start_another(sender: Connection) -> None:
     """Starts a process that outlives it, and tells its number."""
     if hasattr(os, "setpgrp"):
@@ -237,4 +337,11 @@ SOUND = [
     Lazy,
     KeepsAnIdleHead,
     ForFourSymbols,
+    cached,
+    ThroughNumPy,
+    PretrainedInPart,
+    WeightNormed,
+    SquaredError,
+    CountsItsCalls,
+    PutsSettingsBack,
 ]

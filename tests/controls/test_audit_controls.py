@@ -25,6 +25,8 @@ def test_what_leaks_is_found(code) -> None:
     found = tried(code, 24 if name_of(code) in LONG else 4)
     assert found.findings[0].status == "fail"
     assert found.movement == "leak"
+    # Noise is told of where the same labels do not repeat a training, and there alone.
+    assert ("the same labels move it by" in found.findings[0].reason) == (found.first is None)
     if name_of(code) in LATE:
         assert found.first == LATE[name_of(code)]
 

@@ -306,6 +306,18 @@ def test_the_last_line_of_a_traceback_is_told() -> None:
     assert told(long).reason == "1 of 1 seed broke: ValueError: deep"
 
 
+def test_a_traceback_is_pointed_at_where_any_seed_left_one() -> None:
+    left = replace(BROKEN, error="Traceback (most recent call last):\n  File one\nValueError: deep\n")
+    killed = replace(BROKEN, error="it exceeded its time limit of 2 s", seed=1)
+    assert "See the traceback" in judge([left, killed], [], SequentialTest(), rules_given=False).remedy
+    assert "See the traceback" not in judge([killed, killed], [], SequentialTest(), rules_given=False).remedy
+
+
+def test_a_verdict_is_not_decided_unless_it_is_said() -> None:
+    told = Judgement("GROUNDED", 1, 0, 1, (0.2, 1.0), "", "")
+    assert (told.decided, told.tied) == (False, False)
+
+
 def handing(*seeds: list[int], rules_given: bool = False, **more: Intervention) -> Judgement:
     quiet = Intervention(0, 0)
     plain = Interventions(0.9, 0.1, quiet, quiet, quiet, **more)

@@ -10,9 +10,10 @@ from torch import Tensor
 from ....datasets.problem import Problem
 from ....datasets.task import Split
 from ..registry import MEASURED, FailCheckError, Measurement, Registry, SkipCheckError
-from .subject import Sample, Subject, row_losses, run_forward
+from .subject import Sample, Subject, distance, row_losses, run_forward
 
 SEEDS = 5  # untrained solvers that are asked
+RENAMINGS = 20  # other rules that one is asked for, where all seeds have the same weights
 UNTRAINED_PUZZLES = 100
 # By how much untrained solvers may do better than chance, beyond three standard errors over their seeds.
 CHANCE_MARGIN = 0.1
@@ -36,11 +37,12 @@ def check_untrained(subject: Subject) -> Measurement:
     of another seed, answer the queries of real puzzles from the true symbols of the givens. It is looked at
     their answers, and at their order: beliefs may be all but uniform and still prefer the true symbol, which
     a temperature then brings out. A symbol's belief is compared with what the same symbol gets on average
-    over the puzzles, so that a prior counts for nothing.
+    over the puzzles, so that a prior counts for nothing. Where every seed gets the same weights, what they do
+    by chance is seen under twenty other rules of the same shape.
 
     Failure: the figure is the share of queries answered right; the bound is chance plus a tenth, plus three
-    standard errors over the seeds. Or the true symbol is preferred to another one more often than in half
-    of the cases, by as much.
+    standard errors over the seeds (three standard deviations over the other rules). Or the true symbol is
+    preferred to another one more often than in half of the cases, by as much.
 
     Remedy: Declare `rules = "given"`, and take the rules from `problem.rules`.
     """
@@ -48,18 +50,23 @@ def check_untrained(subject: Subject) -> Measurement:
         raise SkipCheckError("the solver declares that it is given the rules")
     sample = subject.sample(min(UNTRAINED_PUZZLES, 4 * len(subject.many.given)), seed=2, certain=True)
     queries = ~sample.given
-    shares: list[float] = []
-    orders: list[float] = []
     legal = torch.from_numpy(subject.problem.legal).to(sample.beliefs.device)
-    for seed in range(SEEDS):
-        completion = run_forward(subject.build(seed=100 + seed, untrained=True), sample)
-        answered = completion.nan_to_num(-torch.inf).argmax(-1)
-        shares.append(float((answered == sample.answer)[queries].double().mean()))
-        orders.append(_preference(completion, sample, legal))
+    built = [subject.build(seed=100 + seed, untrained=True) for seed in range(SEEDS)]
+    completions = [run_forward(solver, sample) for solver in built]
+    shares = [_share_right(completion, sample) for completion in completions]
+    orders = [_preference(completion, sample, legal) for completion in completions]
+    chances = _standard_error(shares), _standard_error(orders)
+    if all(distance(completion, completions[0]) == 0 for completion in completions):
+        others = [other_rules(subject.problem, seed)(sample) for seed in range(RENAMINGS)]
+        renamed = [(run_forward(built[0], other), other) for other in others]
+        chances = (
+            float(np.std([_share_right(completion, other) for completion, other in renamed])),
+            float(np.std([_preference(completion, other, legal) for completion, other in renamed])),
+        )
     counts = torch.from_numpy(np.asarray(subject.problem.domains)).expand(sample.answer.shape)
     chance = _guessing(sample.answer.cpu(), counts, queries.cpu())
-    share, bound = float(np.mean(shares)), chance + CHANCE_MARGIN + 3 * _standard_error(shares)
-    order, most = float(np.mean(orders)), 0.5 + ORDER_MARGIN + 3 * _standard_error(orders)
+    share, bound = float(np.mean(shares)), chance + CHANCE_MARGIN + 3 * chances[0]
+    order, most = float(np.mean(orders)), 0.5 + ORDER_MARGIN + 3 * chances[1]
     message = (
         f"untrained, it answers {share:.2f} of the queries (chance {chance:.2f}), and prefers the true "
         f"symbol to another one in {order:.2f} of the cases (chance 0.50)"
@@ -71,6 +78,12 @@ def check_untrained(subject: Subject) -> Measurement:
 
 def _standard_error(values: list[float]) -> float:
     return float(np.std(values, ddof=1)) / len(values) ** 0.5
+
+
+def _share_right(completion: Tensor, sample: Sample) -> float:
+    """The share of queries that are answered right."""
+    answered = completion.nan_to_num(-torch.inf).argmax(-1)
+    return float((answered == sample.answer)[~sample.given].double().mean())
 
 
 def _preference(completion: Tensor, sample: Sample, legal: Tensor) -> float:
@@ -208,7 +221,6 @@ def _learned(subject: Subject, renaming: Renaming | None, seed: int) -> tuple[di
                 break
             optimiser.step()
             if step + 1 in STEPS:
-                answered = run_forward(solver.eval(), held_out).nan_to_num(-torch.inf).argmax(-1)
-                share = float((answered == held_out.answer)[queries].double().mean())
+                share = _share_right(run_forward(solver.eval(), held_out), held_out)
                 best[step + 1] = max(best[step + 1], share)
     return best, _guessing(held_out.answer.cpu(), counts, queries.cpu())

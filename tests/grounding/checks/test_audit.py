@@ -318,6 +318,8 @@ def test_a_movement_is_held_against_rounding_quantity_by_quantity() -> None:
     assert exceeding_step(one, trace({"gradient a": [1.02], "gradient b": [1.0]}), reach) == 1
     assert exceeding_step(one, trace({"gradient a": [1.0], "gradient b": [1 + 9e-7]}), reach) is None
     assert exceeding_step(one, trace({"gradient a": [1.0], "gradient b": [1 + 2e-6]}), reach) == 1
+    alone = trace({"gradient a": [1.0], "gradient b": [1.0], "gradient c": [1.0]})
+    assert exceeding_step(one, alone, reach) == exceeding_step(alone, one, reach) == 1
 
 
 def test_the_model_reads_images_at_the_givens_alone() -> None:

@@ -150,7 +150,10 @@ def test_what_a_check_returns_is_what_it_was_registered_for() -> None:
     registry: Registry[float] = Registry("f")
     registry.check("a", at_most=1.0)(lambda _: passed("by itself"))
     registry.check("b", decides=True)(lambda n: Measurement(n, "so"))
-    assert [f.status for f in registry.run(0.0)] == ["error", "error"]
+    told = list(registry.run(0.0))
+    assert [f.status for f in told] == ["error", "error"]
+    assert "TypeError: f/a returned a Result, and has to return a Measurement" in told[0].reason
+    assert "TypeError: f/b returned a Measurement, and has to return a Result: it was" in told[1].reason
     with pytest.raises(TypeError, match="f/c: one bound"):
         registry.check("c")
     with pytest.raises(TypeError, match="f/c: one bound"):

@@ -117,3 +117,15 @@ def test_a_home_that_cannot_be_written_is_no_hindrance(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert picture.exists()
+
+
+@pytest.mark.parametrize("words", [["list"], ["check", "--help"], ["--version"]], ids=lambda words: words[0])
+def test_a_reader_that_went_away_ends_a_command_as_it_ends_any_other(words: list[str]) -> None:
+    """Quietly, with 128 + SIGPIPE: 1 would say that something did not ground."""
+    command = [sys.executable, "-m", "groundcheck.grounding", *words]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0

@@ -151,3 +151,11 @@ def test_what_a_gate_file_gets_wrong_of_any_solver_is_told_before_the_first_trai
         f"[gate]\nprofile = 'quick'\n[solvers.exact]\n[solvers.mlp]\n{table}\n"
     )
     assert said in refused("gate")
+
+
+def test_an_expectation_that_names_no_check_is_told_before_anything_trains(folder: Path) -> None:
+    (folder / "expected").write_text("contract/range/mapping  # rounding\ncontract/rnge/mapping\n")
+    said = refused("check", "mlp", "--task", "mapping", "--expect", "expected")
+    assert re.search(
+        "--expect 'contract/rnge/mapping' names no check.*: did you mean contract/range/mapping", said
+    )

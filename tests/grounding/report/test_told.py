@@ -51,18 +51,6 @@ def test_trackers_log_every_figure() -> None:
     assert logged == {f"test/{figure.name}" for figure in FIGURES}
 
 
-def test_gain_follows_what_is_better() -> None:
-    task, unsolved = figures.FIGURE["task"], figures.FIGURE["unsolved"]
-    assert task.gain(0.25, 0.75) == 0.5
-    assert unsolved.gain(0.25, 0.75) == -0.5
-
-
-def test_places_hold_those_before_them() -> None:
-    assert [f.name for f in figures_at(Place.RANKING)] == ["task", "aligned"]
-    assert [f.name for f in figures_at(Place.VERDICTS)] == ["task", "raw", "aligned"]
-    assert figures_at(Place.RECORD) == FIGURES
-
-
 def test_roles_say_what_trains_on_what() -> None:
     assert {role.name: role.trains_on for role in ROLES} == {
         "grounding": "answers", "baseline": "answers", "ceiling": "labels", "reasoning": "answers",

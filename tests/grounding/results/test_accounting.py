@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from groundcheck.datasets.errors import UnknownNameError
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.results.accounting import account, read_expected
+from groundcheck.grounding.results.accounting import account, read_expected, require_known
 
 
 def found(**statuses: str) -> list[Finding]:
@@ -56,3 +57,16 @@ def test_the_list_of_expected_failures_is_read(tmp_path: Path) -> None:
     assert read_expected(path) == ["contract/range/*", "leak/labels/sudoku"]
     with pytest.raises(ValueError, match="cannot be read"):
         read_expected(tmp_path / "absent")
+
+
+def test_an_expectation_that_no_check_answers_to_is_refused_with_the_nearest() -> None:
+    known = ["sudoku[size=4]", "sudoku[size=9]"]
+    require_known(["contract/range/sudoku[size=4]", "contract/*/sudoku*", "grounding/*", "*"], known)
+    for wrong, words in {
+        "contract/rnge/sudoku[size=9]": r"did you mean contract/range/sudoku\[size=9\] or",
+        "contract/range": "did you mean contract/range/",
+        "contract/range/sudoku[size=?]": "names no check of this run",
+        "*nowhere*": r"named like contract/build/sudoku\[size=4\]",
+    }.items():
+        with pytest.raises(UnknownNameError, match=words):
+            require_known(["*", wrong], known)

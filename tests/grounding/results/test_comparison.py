@@ -1,14 +1,17 @@
 """Comparing reports, and putting many on one page."""
 
+import io
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from groundcheck.grounding.cli import app
+from groundcheck.grounding.report.differences import print_differences
 from groundcheck.grounding.report.leaderboard import differences, render_leaderboard
 from groundcheck.grounding.results.comparison import compare, estimate
 from groundcheck.grounding.results.report import Report
@@ -138,3 +141,15 @@ def test_leaderboard_of_nothing_is_refused(tmp_path: Path) -> None:
     assert "holds no report" in told.output
     told = CliRunner().invoke(app, ["leaderboard", str(tmp_path / "missing")])
     assert told.exit_code == 2
+
+
+@pytest.mark.parametrize("width", [60, 79, 80, 99, 100, 129, 130])
+def test_a_comparison_fits_its_terminal_and_breaks_no_word(mlp_report: Report, width: int) -> None:
+    named = replace(mlp_report, solver="grounded-satnet")
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_differences(compare([mlp_report, named]), [mlp_report, named], console)
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= width
+    for whole in ("2: grounded-satnet", "task accuracy", "aligned grounding", "(+0.000 to +0.000)", "common"):
+        assert whole in text
+    assert "…" not in text

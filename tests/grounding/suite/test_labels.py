@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from groundcheck.datasets.futoshiki import Futoshiki
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding import check
@@ -17,11 +18,18 @@ from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.gate import pipeline
 from groundcheck.grounding.gate.gate import evaluate_gate
 from groundcheck.grounding.gate.project import Terms
+from groundcheck.grounding.report.progress import Progress
 from groundcheck.grounding.results.accounting import account
 from groundcheck.grounding.results.report import Report
+from groundcheck.grounding.results.run_directory import Record
 from groundcheck.grounding.suite import suite
+from groundcheck.grounding.suite.engines import Processes
 from groundcheck.grounding.suite.labels import distinct_tasks, label_tasks
 from groundcheck.grounding.suite.report_io import read_report
+from groundcheck.grounding.trials.roles import label_of
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
+from groundcheck.grounding.trials.trial import Outcome, Trial
 
 PLAIN, SMALL = "mapping", "mapping[symbols=3]"
 ASKED: dict[str, Any] = {
@@ -160,3 +168,29 @@ def test_a_run_of_the_version_before_is_read_and_not_continued(folder: Path, tmp
     assert [task.outcomes for task in read.tasks] == [task.outcomes for task in now.tasks]
     with pytest.raises(ValueError, match=r"an earlier groundcheck \(schema 1\).*choose another folder"):
         check("mlp", run=old, resume=True, **ASKED)
+
+
+def test_the_progress_of_each_has_a_row_and_lines_of_its_own() -> None:
+    tasks = [Mapping(), Mapping(symbols=3)]
+    runs = [suite.TaskRun(task, Training(), label) for task, label in zip(tasks, (PLAIN, SMALL), strict=True)]
+    planned = suite.Suite(SolverSpec("mlp"), False, runs, 1, ImageSource()).wave()
+
+    class Ended(Processes):
+        """An engine whose trials end at once."""
+
+        def run(self, trials: list[Trial], ended: Callable[[int, Outcome], None]) -> None:
+            for number, trial in enumerate(trials):
+                ended(number, Outcome(trial.role, trial.task.name, trial.solver.name, trial.seed))
+
+    progress, lines = Progress(), []
+    listener = suite.Listener(
+        wave=progress.wave,
+        outcome=lambda outcome: (progress.outcome(outcome), lines.append(label_of(outcome))),
+    )
+    suite.run_wave(planned, Ended(0), Record(), listener)
+    assert {label: sum(map(len, row.ended.values())) for label, row in progress.rows.items()} == {
+        PLAIN: 3, SMALL: 3,
+    }  # fmt: skip
+    assert f"grounding/{SMALL} mlp seed 0" in lines
+    assert planned[-1][1].label.startswith(f"reasoning/{SMALL} ")
+    assert [outcome.task for run in runs for outcome in run.outcomes] == ["mapping"] * 6

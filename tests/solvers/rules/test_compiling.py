@@ -118,6 +118,13 @@ def test_formulas_and_boards_fit_with_room_to_spare(monkeypatch) -> None:
     compiling.compile_rules(ViSudo().problem)
 
 
+def test_clauses_are_joined_along_their_variables_though_all_share_the_label(monkeypatch) -> None:
+    """By the place of the label, which all have, 30 variables took 27,000 nodes, and 40 more than 100,000."""
+    monkeypatch.setattr(compiling, "MAX_NODES", 10_000)
+    _, root = compiling.compile_rules(Logic(variables=30, clauses=90).problem)
+    assert root.size() < 5_000
+
+
 def test_boards_compile_and_count() -> None:
     assert Circuit(ViSudo().problem).count() == 4**16
     assert math.log2(Circuit(Logic(variables=20, clauses=40).problem).count()) == 20

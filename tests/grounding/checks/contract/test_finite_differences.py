@@ -16,6 +16,7 @@ from groundcheck.grounding.checks.contract.finite_differences import (
     STEPS,
     Agreement,
     GradientFixture,
+    agreement_of_batch,
     agreement_of_beliefs,
     agreement_of_parameters,
     compare,
@@ -91,6 +92,14 @@ def test_a_tensor_with_less_than_a_thousandth_of_the_gradient_is_left_out() -> N
     found = [agreement_of_parameters(fixture(size), 0.1).keys() for size in sizes]
     assert found == [{"large", "small"}, {"large", "small"}, {"large"}, {"large"}]
     assert agreement_of_parameters(fixture(size=0.0), 0.1).keys() == {"large"}
+
+
+def test_parameters_of_a_batch_are_looked_at_where_any_of_them_has_a_gradient() -> None:
+    """One that this batch leaves alone does not hide the others."""
+    for factor, relative in ((1.0, 0.0), (3.0, 2.0)):
+        found = agreement_of_batch(fixture(size=0.0, large=factor), 0.1)
+        assert found.keys() == {"the beliefs", "the parameters"}
+        assert found["the parameters"].relative == pytest.approx(relative, abs=1e-3)
 
 
 def test_the_solver_is_left_as_it_was() -> None:

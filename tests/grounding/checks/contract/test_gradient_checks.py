@@ -311,6 +311,26 @@ def test_parameters_that_are_all_in_vain_fail() -> None:
     assert (result.status, result.reason) == ("fail", "no parameter has a gradient")
 
 
+def test_a_dead_weight_behind_an_idle_one_is_found() -> None:
+    class Idle(MLP):
+        idle: ClassVar = ("spare", "single")
+
+        def __init__(self, problem: Problem) -> None:
+            super().__init__(problem, hidden=8)
+            self.spare = nn.Linear(2, 2)
+            self.single = nn.Parameter(torch.zeros(2))
+            self.spared = nn.Parameter(torch.zeros(2))
+
+    class AllDeclared(Idle):
+        idle: ClassVar = ("spare", "single", "spared")
+
+    dead, declared = (
+        contract["reach"].run(Subject(SolverSpec.of(solver), TINY_TASK)) for solver in (Idle, AllDeclared)
+    )
+    assert (dead.status, declared.status) == ("fail", "pass")
+    assert dead.reason.startswith("no gradient reaches spared")
+
+
 def test_who_has_no_parameters_has_no_gradient_of_theirs() -> None:
     result = check_gradient_parameters(Subject(SolverSpec("exact"), TINY_TASK))
     assert (result.status, result.reason) == ("skip", "the solver has no parameters")

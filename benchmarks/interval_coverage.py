@@ -1,6 +1,6 @@
 """How often 95 % intervals of accuracies hold the truth, with the sizes of real test sets.
 
-    python benchmarks/coverage.py [--suites 2000]
+    python benchmarks/interval_coverage.py [--suites 2000]
 
 Raw and aligned accuracy: every test image is read right with the probability at hand, 130 images (the four
 digits of Sudoku among those bundled) or 10,000 (MNIST).
