@@ -11,6 +11,7 @@ import msgspec
 from ...datasets.errors import UsageError
 from ...datasets.task import Setting
 from ..checks.finding import Finding, join_id
+from ..measures.asked import Asked
 from ..measures.counts import count_of
 from ..measures.figures import FIGURE, Figure
 from ..measures.metrics import Scores
@@ -42,6 +43,7 @@ class TaskReport:
         outcomes: What came of each trial.
         files: SHA-256 of each file that a setting names, by the name of the setting.
         label: What the task is called beside others of its name: sudoku[size=9].
+        asked: What a model that was asked read and answered, where no network was trained.
     """
 
     task: str
@@ -53,6 +55,7 @@ class TaskReport:
     outcomes: list[Outcome] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     label: str = ""
+    asked: Asked | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.task)
