@@ -12,6 +12,7 @@ from .commands.audit import audit
 from .commands.check import check
 from .commands.compare import compare
 from .commands.gate import gate
+from .commands.judge import judge
 from .commands.leaderboard import leaderboard
 from .commands.listing import list_
 from .commands.report import report
@@ -45,7 +46,7 @@ def options(
     del version
 
 
-for command in (check, run, rules, show, gate, report, compare, audit, leaderboard, generate, certify):
+for command in (check, run, judge, rules, show, gate, report, compare, audit, leaderboard, generate, certify):
     app.command()(command)
 app.command("list")(list_)
 

@@ -201,8 +201,8 @@ def _follows(asked: Asked) -> Finding:
         f"where picture and transcript differ, {_short(picture)} of {count_of(picture.of, 'answer')} follow the picture, "
         f"{_short(transcript)} the transcript, {_short(neither)} neither"
     )
-    followed = Share("followed", "", 1 - (neither.share or 0), neither.of, _turned(neither.interval))
-    bound = HIGH * (asked["answered"].share or 0)
+    followed = Share("followed", "", 1.0 - (neither.share or 0.0), neither.of, _turned(neither.interval))
+    bound = HIGH * (asked["answered"].share or 0.0)
     status = _at_least(followed, bound)
     return Finding(
         "follows", status, reason, "" if status == "pass" else "Its answers follow neither what it sees nor what it has read.",
@@ -218,7 +218,7 @@ def _legend(asked: Asked, legend: str) -> Finding:
     """(f) Whether it keeps to the rules when symbols have other faces."""
     share, usual = asked["legend"], asked["answered"]
     reason = f"with {legend} for symbols it answers {share.text}, with the usual ones {_short(usual)}"
-    bound = HIGH * (usual.share or 0)
+    bound = HIGH * (usual.share or 0.0)
     status = _at_least(share, bound)
     remedy = "" if status == "pass" else "It remembers boards of the usual symbols, or does not read the others: ask with another --legend."
     return Finding("legend", status, reason, remedy, figure=share.share, bound=bound, interval=share.interval)
