@@ -24,10 +24,13 @@ DEFAULT_TASK = "sudoku"
 
 Url = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="OpenAI-compatible endpoint, up to and with /v1.", rich_help_panel=PANEL),
+    typer.Option(
+        metavar="URL", help="OpenAI-compatible endpoint, up to and with /v1.", rich_help_panel=PANEL
+    ),
 ]
 Samples = Annotated[
-    int | None, typer.Option(min=1, help="Repetitions, as seeds; with a --temperature.", rich_help_panel=PANEL)
+    int | None,
+    typer.Option(min=1, help="Repetitions, as seeds; with a --temperature.", rich_help_panel=PANEL),
 ]
 Temperature = Annotated[float | None, typer.Option(min=0, help="Of its answers.", rich_help_panel=PANEL)]
 MaxTokens = Annotated[
@@ -132,7 +135,7 @@ def judge_model(
     from ..report.table import print_report  # noqa: PLC0415
     from ..suite.settings import apply_task_settings, parse_settings  # noqa: PLC0415
     from ..vlm.boards import Style  # noqa: PLC0415
-    from ..vlm.client import Endpoint  # noqa: PLC0415
+    from ..vlm.endpoint import Endpoint  # noqa: PLC0415
     from ..vlm.session import Asking, judge_endpoint  # noqa: PLC0415
     from ..vlm.spending import parse_limits  # noqa: PLC0415
     from .shell import task_named  # noqa: PLC0415
@@ -165,7 +168,9 @@ def judge_model(
             )
     except KeyboardInterrupt:
         if run:
-            _tell(console, f"every exchange that ended is kept in {run}; the same command with --resume goes on")
+            _tell(
+                console, f"every exchange that ended is kept in {run}; the same command with --resume goes on"
+            )
         raise
     if output:
         judged.report.write(output)
@@ -187,7 +192,10 @@ def _close(judged: "Judged", console: "Console", run: Path | None, output: Path 
     told = f"sent {spending.requests:,} requests, {spending.tokens:,} tokens"
     _tell(console, f"{told}; {judged.recalled:,} replies were known" if judged.recalled else told)
     if spending.exceeded:
-        _tell(console, "the server used more tokens for a reply than it was allowed, and the budget was exceeded by it")
+        _tell(
+            console,
+            "the server used more tokens for a reply than it was allowed, and the budget was exceeded by it",
+        )
     if judged.replies.budget_spent:
         kept = "the same command with --resume goes on" if run else "--run FOLDER keeps what was answered"
         _tell(console, f"the budget was spent before every question was asked: {kept}")

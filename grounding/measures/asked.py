@@ -27,6 +27,11 @@ class Share:
     interval: tuple[float, float] | None = None
 
     @property
+    def short(self) -> str:
+        """The share alone."""
+        return "–" if self.share is None else f"{self.share:.2f}"
+
+    @property
     def text(self) -> str:
         """With its interval, for a sentence or a table."""
         if self.share is None or self.interval is None:

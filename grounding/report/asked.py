@@ -29,8 +29,8 @@ def print_asked(report: Report, console: Console) -> None:
         console.print(table)
         counts = task.asked.counts
         console.print(
-            f"{counts['replies']:,} replies: {counts['refused']:,} refused, {counts['malformed']:,} malformed, "
-            f"{counts['truncated']:,} cut off; {counts['requests']:,} requests, {counts['prompt_tokens']:,} tokens "
-            f"asked, {counts['completion_tokens']:,} answered",
+            f"{counts['replies']:,} replies: {counts['refused']:,} refused, "
+            f"{counts['malformed']:,} malformed, {counts['truncated']:,} cut off; {counts['requests']:,} requests, "
+            f"{counts['prompt_tokens']:,} tokens asked, {counts['completion_tokens']:,} answered",
             highlight=False, soft_wrap=True,
         )  # fmt: skip

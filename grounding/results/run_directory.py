@@ -295,6 +295,7 @@ def _differences(name: str, then: Any, now: Any) -> Iterator[str]:
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Appends a record as a line of JSON, and waits until it is on the disk."""
     content = json.dumps(plain(line), ensure_ascii=False, allow_nan=False) + "\n"
     try:
         with path.open("a", encoding="utf-8") as file:

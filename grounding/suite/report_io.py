@@ -39,6 +39,11 @@ def read_report(path: Path, solver: str | None = None) -> Report:
 def rebuild(path: Path) -> Report:
     """The report on what a run folder has so far."""
     described = read_run(path)
+    if described.settings.get("kind") == "vlm":
+        raise UsageError(
+            f"{path} asks a model and was interrupted before its report: go on with the same groundcheck "
+            "judge and --resume, which asks nothing twice"
+        )
     try:
         asked = msgspec.convert(described.settings, _Asked)
         suite = asked.suite()

@@ -63,9 +63,10 @@ class Field:
                 return f'"{self.name}": {self.what}: {each}'
             case (length,):
                 return f'"{self.name}": a list of {length} strings, {self.what}: each {each}'
-            case shape:
-                rows, columns = shape
-                return f'"{self.name}": a list of {rows} rows, each a list of {columns} strings, {self.what}: each {each}'
+            case _:
+                rows, columns = self.variables.shape
+                shape = f"a list of {rows} rows, each a list of {columns} strings"
+                return f'"{self.name}": {shape}, {self.what}: each {each}'
 
     def written(self, symbols: Int[np.ndarray, " variables"]) -> Any:
         """The JSON value of a puzzle: words at their places."""

@@ -14,9 +14,10 @@ from .forms import BLANK, UNREADABLE, Field
 
 Kind = Literal["strict", "lenient", "malformed", "refused"]
 REFUSAL = re.compile(
-    r"^\W*(i['’]?m sorry|sorry|i can(?:no|['’])t|i am (?:unable|not able)|i['’]m (?:unable|not able)|as an ai)",
+    r"^\W*(i['’]?m sorry|sorry|i can(?:no|['’])t|i(?: am|['’]m) (?:unable|not able)|as an ai)",
     re.IGNORECASE,
 )
+MAX_OBJECTS = 200  # brackets of a reply that are tried: a grid with all its rows is a few
 EMPTY = {"", ".", "_", "-", "?", "null", "none", "empty", "blank"}
 SAME = {"∧": "^", "∨": "v", "V": "v", "＜": "<", "＞": ">"}  # a sign, as it may be written instead
 
@@ -26,8 +27,8 @@ class Parsed:
     """What a reply says.
 
     Attributes:
-        kind: "strict" where it fits the schema as it stands, "lenient" where it can be understood, "malformed"
-            where it cannot, "refused" where the model declined.
+        kind: "strict" where it fits the schema as it stands, "lenient" where it can be understood,
+            "malformed" where it cannot, "refused" where the model declined.
         symbols: (variables,) symbols, −1 where a place is empty, −2 where something else stands, and at
             variables that the reply does not tell of; None unless strict or lenient.
     """
@@ -89,37 +90,33 @@ def _flat(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
 def _objects(content: str) -> list[Any]:
     """Objects that stand somewhere in a text, those that stand last first; thoughts are passed over."""
     text = content.rpartition("</think>")[2]
-    starts = [match.start() for match in re.finditer(r"[\[{]", text)]
     found: list[Any] = []
     end = -1  # of the object found last, which holds those that begin inside it
-    for start in starts:
-        if start < end:
-            continue
-        stop = _closing(text, start)
-        read = _read(text[start:stop]) if stop else None
+    for start, stop in _brackets(text)[-MAX_OBJECTS:]:
+        read = _read(text[start:stop]) if start >= end else None
         if read is not None:
             found.append(read)
             end = stop
-    return [*reversed(found), text.strip().strip('"`')]
+    bare = text.strip().strip('"`')
+    return [*reversed(found), *([] if re.search(r'[\[\]{}":]', bare) else [bare])]
 
 
-def _closing(text: str, start: int) -> int:
-    """Where the bracket at `start` is closed, outside of strings; 0 where it is not."""
-    depth, quote, escaped = 0, False, False
-    for place in range(start, len(text)):
-        letter = text[place]
+def _brackets(text: str) -> list[tuple[int, int]]:
+    """Where each bracket begins that is closed again outside of a string, and where that ends."""
+    pairs: list[tuple[int, int]] = []
+    open_: list[int] = []
+    quote = escaped = False
+    for place, letter in enumerate(text):
         if quote:
             quote = escaped or letter != '"'
             escaped = letter == "\\" and not escaped
-        elif letter == '"':
-            quote = True
         elif letter in "[{":
-            depth += 1
-        elif letter in "]}":
-            depth -= 1
-            if not depth:
-                return place + 1
-    return 0
+            open_.append(place)
+        elif open_ and letter == '"':  # quotation marks of prose stand outside of brackets
+            quote = True
+        elif open_ and letter in "]}":
+            pairs.append((open_.pop(), place + 1))
+    return sorted(pairs)
 
 
 def _read(text: str) -> Any:
@@ -169,7 +166,7 @@ def _places(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
         return None if isinstance(value, list | Mapping) else [value]
     if isinstance(value, Mapping):
         value = list(value.values())
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and len(shape) == 1:
         value = str(value).zfill(count)
     if isinstance(value, str):
         return _letters(value, count)

@@ -56,7 +56,9 @@ def read_prompts(folder: Path | None = None) -> Prompts:
         raise UnusableFileError(f"{folder} is no folder: --prompts names one with files such as answer.txt")
     own = sorted(folder.glob("*.txt"))
     if not own:
-        raise UsageError(f"{folder} holds no prompts: it needs one of {', '.join(sorted(texts))}, each as .txt")
+        raise UsageError(
+            f"{folder} holds no prompts: it needs one of {', '.join(sorted(texts))}, each as .txt"
+        )
     for path in own:
         if path.stem not in texts:
             raise UsageError(f"{path} replaces no prompt: there are {', '.join(sorted(texts))}")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from ...datasets.task import Task
 from .forms import Field, Form, format_of, schema_of, written
 from .legends import Faces
 from .prompts import Prompts
+from .spending import picture_patches
 
 Name = Literal["read", "answer", "symbols", "exchanged", "legend"]
 QUESTIONS: tuple[Name, ...] = ("read", "answer", "symbols", "exchanged", "legend")
@@ -37,6 +39,22 @@ class Question:
     messages: list[dict[str, Any]]
     fields: tuple[Field, ...]
     picture: bytes = field(default=b"", repr=False)
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of all its texts: no tokeniser makes more tokens of them."""
+        parts = [message["content"] for message in self.messages]
+        texts = [part for part in parts if isinstance(part, str)]
+        texts += [one.get("text", "") for part in parts if not isinstance(part, str) for one in part]
+        return sum(len(text.encode()) for text in texts)
+
+    @property
+    def patches(self) -> int:
+        """The most tokens that its picture becomes, where it is not scaled up; 0 without one."""
+        if not self.picture:
+            return 0
+        width, height = struct.unpack(">II", self.picture[16:24])  # in the first chunk of a PNG
+        return picture_patches(width, height)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def truth_of(boards: Boards) -> Truth:
 
 def sample_of(boards: Boards, replies: Replies, number: int) -> Sample:
     """The replies of one sample as arrays; those that can be understood count as well."""
-    told = {name: replies_to(boards, replies, name, number) for name in QUESTIONS}
+    told: dict[Name, Told] = {name: replies_to(boards, replies, name, number) for name in QUESTIONS}
     return Sample(number, told, allowed_answers(boards.task.problem, told["read"]))
 
 
@@ -146,7 +146,7 @@ def replies_to(boards: Boards, replies: Replies, name: Name, number: int, *, str
 
 
 def allowed_answers(problem: Problem, reading: Told) -> Int[np.ndarray, "boards variables"]:
-    """(d) A reading handed to the exact rules: its symbols and what follows from them, −1 where not one answer does.
+    """(d) A reading handed to the exact rules: its symbols and the one answer that follows, else −1.
 
     What was read as no symbol is left open, as is an empty cell.
     """

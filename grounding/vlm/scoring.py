@@ -20,7 +20,7 @@ from ..measures.metrics import (
 from ..measures.report_samples import BOARDS, Board
 from ..measures.statistics import clustered_interval
 from .asking import Boards, Replies
-from .questions import QUESTIONS
+from .questions import QUESTIONS, Name
 from .samples import Sample, Truth, completion_of, replies_to
 from .spending import Spending
 
@@ -114,10 +114,10 @@ def asked_figures(
     solution = np.tile(truth.solution, (len(samples), 1))
     image = np.tile(truth.clusters, (len(samples), 1))
 
-    def stacked(part: str, name: str) -> np.ndarray:
+    def stacked(part: str, name: Name) -> np.ndarray:
         return np.concatenate([getattr(sample.told[name], part) for sample in samples])
 
-    def right(name: str) -> Bool[np.ndarray, " boards"]:
+    def right(name: Name) -> Bool[np.ndarray, " boards"]:
         same: Bool[np.ndarray, "boards variables"] = (stacked("symbols", name) == solution) | ~queries
         return stacked("usable", name) & same.all(axis=1)
 
@@ -133,7 +133,9 @@ def asked_figures(
     shares = [
         share_of("read", "boards read without an error", read, reading_came, image),
         share_of("answered", "answered from the picture", answered, answer_came, image),
-        share_of("answered_strictly", "the same, only replies that fit the schema", strict, answer_came, image),
+        share_of(
+            "answered_strictly", "the same, only replies that fit the schema", strict, answer_came, image
+        ),
         share_of("answered_read", "answered where the reading is right", answered, both & read, image),
         share_of("answered_misread", "answered where the reading is wrong", answered, both & ~read, image),
         share_of(
@@ -141,10 +143,19 @@ def asked_figures(
             np.all((allowed == solution) | ~queries, axis=1), both, image,
         ),
         share_of("consistent", "answers that follow from its own reading", own, both & determined, image),
-        share_of("symbols", "answered from the true symbols as text", right("symbols"), stacked("asked", "symbols"), image),
-        share_of("follows_picture", "exchanged picture: follows the picture", picture, exchanged, image),
-        share_of("follows_transcript", "exchanged picture: follows its transcript", transcript, exchanged, image),
-        share_of("follows_neither", "exchanged picture: follows neither", ~picture & ~transcript, exchanged, image),
+        share_of(
+            "symbols", "answered from the true symbols as text",
+            right("symbols"), stacked("asked", "symbols"), image,
+        ),
+        share_of(
+            "follows_picture", "exchanged picture: follows the picture", picture, exchanged, image
+        ),
+        share_of(
+            "follows_transcript", "exchanged picture: follows its transcript", transcript, exchanged, image
+        ),
+        share_of(
+            "follows_neither", "exchanged picture: follows neither", ~picture & ~transcript, exchanged, image
+        ),
         share_of(
             "legend", f"answered with {boards.legend.name} for symbols",
             right("legend"), stacked("asked", "legend"), image,
@@ -246,9 +257,7 @@ def _aligned_right(
     return aligned
 
 
-def _guesses(
-    boards: Boards, truth: Truth, rows: Bool[np.ndarray, " boards"]
-) -> tuple[float, float, float]:
+def _guesses(boards: Boards, truth: Truth, rows: Bool[np.ndarray, " boards"]) -> tuple[float, float, float]:
     """What guessing reaches: of answers, of whole readings, of single ones."""
     training = boards.task.generate("train", GUESSED_FROM, 0)
     known = np.where(training.given, -1, training.solution.astype(np.int64))

@@ -1,8 +1,10 @@
 """A model behind an endpoint, judged: what is asked, what it costs, and the report that comes of it."""
 
 import asyncio
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +20,21 @@ from ..results.run_directory import RunDirectory, open_run
 from ..trials.trial import Outcome
 from .asking import Boards, Progress, Replies, ask_all
 from .boards import Style
-from .client import Client, Endpoint
+from .client import Client
+from .endpoint import Endpoint
 from .exchanges import Log
-from .forms import format_of
+from .findings import findings_of
+from .forms import form_of, written
 from .legends import legend_faces, usual_faces
 from .prompts import Prompts, read_prompts
 from .questions import QUESTIONS
 from .samples import Sample, sample_of, truth_of
 from .scoring import allowed_scores, asked_figures, scores_of, text_scores
-from .spending import FEWEST_OF_PICTURE, RETRIES, Limits, Spending
-from .verdicts import USABLE, Sampled, findings_of, judge_samples
+from .spending import RETRIES, Limits, Spending
+from .verdicts import Sampled, judge_samples
 
 PREFIX = "vlm:"
+USABLE = 0.5  # of the replies of reading and answering, for scores to be about what the model reads
 
 
 @dataclass(frozen=True)
@@ -124,8 +129,8 @@ def judge_endpoint(
     asking = asking or Asking()
     if asking.samples > 1 and endpoint.temperature <= 0:
         raise UsageError(
-            f"samples={asking.samples} at temperature {endpoint.temperature:g}: every sample would be the same; "
-            "give --temperature a value above 0"
+            f"samples={asking.samples} at temperature {endpoint.temperature:g}: every sample would be the "
+            "same; give --temperature a value above 0"
         )
     texts = prompts if isinstance(prompts, Prompts) else read_prompts(prompts)
     source = ImageSource.of(images)
@@ -139,7 +144,7 @@ def judge_endpoint(
         client = Client(endpoint, spending, log)
         announce(plan)
         started = time.monotonic()
-        replies = asyncio.run(ask_all(client, boards, asking.samples, progress))
+        replies = _run(ask_all(client, boards, asking.samples, progress))
         unanswered = sum(bool(exchange.error) for exchange in log.kept.values())
         report = report_of(
             endpoint, boards, asking, replies, spending,
@@ -149,10 +154,18 @@ def judge_endpoint(
     return Judged(report, replies, spending, client.asked, client.recalled)
 
 
+def _run(asking: Coroutine[Any, Any, Replies]) -> Replies:
+    """Runs it to its end: in a thread of its own where a loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(asking)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asking).result()
+
+
 def _boards(task: Task, asking: Asking, source: ImageSource, prompts: Prompts) -> Boards:
     """The boards, after making sure that the task is one that questions are written for."""
-    from .forms import form_of  # noqa: PLC0415
-
     form_of(task, tuple(map(str, task.classes)))
     usual = usual_faces(task, source, asking.style)
     legend = legend_faces(asking.legend, task, source, asking.style)
@@ -166,27 +179,29 @@ def plan_of(boards: Boards, asking: Asking, endpoint: Endpoint) -> Plan:
     Raises:
         UsageError: Where the budget does not cover a single board.
     """
-    rounds = asking.puzzles * asking.samples
-    requests = rounds * len(QUESTIONS)
-    words = len(format_of(boards.wording.form.reading)) + 2000  # characters around it
-    per_request = FEWEST_OF_PICTURE + words + endpoint.max_tokens
-    tokens = requests * per_request
-    limits = asking.limits
-    for name, wanted, least in (
-        ("requests", limits.requests, len(QUESTIONS)), ("tokens", limits.tokens, len(QUESTIONS) * per_request),
-    ):  # fmt: skip
-        if wanted is not None and wanted < least:
+    wording, picture = boards.wording, boards.picture(0)
+    transcript = json.dumps(written(wording.form.reading, boards.seen[0]))
+    one = [
+        wording.read(picture),
+        wording.answer(picture),
+        wording.symbols(boards.seen[0]),
+        wording.exchanged(picture, transcript),
+        wording.relabelled(boards.picture(0, legend=True)),
+    ]
+    unspent = Spending()
+    bounds = [unspent.bound(question.name, question.text_bytes, question.patches) for question in one]
+    least = Limits(len(one), sum(bounds) + len(one) * endpoint.max_tokens)
+    for name in ("requests", "tokens"):
+        wanted, needed = getattr(asking.limits, name), getattr(least, name)
+        if wanted is not None and wanted < needed:
+            advice = "raise it, or lower --max-tokens" if name == "tokens" else "raise it"
             raise UsageError(
-                f"a budget of {wanted:,} {name} does not cover one board, which may take {least:,}: raise it"
-                + (", or lower --max-tokens" if name == "tokens" else "")
+                f"a budget of {wanted:,} {name} does not cover one board, which may take {needed:,}: {advice}"
             )
-    return Plan(
-        asking.puzzles, asking.samples, requests, tokens,
-        Limits(
-            limits.requests if limits.requests is not None else int(RETRIES * requests),
-            limits.tokens if limits.tokens is not None else int(RETRIES * tokens),
-        ),
-    )  # fmt: skip
+    rounds, limits = asking.puzzles * asking.samples, asking.limits
+    requests, tokens = rounds * (least.requests or 0), rounds * (least.tokens or 0)
+    room = Limits(limits.requests or int(RETRIES * requests), limits.tokens or int(RETRIES * tokens))
+    return Plan(asking.puzzles, asking.samples, requests, tokens, room)
 
 
 def _asked_of(endpoint: Endpoint, boards: Boards, asking: Asking) -> dict[str, Any]:
@@ -197,7 +212,9 @@ def _asked_of(endpoint: Endpoint, boards: Boards, asking: Asking) -> dict[str, A
         "url": endpoint.url,
         "temperature": endpoint.temperature,
         "max_tokens": endpoint.max_tokens,
-        "tasks": [{"task": boards.task.name, "version": boards.task.version, "settings": boards.task.settings}],
+        "tasks": [
+            {"task": boards.task.name, "version": boards.task.version, "settings": boards.task.settings}
+        ],
         "puzzles": asking.puzzles,
         "samples": asking.samples,
         "seed": asking.seed,
@@ -218,7 +235,7 @@ def report_of(
     unanswered: int = 0,
     seconds: float = 0.0,
 ) -> Report:
-    """The report: reading and answers as the trial of a seed, (d) as its ceiling, (c) as that on true symbols."""
+    """The report: reading and answers as a seed's trial, (d) as its ceiling, (c) as that on true symbols."""
     truth = truth_of(boards)
     samples = [sample_of(boards, replies, number) for number in range(asking.samples)]
     asked = asked_figures(boards, truth, samples, replies, spending)
@@ -262,7 +279,7 @@ def report_of(
     )
 
 
-def _options(endpoint: Endpoint, boards: Boards, asking: Asking) -> Mapping[str, Any]:
+def _options(endpoint: Endpoint, boards: Boards, asking: Asking) -> dict[str, Any]:
     return {
         "max_tokens": endpoint.max_tokens,
         "samples": asking.samples,
@@ -275,7 +292,7 @@ def _options(endpoint: Endpoint, boards: Boards, asking: Asking) -> Mapping[str,
 
 
 def _unusable(sample: Sample, replies: Replies) -> str:
-    """Why nothing can be said of what a model reads: too few of its replies can be parsed. Empty where it can."""
+    """Why nothing can be said of what a model reads, where too few of its replies can be parsed."""
     told = [sample.told["read"], sample.told["answer"]]
     asked = sum(int(one.asked.sum()) for one in told)
     usable = sum(int(one.usable.sum()) for one in told)
@@ -286,8 +303,8 @@ def _unusable(sample: Sample, replies: Replies) -> str:
     cut = sum(exchange.truncated for exchange in kept if exchange.sample == sample.number)
     example = next((e.content or "" for e in kept if e.sample == sample.number and e.content), "")
     return (
-        f"{usable} of {asked} replies can be understood, too few to say what it reads: {refused} refused, {cut} cut "
-        f"off; one of them begins {' '.join(example.split())[:60]!r}"
+        f"{usable} of {asked} replies can be understood, too few to say what it reads: {refused} refused, "
+        f"{cut} cut off; one of them begins {' '.join(example.split())[:60]!r}"
     )
 
 

@@ -38,7 +38,9 @@ def parse_limits(text: str) -> Limits:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*([kKmM]?)\s*(requests?|tokens?)\s*", part)
         if match is None or int(match[1]) == 0:
-            raise UsageError(f"budget {text!r}: say for instance '400 requests', '2M tokens', or both with a comma")
+            raise UsageError(
+                f"budget {text!r}: say for instance '400 requests', '2M tokens', or both with a comma"
+            )
         amount = int(match[1]) * UNITS[match[2].lower()]
         limits = replace(limits, **{f"{match[3].rstrip('s')}s": amount})
     return limits
@@ -52,8 +54,8 @@ class BudgetSpentError(Exception):
 class Spending:
     """What was spent of a budget; nothing is sent that it might not cover.
 
-    The tokens of a prompt are known only afterwards. Before the first reply to a question they are bounded from
-    above (bytes of text, patches of the picture), then by the most that such a question took.
+    The tokens of a prompt are known only afterwards. Before the first reply to a question they are bounded
+    from above (bytes of text, patches of the picture), then by the most that such a question took.
 
     Attributes:
         limits: The budget.

@@ -1,4 +1,4 @@
-"""A model server on loopback that decodes the PNG and reads it, and twins of it that are broken on purpose."""
+"""A model server on loopback that decodes the PNG and reads it, and twins that are broken on purpose."""
 
 import base64
 import hashlib
@@ -24,10 +24,10 @@ from groundcheck.datasets.drawing import draw
 from groundcheck.datasets.futoshiki import Futoshiki
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.images import load_images
-from groundcheck.datasets.task import Puzzles, Task
+from groundcheck.datasets.task import Task
 from groundcheck.grounding.measures.interventions import determined_answers
 from groundcheck.grounding.vlm.boards import Style, board_png
-from groundcheck.grounding.vlm.client import Endpoint
+from groundcheck.grounding.vlm.endpoint import Endpoint
 from groundcheck.grounding.vlm.forms import Form, form_of, written
 from groundcheck.grounding.vlm.legends import LETTERS, glyph_bank, legend_faces, usual_faces
 from groundcheck.grounding.vlm.parsing import parse
@@ -41,7 +41,7 @@ INK = 60.0  # of 255: what is darker than the tint of an empty cell
 
 
 def boxes_of(task: Task) -> Callable[..., np.ndarray]:
-    """Cuts the cell at a row and column, in cells, out of a board's PNG: by the geometry of the drawing alone."""
+    """Cuts the cell at a row and column, in cells, out of a PNG: by the geometry of the drawing alone."""
     puzzles = task.generate("train", 1, 0)
     figure = draw(task, puzzles, load_images("digits").train, columns=1, answers=False)
     axes = figure.axes[0]
@@ -266,7 +266,9 @@ class Chatty(Model):
 
     def reply(self, seen: Seen) -> str:
         body = super().reply(seen).replace('"]', '",]')
-        return f"<think>{{a grid [of]}} cells</think>Sure! Here it is:\n```json\n{body}\n```\nHope this helps."
+        return (
+            f"<think>{{a grid [of]}} cells</think>Sure! Here it is:\n```json\n{body}\n```\nHope this helps."
+        )
 
 
 class Malformed(Model):
@@ -336,7 +338,11 @@ class Server:
 
     def _answer(self, number: int, body: dict[str, Any], handler: BaseHTTPRequestHandler) -> None:
         if self.status != 200:
-            send(handler, self.status, {"error": {"message": f"no luck, {handler.headers.get('Authorization')}"}})
+            send(
+                handler,
+                self.status,
+                {"error": {"message": f"no luck, {handler.headers.get('Authorization')}"}},
+            )
         elif self.key and handler.headers.get("Authorization") != f"Bearer {self.key}":
             send(handler, 401, {"error": {"message": "who are you?"}})
         elif self.busy_every and number % self.busy_every == 0:
@@ -346,24 +352,44 @@ class Server:
         else:
             content = self.model.reply(understand(body, self.model.sight.task))
             usage = self._usage(body, content)
-            choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": self.finish}
-            send(handler, 200, {"object": "chat.completion", "choices": [choice], **({"usage": usage} if self.usage else {})})
+            choice = {
+                "index": 0,
+                "message": {"role": "assistant", "content": content},
+                "finish_reason": self.finish,
+            }
+            send(
+                handler,
+                200,
+                {
+                    "object": "chat.completion",
+                    "choices": [choice],
+                    **({"usage": usage} if self.usage else {}),
+                },
+            )
 
     def _usage(self, body: dict[str, Any], content: str) -> dict[str, int]:
         texts = [m["content"] for m in body["messages"] if isinstance(m["content"], str)]
         parts = [part for m in body["messages"] if isinstance(m["content"], list) for part in m["content"]]
         texts += [part["text"] for part in parts if part["type"] == "text"]
-        prompt = sum(map(len, texts)) // 4 + TOKENS_OF_PICTURE * sum(part["type"] == "image_url" for part in parts)
+        prompt = sum(map(len, texts)) // 4 + TOKENS_OF_PICTURE * sum(
+            part["type"] == "image_url" for part in parts
+        )
         completion = min(len(content) // 2, body.get("max_tokens", 10**6))
         with self.lock:
             self.tokens += prompt + completion
         return {"prompt_tokens": prompt, "completion_tokens": completion}
 
 
-def send(handler: BaseHTTPRequestHandler, status: int, body: object, heads: dict[str, str] | None = None) -> None:
+def send(
+    handler: BaseHTTPRequestHandler, status: int, body: object, heads: dict[str, str] | None = None
+) -> None:
     content = json.dumps(body).encode()
     handler.send_response(status)
-    for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), **(heads or {})}.items():
+    for name, value in {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        **(heads or {}),
+    }.items():
         handler.send_header(name, value)
     handler.end_headers()
     handler.wfile.write(content)
@@ -383,7 +409,9 @@ def understand(body: dict[str, Any], task: Task) -> Seen:
         last = parts[-1]["text"] if parts else message["content"]
         text = last if message["role"] == "user" else text
     transcript = messages[1]["content"] if len(messages) == 3 else ""
-    name = "exchanged" if transcript else "symbols" if not png else "read" if "\nRead what" in text else "answer"
+    name = (
+        "exchanged" if transcript else "symbols" if not png else "read" if "\nRead what" in text else "answer"
+    )
     name = "legend" if "stands for" in text else name
     words = tuple(str(label) for label in task.classes)
     if name == "legend":
@@ -403,8 +431,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.twin.respond(body, self)
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    def log_message(self, *args: object) -> None:
+        """Nothing: a test prints no log."""
 
 
 class Http(ThreadingHTTPServer):
@@ -413,7 +441,7 @@ class Http(ThreadingHTTPServer):
     faults: list[BaseException | None]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away, or a connection that was closed on purpose, is no news; a fault of ours is."""
+        """A connection that was closed, by a client or on purpose, is no news; a fault of ours is."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError | ValueError):
             self.faults.append(error)
@@ -438,9 +466,9 @@ def sights(eyes: Eyes) -> Callable[..., Sight]:
     return of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[..., Server]]:
-    """Starts a server of a model on a port of its own; it ends with the test."""
+    """Starts a server of a model on a port of its own; it ends with the tests."""
     running: list[tuple[Http, threading.Thread]] = []
 
     def start(model: Model, **options: Any) -> Server:
@@ -467,12 +495,13 @@ def twins() -> dict[str, type[Model]]:
     return {
         kind.__name__: kind
         for kind in (
-            Model, ByPrior, ByHash, ByTranscript, TranscriptFirst, Misreading, OnlyDigits, Chatty, Malformed, Refusing,
+            Model, ByPrior, ByHash, ByTranscript, TranscriptFirst, Misreading, OnlyDigits, Chatty, Malformed,
+            Refusing,
         )
     }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def judge() -> Callable[..., Judged]:
     """Judges a server's model on the boards of its task."""
 

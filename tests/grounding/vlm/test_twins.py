@@ -1,32 +1,38 @@
 """A model that reads and answers, and twins that are broken on purpose: each gets the verdict it deserves."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from groundcheck.datasets.errors import DataUnavailableError
+from groundcheck.datasets.images import load_images
 from groundcheck.grounding.report.html import render_report
 from groundcheck.grounding.results.report import Report
+from groundcheck.grounding.vlm.boards import Style, board_png
 from groundcheck.grounding.vlm.session import Judged, figures
 
-BOARDS = 10
+BOARDS = 8
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def judged(sights, serve, judge, twins, know_by_heart) -> Callable[..., Judged]:
-    """What comes of asking a twin about 4×4 Sudoku."""
+    """What comes of asking a twin about 4×4 Sudoku; asked once where nothing else is said of the server."""
+    known: dict[str, Judged] = {}
 
     def of(twin: str, **options: Any) -> Judged:
+        if not options and twin in known:
+            return known[twin]
+        found = ask(twin, **options)
+        return found if options else known.setdefault(twin, found)
+
+    def ask(twin: str, **options: Any) -> Judged:
         sight = sights("sudoku")
         model = twins[twin](sight)
         if twin == "ByHash":
             model.answers = know_by_heart(sight.task, BOARDS)
-        served = {name: options.pop(name) for name in list(options) if name not in ("samples", "limits", "run")}
-        return judge(serve(model, **served), puzzles=BOARDS, **options)
+        return judge(serve(model, **options), puzzles=BOARDS)
 
     return of
 
@@ -99,7 +105,7 @@ def test_refused_and_truncated_replies_are_counted(judged) -> None:
     assert refused["refused"] == refused["replies"] > 0
     cut = judged("Malformed", finish="length").report
     assert figures(cut).counts["truncated"] == figures(cut).counts["replies"] > 0
-    assert "20 cut off" in cut.tasks[0].judgement.reason
+    assert "16 cut off" in cut.tasks[0].judgement.reason
 
 
 @pytest.mark.parametrize(
@@ -112,14 +118,22 @@ def test_what_a_server_does_is_no_fault_of_the_model(trouble: dict[str, Any], ju
     found = judged("Model", **trouble)
     assert found.report.tasks[0].judgement.verdict == "GROUNDED"
     assert figures(found.report).counts["replies"] == 5 * BOARDS
-    assert (found.spending.requests > 5 * BOARDS) == (next(iter(trouble)) in ("busy_every", "close_every", "refuses_schema"))
+    assert (found.spending.requests > 5 * BOARDS) == (
+        next(iter(trouble)) in ("busy_every", "close_every", "refuses_schema")
+    )
 
 
 @pytest.mark.parametrize(
     ("trouble", "told"),
-    [({"close_every": 1}, "broke off"), ({"delay": 0.3}, "no reply within 0.05 seconds"), ({"status": 503}, "503")],
+    [
+        ({"close_every": 1}, "broke off"),
+        ({"delay": 0.3}, "no reply within 0.05 seconds"),
+        ({"status": 503}, "503"),
+    ],
 )
-def test_a_server_that_never_answers_is_told_in_a_sentence(trouble, told, sights, serve, judge, twins) -> None:
+def test_a_server_that_never_answers_is_told_in_a_sentence(
+    trouble, told, sights, serve, judge, twins
+) -> None:
     """Nothing is known of the model, so there is no verdict: the exit code says that data is missing."""
     server = serve(twins["Model"](sights("sudoku")), **trouble)
     endpoint = server.endpoint(timeout=0.05, pause=0.001)
@@ -133,7 +147,7 @@ def test_a_server_that_never_answers_is_told_in_a_sentence(trouble, told, sights
     [("mapping", {}), ("addition", {"digits": 2}), ("latin", {"size": 4}), ("futoshiki", {"size": 4})],
 )
 def test_every_task_is_read_and_answered(task, settings, sights, serve, judge, twins) -> None:
-    found = judge(serve(twins["Model"](sights(task, **settings))), puzzles=8)
+    found = judge(serve(twins["Model"](sights(task, **settings))), puzzles=7)
     [described] = found.report.tasks
     assert described.judgement.verdict == "GROUNDED", described.judgement.reason
     assert {f.status for f in described.findings} <= {"pass"}
@@ -141,7 +155,7 @@ def test_every_task_is_read_and_answered(task, settings, sights, serve, judge, t
 
 def test_nine_by_nine(sights, serve, judge, twins) -> None:
     """36 givens: a reader that errs once in fifty pictures answers every second board, which its reading explains."""
-    found = judge(serve(twins["Model"](sights("sudoku", size=9))), puzzles=6)
+    found = judge(serve(twins["Model"](sights("sudoku", size=9))), puzzles=3)
     asked = figures(found.report)
     assert asked["consistent"].share == 1.0
     assert asked["answered"].share == asked["allowed"].share
@@ -152,23 +166,23 @@ def test_nine_by_nine(sights, serve, judge, twins) -> None:
 @pytest.mark.parametrize("legend", ["digits", "letters"])
 def test_printed_givens(legend: str, sights, serve, judge, twins) -> None:
     """Printed boards have no images to be drawn anew; other digits stand for the usual ones."""
-    found = judge(serve(twins["Model"](sights("sudoku"))), puzzles=8, images="printed", legend=legend)
+    found = judge(serve(twins["Model"](sights("sudoku"))), puzzles=3, images="printed", legend=legend)
     assert found.report.images == "printed in DejaVu Sans"
-    assert figures(found.report)["answered"].of == 8
+    assert figures(found.report)["answered"].of == 3
     assert found.report.tasks[0].findings[0].check == "grounding"
 
 
 def test_samples_are_seeds(judged, sights, serve, judge, twins) -> None:
     """Two samples: two trials of every role, twice the requests, and each sample asks with a seed of its own."""
     server = serve(twins["Model"](sights("sudoku")))
-    found = judge(server, puzzles=4, samples=2, endpoint=server.endpoint(temperature=0.7))
+    found = judge(server, puzzles=2, samples=2, endpoint=server.endpoint(temperature=0.7))
     [task] = found.report.tasks
     assert [(o.role, o.seed) for o in task.outcomes] == [
         (role, seed) for seed in (0, 1) for role in ("grounding", "ceiling", "reasoning")
     ]
     assert {body["seed"] for body in server.bodies} == {0, 1}
     assert {body["temperature"] for body in server.bodies} == {0.7}
-    assert (task.judgement.seeds, len(server.bodies)) == (2, 40)
+    assert (task.judgement.seeds, len(server.bodies)) == (2, 20)
 
 
 def test_the_report_is_read_again_and_drawn(judged, tmp_path) -> None:
@@ -181,26 +195,17 @@ def test_the_report_is_read_again_and_drawn(judged, tmp_path) -> None:
     assert "answered from the true symbols as text" in page
 
 
-def test_boards_are_the_same_bytes_every_time(sights, know_by_heart) -> None:
-    task = sights("sudoku").task
-    assert know_by_heart(task, 2).keys() == know_by_heart(task, 2).keys()
-    assert len(hashlib.sha256(b"").hexdigest()) == len(next(iter(know_by_heart(task, 1))))
-
-
 def test_the_reader_really_reads(sights) -> None:
     """The fixture itself: it errs on some test digits, as any reader does, and on no empty cell."""
-    from groundcheck.datasets.images import load_images
-    from groundcheck.grounding.vlm.boards import Style, board_png
-
     sight = sights("sudoku", size=9)
-    puzzles = sight.task.generate("test", 4, 5)
+    puzzles = sight.task.generate("test", 3, 5)
     right, count = 0, 0
-    for row in range(4):
+    for row in range(3):
         png = board_png(sight.task, puzzles, row, load_images("digits").test, Style(size=32))
         read = sight.read(png, tuple("123456789"))
         given = puzzles.given[row]
         assert (read[~given] == -1).all()
         right += int((read[given] == puzzles.solution[row][given]).sum())
         count += int(given.sum())
-    assert 0.95 <= right / count
-    assert np.asarray(count) > 100
+    assert right / count >= 0.95
+    assert count > 90
