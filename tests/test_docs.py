@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILIN
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OURS = {
     "index.md", "report.md", "your-solver.md", "solvers.md", "checks.md", "gate.md", "concepts.md",
-    "limits.md",
+    "limits.md", "vlm.md",
 }  # fmt: skip
 
 

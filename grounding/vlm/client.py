@@ -84,6 +84,7 @@ class Client:
             headers=heads,
             timeout=self.endpoint.timeout,
             trust_env=not self.endpoint.local,
+            verify=self.endpoint.url.startswith("https"),  # else no certificates are loaded in vain
             limits=self._httpx.Limits(max_connections=self.endpoint.concurrency),
         )
         self._alone = asyncio.Lock()

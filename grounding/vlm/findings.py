@@ -76,6 +76,8 @@ def _follows(asked: Asked) -> Finding:
         f"where picture and transcript differ, {picture.short} of {count_of(picture.of, 'answer')} follow "
         f"the picture, {transcript.short} the transcript, {neither.short} neither"
     )
+    if not asked["answered"].share:
+        return Finding("follows", "skip", f"it answers no board from the picture; {reason}")
     low, high = neither.interval
     followed = replace(neither, share=1.0 - neither.share, interval=(1.0 - high, 1.0 - low))
     bound = HIGH * (asked["answered"].share or 0.0)
@@ -88,8 +90,10 @@ def _legend(asked: Asked, legend: str) -> Finding:
     """(f) Whether it keeps to the rules when symbols have other faces."""
     share, usual = asked["legend"], asked["answered"]
     reason = f"with {legend} for symbols it answers {share.text}, with the usual ones {usual.short}"
+    if not usual.share:
+        return Finding("legend", "skip", f"it answers no board of the usual symbols; {reason}")
     remedy = "It remembers the usual symbols, or does not read the others: ask with another --legend."
-    return _held("legend", share, HIGH * (usual.share or 0.0), reason, remedy)
+    return _held("legend", share, HIGH * usual.share, reason, remedy)
 
 
 def _format(asked: Asked) -> Finding:

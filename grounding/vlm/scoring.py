@@ -83,9 +83,7 @@ def allowed_scores(boards: Boards, truth: Truth, sample: Sample) -> Scores | Non
     own = score(*kept, right)
     intervals = board_intervals(*kept, truth.image[rows], right)
     shown = int((truth.shown & rows[:, None]).sum())
-    return replace(
-        own, read=own.task, raw=1.0, aligned=1.0, images=shown, intervals={"task": intervals["task"]}
-    )
+    return replace(own, raw=1.0, aligned=1.0, images=shown, intervals={"task": intervals["task"]})
 
 
 def text_scores(boards: Boards, truth: Truth, sample: Sample) -> Scores | None:

@@ -31,7 +31,7 @@ from .questions import QUESTIONS
 from .samples import Sample, sample_of, truth_of
 from .scoring import allowed_scores, asked_figures, scores_of, text_scores
 from .spending import RETRIES, Limits, Spending
-from .verdicts import Sampled, judge_samples
+from .verdicts import Sampled, best_possible, judge_samples
 
 PREFIX = "vlm:"
 USABLE = 0.5  # of the replies of reading and answering, for scores to be about what the model reads
@@ -248,6 +248,8 @@ def report_of(
             continue
         allowed, text = allowed_scores(boards, truth, sample), text_scores(boards, truth, sample)
         end_to_end = replace(end_to_end, scores=scores_of(boards, truth, sample))
+        if end_to_end.scores and allowed:
+            allowed = replace(allowed, read=best_possible(end_to_end.scores, allowed))
         sampled.append(
             Sampled(
                 end_to_end,

@@ -53,12 +53,20 @@ def bars_of(scores: Scores, allowed: Scores) -> Bars | None:
     answer, reading = guessed_answers(scores)[1], guessed_readings(scores)[1]
     bars = Bars(0.0, max(HIGH, reading), answer, reading)
     low, high = allowed.intervals["task"]
-    if _reads(scores, bars):
+    if _reads(scores):
         return replace(bars, task=max(HIGH * allowed.task, answer)) if low > answer else None
     return replace(bars, task=math.nextafter(max(high, answer), math.inf))
 
 
-def _reads(scores: Scores, bars: Bars) -> bool:
+def best_possible(scores: Scores, allowed: Scores) -> float:
+    """What answers are drawn against: what its own reading allows, or, where it does not read, every board."""
+    return allowed.task if _reads(scores) else 1.0
+
+
+def _reads(scores: Scores) -> bool:
+    """Whether what is given was read right, under its own name."""
+    guess = guessed_readings(scores)[1]
+    bars = Bars(0.0, max(HIGH, guess), 0.0, guess)
     return scores.raw is not None and bars.grounds(scores.raw, scores.intervals.get("raw"))
 
 
@@ -68,7 +76,7 @@ def sample_verdict(sampled: Sampled) -> Verdict:
     if outcome.error or scores is None or sampled.allowed is None or sampled.allowed.scores is None:
         return "ERROR" if outcome.error else "INCONCLUSIVE"
     bars = bars_of(scores, sampled.allowed.scores)
-    if bars is not None and not _reads(scores, bars):  # more than its readings allow: not within an interval
+    if bars is not None and not _reads(scores):  # more than its readings allow: not within an interval
         rest = {name: interval for name, interval in scores.intervals.items() if name != "task"}
         outcome = replace(outcome, scores=replace(scores, intervals=rest))
     return seed_verdict(outcome, bars, rules_given=True)
@@ -120,7 +128,7 @@ def _reason(verdict: Verdict, verdicts: Sequence[Verdict], sampled: Sequence[Sam
     misread = asked["answered_misread"]
     parts = [
         f"reads {raw:.2f} of what is given right, and {asked['read'].text} of the boards without an error",
-        f"answers {asked['answered'].text} of them, where the exact rules on its own reading answer "
+        f"answers {asked['answered'].text} of all boards, where the exact rules on its own reading answer "
         f"{asked['allowed'].text} and guessing {guess:.2f}",
     ]
     if misread.of:
