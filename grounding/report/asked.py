@@ -6,6 +6,8 @@ from rich.table import Table
 
 from ..results.report import Report
 
+BECAME = {"refused": "refused", "malformed": "malformed", "truncated": "cut off"}  # counts of replies
+
 
 def print_asked(report: Report, console: Console) -> None:
     """Prints the figures of every question, and what became of the replies.
@@ -27,10 +29,8 @@ def print_asked(report: Report, console: Console) -> None:
             interval = "" if share.interval is None else f"{share.interval[0]:.2f} to {share.interval[1]:.2f}"
             table.add_row(share.title, value, str(share.of), interval)
         console.print(table)
-        counts = task.asked.counts
-        console.print(
-            f"{counts['replies']:,} replies: {counts['refused']:,} refused, "
-            f"{counts['malformed']:,} malformed, {counts['truncated']:,} cut off; {counts['requests']:,} requests, "
-            f"{counts['prompt_tokens']:,} tokens asked, {counts['completion_tokens']:,} answered",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        counts = {name: f"{count:,}" for name, count in task.asked.counts.items()}
+        became = ", ".join(f"{counts[name]} {words}" for name, words in BECAME.items())
+        tokens = f"{counts['prompt_tokens']} tokens asked, {counts['completion_tokens']} answered"
+        line = f"{counts['replies']} replies: {became}; {counts['requests']} requests, {tokens}"
+        console.print(line, highlight=False, soft_wrap=True)

@@ -59,7 +59,7 @@ def bars_of(scores: Scores, allowed: Scores) -> Bars | None:
 
 
 def best_possible(scores: Scores, allowed: Scores) -> float:
-    """What answers are drawn against: what its own reading allows, or, where it does not read, every board."""
+    """What answers are drawn against: what its reading allows, or, where it does not read, every board."""
     return allowed.task if _reads(scores) else 1.0
 
 
@@ -116,6 +116,12 @@ def _of_several(grounded: int, failures: Counter[Verdict], test: SequentialTest)
             return "INCONCLUSIVE"
 
 
+def _beyond(asked: Asked) -> bool:
+    """Whether it answers clearly more than the exact rules on its own reading."""
+    answered, allowed = asked["answered"].interval, asked["allowed"].interval
+    return answered is not None and allowed is not None and answered[0] > allowed[1]
+
+
 def _reason(verdict: Verdict, verdicts: Sequence[Verdict], sampled: Sequence[Sampled], asked: Asked) -> str:
     broken = next((one.outcome.error for one in sampled if one.outcome.error), None)
     if verdict == "ERROR" and broken:
@@ -131,6 +137,11 @@ def _reason(verdict: Verdict, verdicts: Sequence[Verdict], sampled: Sequence[Sam
         f"answers {asked['answered'].text} of all boards, where the exact rules on its own reading answer "
         f"{asked['allowed'].text} and guessing {guess:.2f}",
     ]
+    if _beyond(asked):
+        parts.append(
+            "that is more than its own reading allows: it reads better when it answers, or its answers do "
+            "not come from what it reads"
+        )
     if misread.of:
         parts.append(f"of the {count_of(misread.of, 'board')} that it misreads it answers {misread.short}")
     if asked["consistent"].of:

@@ -58,7 +58,7 @@ def test_every_exchange_is_a_line_with_its_picture_beside_it(reader, judge, tmp_
 
 
 def test_resume_asks_nothing_twice(reader, judge, tmp_path) -> None:
-    """The budget ends a run in its midst; continued, it asks for the rest, and the report is as if in one go."""
+    """The budget ends a run in its midst; continued, it asks for the rest: the report is as if in one go."""
     server, whole = reader(), reader()
     first = judge(server, puzzles=4, run=tmp_path / "run", limits=Limits(9))
     assert first.replies.budget_spent
@@ -98,9 +98,27 @@ def test_kill_loses_what_is_in_flight_only(reader, judge, tmp_path) -> None:
     """A real process, killed -9 while it asks: what it had written is never asked again."""
     server, run = reader(delay=0.05), tmp_path / "run"
     command = [
-        sys.executable, "-m", "groundcheck.grounding", "judge", "vlm:twin", "--url", server.url, "--task", "mapping",
-        "--puzzles", "30", "--run", str(run), "--size", "32", "--max-tokens", "600", "--concurrency", "2", "-q",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "groundcheck.grounding",
+        "judge",
+        "vlm:twin",
+        "--url",
+        server.url,
+        "--task",
+        "mapping",
+        "--puzzles",
+        "30",
+        "--run",
+        str(run),
+        "--size",
+        "32",
+        "--max-tokens",
+        "600",
+        "--concurrency",
+        "2",
+        "-q",
+    ]
     around = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, env=around, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         until = time.monotonic() + 60
@@ -222,7 +240,7 @@ def test_an_endpoint_that_goes_down_in_the_midst(reader, judge, tmp_path) -> Non
     def end(done: int, of: int) -> None:
         server.status = 500
 
-    with pytest.raises(DataUnavailableError, match="status 500.*go on with --resume"):
+    with pytest.raises(DataUnavailableError, match=r"status 500.*go on with --resume"):
         judge(server, puzzles=8, run=tmp_path / "run", progress=end, endpoint=server.endpoint(concurrency=1))
     server.status = 200
     found = judge(server, puzzles=8, run=tmp_path / "run", resume=True)
@@ -258,10 +276,13 @@ def test_an_address_that_is_no_endpoint(reader, judge) -> None:
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("localhost:11434", "begins with http"), ("ftp://host/v1", "begins with http"), ("http://", "begins with http"),
-        (f"http://me:{KEY}@host/v1", "from the environment"), (f"https://host/v1?key={KEY}", "from the environment"),
+        ("localhost:11434", "begins with http"),
+        ("ftp://host/v1", "begins with http"),
+        ("http://", "begins with http"),
+        (f"http://me:{KEY}@host/v1", "from the environment"),
+        (f"https://host/v1?key={KEY}", "from the environment"),
     ],
-)  # fmt: skip
+)
 def test_an_address_that_cannot_be_meant(url, told) -> None:
     with pytest.raises(UsageError, match=told) as raised:
         Endpoint(url, "twin")

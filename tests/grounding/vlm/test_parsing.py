@@ -127,7 +127,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_what_is_written_is_read_again(name, options) -> None:
-    """Of every task: a reading and an answer, written as JSON, are those symbols again, and fit the schema."""
+    """Of every task: a reading and an answer, written as JSON, are those symbols, and fit the schema."""
     task = TASKS.load(name)(**options)
     form = form_of(task, tuple(str(label) for label in task.classes))
     puzzles = task.generate("test", 1, 0)

@@ -35,11 +35,14 @@ def test_a_folder_replaces_what_it_holds(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("reed.txt", b"$format", "replaces no prompt"), ("read.txt", b"$givens $format", r"names \$givens"),
-        ("read.txt", b"no place", r"does not name \$format"), ("answer.txt", b"costs $ 5 $format", r"write \$\$"),
-        ("answer.txt", b"\xff $format", "no text in UTF-8"), ("rules-latin.txt", b"$block", r"names \$block"),
+        ("reed.txt", b"$format", "replaces no prompt"),
+        ("read.txt", b"$givens $format", r"names \$givens"),
+        ("read.txt", b"no place", r"does not name \$format"),
+        ("answer.txt", b"costs $ 5 $format", r"write \$\$"),
+        ("answer.txt", b"\xff $format", "no text in UTF-8"),
+        ("rules-latin.txt", b"$block", r"names \$block"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_meant(name, content, told, tmp_path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=told):

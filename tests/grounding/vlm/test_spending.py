@@ -17,10 +17,12 @@ from groundcheck.grounding.vlm.spending import (
 @pytest.mark.parametrize(
     ("text", "limits"),
     [
-        ("400 requests", Limits(400, None)), ("1 request", Limits(1, None)), ("2M tokens", Limits(None, 2_000_000)),
+        ("400 requests", Limits(400, None)),
+        ("1 request", Limits(1, None)),
+        ("2M tokens", Limits(None, 2_000_000)),
         ("300requests, 50k tokens", Limits(300, 50_000)),
     ],
-)  # fmt: skip
+)
 def test_limits(text, limits) -> None:
     assert parse_limits(text) == limits
 

@@ -69,7 +69,7 @@ def test_each_gets_the_verdict_it_deserves(twin: str, judged) -> None:
 
 
 def test_a_reader_by_file_is_told_by_its_misread_boards(judged) -> None:
-    """Answers where the reading is wrong tell a shortcut; (e) cannot, as the other picture is a file as well."""
+    """Answers where the reading is wrong tell a shortcut; (e) cannot: the other picture is a file as well."""
     asked = figures(judged("ByHash").report)
     assert asked["answered"].share == 1.0
     assert asked["allowed"].share == 0.0
@@ -79,9 +79,12 @@ def test_a_reader_by_file_is_told_by_its_misread_boards(judged) -> None:
 def test_the_picture_is_exchanged_under_a_kept_transcript(judged) -> None:
     """(e) tells what an answer follows: the picture, its own transcript, or neither."""
     followed = {
-        twin: [figures(judged(twin).report)[f"follows_{name}"].share for name in ("picture", "transcript", "neither")]
+        twin: [
+            figures(judged(twin).report)[f"follows_{name}"].share
+            for name in ("picture", "transcript", "neither")
+        ]
         for twin in ("Model", "TranscriptFirst", "ByTranscript", "ByPrior")
-    }  # fmt: skip
+    }
     assert followed == {
         "Model": [1.0, 0.0, 0.0],
         "TranscriptFirst": [0.0, 1.0, 0.0],
@@ -111,7 +114,7 @@ def test_refused_and_truncated_replies_are_counted(judged) -> None:
     ids=lambda trouble: next(iter(trouble)),
 )
 def test_what_a_server_does_is_no_fault_of_the_model(trouble: dict[str, Any], judged) -> None:
-    """429 at every third request, connections that break off, no schema, slow, no usage: asked again, GROUNDED."""
+    """429 at every third request, broken connections, no schema, slow, no usage: asked again, GROUNDED."""
     found = judged("Model", **trouble)
     assert found.report.tasks[0].judgement.verdict == "GROUNDED"
     assert figures(found.report).counts["replies"] == 5 * BOARDS
@@ -151,7 +154,7 @@ def test_every_task_is_read_and_answered(task, settings, sights, serve, judge, t
 
 
 def test_nine_by_nine(sights, serve, judge, twins) -> None:
-    """36 givens: a reader that errs once in fifty pictures answers every second board, which its reading explains."""
+    """36 givens: a reader that errs once in fifty pictures answers what its reading allows, no more."""
     found = judge(serve(twins["Model"](sights("sudoku", size=9))), puzzles=3)
     asked = figures(found.report)
     assert asked["consistent"].share == 1.0
@@ -170,7 +173,7 @@ def test_printed_givens(legend: str, sights, serve, judge, twins) -> None:
 
 
 def test_samples_are_seeds(judged, sights, serve, judge, twins) -> None:
-    """Two samples: two trials of every role, twice the requests, and each sample asks with a seed of its own."""
+    """Two samples: two trials of every role, twice the requests, each sample with a seed of its own."""
     server = serve(twins["Model"](sights("sudoku")))
     found = judge(server, puzzles=2, samples=2, endpoint=server.endpoint(temperature=0.7))
     [task] = found.report.tasks
