@@ -66,4 +66,5 @@ def share_of(
     hits, of = (right & counted)[counted].astype(np.float64), int(counted.sum())
     if not of:
         return Share(name, title, None, 0)
-    return Share(name, title, float(hits.mean()), of, clustered_interval(hits, np.ones(of), image[counted]))
+    low, high = clustered_interval(hits, np.ones(of), image[counted])
+    return Share(name, title, float(hits.mean()), of, (float(low), float(high)))

@@ -92,7 +92,8 @@ BAD = {"raw": 0.98, "task": 0.0, "allowed": 0.56}
     ("samples", "verdict"),
     [
         ([GOOD], "GROUNDED"), ([GOOD] * 3, "GROUNDED"), ([BAD] * 2, "NOT REASONING"),
-        ([GOOD, BAD], "INCONCLUSIVE"), ([GOOD, BAD, BAD, BAD], "NOT REASONING"), ([*[GOOD] * 10, BAD], "GROUNDED"),
+        ([GOOD, BAD], "INCONCLUSIVE"), ([GOOD, BAD, BAD, BAD], "NOT REASONING"),
+        ([*[GOOD] * 10, BAD], "GROUNDED"),
     ],
 )  # fmt: skip
 def test_samples_that_agree_decide_and_others_are_tested(samples, verdict) -> None:
