@@ -64,7 +64,7 @@ def board_png(task: Task, puzzles: Puzzles, row: int, bank: Bank, style: Style) 
         style: How it is drawn.
     """
     with mpl.rc_context({"font.family": [style.font]}):
-        figure = draw(task, puzzles[row : row + 1], bank, columns=1, answers=False)
+        figure = draw(task, puzzles[row : row + 1], bank, columns=1, answers=False, legend=False)
         for axes in figure.axes:
             for line in (*axes.patches, *axes.lines):
                 line.set_linewidth(style.grid * line.get_linewidth())

@@ -43,7 +43,7 @@ INK = 60.0  # of 255: what is darker than the tint of an empty cell
 def boxes_of(task: Task) -> Callable[..., np.ndarray]:
     """Cuts the cell at a row and column, in cells, out of a PNG: by the geometry of the drawing alone."""
     puzzles = task.generate("train", 1, 0)
-    figure = draw(task, puzzles, load_images("digits").train, columns=1, answers=False)
+    figure = draw(task, puzzles, load_images("digits").train, columns=1, answers=False, legend=False)
     axes = figure.axes[0]
     axes.apply_aspect()
     whole = figure.get_size_inches() * figure.dpi
