@@ -32,16 +32,18 @@ Samples = Annotated[
     int | None,
     typer.Option(min=1, help="Repetitions, as seeds; with a --temperature.", rich_help_panel=PANEL),
 ]
-Temperature = Annotated[float | None, typer.Option(min=0, help="Of its answers.", rich_help_panel=PANEL)]
+Temperature = Annotated[
+    float | None, typer.Option(min=0, help="Of its answers; 0 by default.", rich_help_panel=PANEL)
+]
 MaxTokens = Annotated[
-    int | None, typer.Option(min=16, help="The most tokens of one reply.", rich_help_panel=PANEL)
+    int | None, typer.Option(min=16, help="The most tokens of one reply; 2048.", rich_help_panel=PANEL)
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", help="Of one reply.", rich_help_panel=PANEL),
+    typer.Option("--timeout", metavar="SECONDS", help="Of one reply; 120.", rich_help_panel=PANEL),
 ]
 Concurrency = Annotated[
-    int | None, typer.Option(min=1, max=256, help="Requests under way at once.", rich_help_panel=PANEL)
+    int | None, typer.Option(min=1, max=256, help="Requests under way at once; 4.", rich_help_panel=PANEL)
 ]
 Budget = Annotated[
     str | None,
@@ -52,17 +54,22 @@ Budget = Annotated[
 ]  # fmt: skip
 Legend = Annotated[
     str | None,
-    typer.Option(help="Other faces of the symbols: letters, digits or clothes.", rich_help_panel=PANEL),
+    typer.Option(
+        help="Other faces of the symbols: letters (by default), digits or clothes.", rich_help_panel=PANEL
+    ),
 ]
 PromptFolder = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Texts that replace those of the questions.", rich_help_panel=PANEL),
 ]
-Size = Annotated[int | None, typer.Option(help="Pixels of a cell's side.", rich_help_panel=PANEL)]
+Size = Annotated[int | None, typer.Option(help="Pixels of a cell's side; 48.", rich_help_panel=PANEL)]
 Grid = Annotated[
-    float | None, typer.Option(help="Width of the grid's lines; 0 for none.", rich_help_panel=PANEL)
+    float | None, typer.Option(help="Width of the grid's lines; 1, and 0 for none.", rich_help_panel=PANEL)
 ]
-Font = Annotated[str | None, typer.Option(help="Of all that is printed.", rich_help_panel=PANEL)]
+Font = Annotated[
+    str | None,
+    typer.Option(help="Of signs, letters, and givens under --images printed.", rich_help_panel=PANEL),
+]
 Resume = Annotated[
     bool,
     typer.Option(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,20 @@ class Log:
                     f"{folder / FILE} is damaged ({error}): delete that line, and --resume asks it again"
                 ) from error
             self.kept[exchange.key] = exchange
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was answered yet."""
+        return all(exchange.error for exchange in self.kept.values())
+
+    def discard(self) -> None:
+        """Leaves nothing of the run in its folder, so that it can be named again."""
+        if self.folder is None:
+            return
+        for name in (FILE, "run.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in (PICTURES, "traces"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def recall(self, key: str) -> Exchange | None:
         """The reply to exactly this request, where there was one."""

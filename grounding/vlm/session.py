@@ -144,7 +144,12 @@ def judge_endpoint(
         client = Client(endpoint, spending, log)
         announce(plan)
         started = time.monotonic()
-        replies = _run(ask_all(client, boards, asking.samples, progress))
+        try:
+            replies = _run(ask_all(client, boards, asking.samples, progress))
+        except BaseException:
+            if log.empty:
+                log.discard()
+            raise
         unanswered = sum(bool(exchange.error) for exchange in log.kept.values())
         report = report_of(
             endpoint, boards, asking, replies, spending,

@@ -225,12 +225,13 @@ def test_slow_replies_are_given_up_and_asked_again(reader, judge) -> None:
 
 def test_an_endpoint_that_is_down(tmp_path, sights, judge, serve, twins) -> None:
     """Nothing listens there: one sentence, and the folder can be used once something does."""
-    server = serve(twins["Model"](sights("mapping")))
+    server, run = serve(twins["Model"](sights("mapping"))), tmp_path / "run"
     nowhere = Endpoint("http://127.0.0.1:1/v1", "twin", pause=0.001)
     with pytest.raises(
         DataUnavailableError, match=r"127.0.0.1:1/v1 does not answer \(no connection\): start"
     ):
-        judge(server, endpoint=nowhere, puzzles=2)
+        judge(server, endpoint=nowhere, puzzles=2, run=run)
+    assert judge(server, puzzles=2, run=run).asked > 0
 
 
 def test_an_endpoint_that_goes_down_in_the_midst(reader, judge, tmp_path) -> None:
