@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from .checks.audit import audit
     from .checks.finding import Finding
     from .gate.pytest_checks import parametrize_with_checks
+    from .judging.arrays import score
+    from .judging.callbacks import lightning_callback, trainer_callback
+    from .judging.monitor import Monitor
+    from .judging.network import Network
+    from .judging.networks import judge
     from .measures.metrics import Scores
     from .report.export import export_figures
     from .report.html import write_page
@@ -30,6 +35,8 @@ __all__ = [
     "Judgement",
     "Limits",
     "Listener",
+    "Monitor",
+    "Network",
     "Outcome",
     "Processes",
     "Report",
@@ -41,10 +48,14 @@ __all__ = [
     "audit",
     "check",
     "export_figures",
+    "judge",
+    "lightning_callback",
     "parametrize_with_checks",
     "print_report",
     "read_report",
     "run_trial",
+    "score",
+    "trainer_callback",
     "write_page",
 ]
 
@@ -55,6 +66,8 @@ HOMES = {
     "Judgement": "verdict",
     "Limits": "suite.processes",
     "Listener": "suite.suite",
+    "Monitor": "judging.monitor",
+    "Network": "judging.network",
     "Outcome": "trials.trial",
     "Processes": "suite.engines",
     "Report": "results.report",
@@ -66,10 +79,14 @@ HOMES = {
     "audit": "checks.audit",
     "check": "suite.suite",
     "export_figures": "report.export",
+    "judge": "judging.networks",
+    "lightning_callback": "judging.callbacks",
     "parametrize_with_checks": "gate.pytest_checks",
     "print_report": "report.table",
     "read_report": "suite.report_io",
     "run_trial": "trials.run",
+    "score": "judging.arrays",
+    "trainer_callback": "judging.callbacks",
     "write_page": "report.html",
 }
 __getattr__ = lazy_attributes(__name__, HOMES)

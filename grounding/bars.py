@@ -1,6 +1,6 @@
 """What counts as high on one seed: relative to its ceiling, and never what guessing reaches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .measures.metrics import Scores
 from .measures.statistics import wilson_interval
@@ -24,6 +24,9 @@ class Bars:
     grounding: float  # bar for grounding accuracy, raw and aligned
     guessed_task: float = 0.0  # what a guess may reach: the upper end of its interval
     guessed_grounding: float = 0.0
+    assumed: bool = (
+        False  # of a perfect perception, as no ceiling is known: what is below them is not decided
+    )
 
     def answers(self, accuracy: float, interval: tuple[float, float] | None = None) -> bool:
         """Whether a task accuracy is high."""
@@ -54,8 +57,8 @@ def _counted(share: float | None, trials: int) -> tuple[float, float]:
     return (0.0, 0.0) if share is None else wilson_interval(share * trials, trials)
 
 
-def bars(ceiling: Outcome, baseline: Outcome | None = None) -> Bars | None:
-    """The bars that a ceiling sets; None where it decides nothing (`unfit`).
+def bars(ceiling: Outcome, baseline: Outcome | None = None, *, assumed: bool = False) -> Bars | None:
+    """The bars that a ceiling sets; None where it decides nothing (`unfit`). `assumed` is as in `Bars`.
 
     No bar is below what guessing reaches, with its interval; that of the answers is not clearly below the
     baseline of the same seed either.
@@ -69,8 +72,21 @@ def bars(ceiling: Outcome, baseline: Outcome | None = None) -> Bars | None:
         reached = baseline.scores
         without = wilson_interval(reached.task * reached.puzzles, reached.puzzles)[0]
     return Bars(
-        max(HIGH * scores.read, answer, without), max(HIGH * scores.aligned, reading), answer, reading
+        max(HIGH * scores.read, answer, without),
+        max(HIGH * scores.aligned, reading),
+        answer,
+        reading,
+        assumed,
     )
+
+
+def perfect_ceiling(outcome: Outcome) -> Outcome:
+    """The ceiling of a perception that reads everything: no other sets higher bars on the same puzzles."""
+    scores = outcome.scores and replace(
+        outcome.scores, task=1.0, board=1.0, cell=1.0, unsolved=0.0, read=1.0, raw=1.0, aligned=1.0,
+        collapse=0.0, confusion=None, relabelling=None, calibration=None, boards=[], intervals={},
+    )  # fmt: skip
+    return Outcome("ceiling", outcome.task, "perfect perception", outcome.seed, scores)
 
 
 def unfit(ceiling: Outcome) -> str:

@@ -46,7 +46,7 @@ def options(
     del version
 
 
-for command in (check, run, judge, rules, show, gate, report, compare, audit, leaderboard, generate, certify):
+for command in (check, judge, run, rules, show, gate, report, compare, audit, leaderboard, generate, certify):
     app.command()(command)
 app.command("list")(list_)
 

@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 from jaxtyping import Bool
 
-from .bars import HIGH, LEAST, Bars, bars, guessed_answers, unfit
+from .bars import HIGH, LEAST, Bars, bars, guessed_answers, perfect_ceiling, unfit
 from .measures.counts import count_of
 from .measures.identifiability import Identifiability
 from .measures.interventions import answered_from_symbols
@@ -40,7 +40,7 @@ def seed_verdict(
     scores = outcome.scores
     if scores is None:
         return "ERROR"
-    if high is None or scores.aligned is None or scores.raw is None:
+    if high is None or not scores.puzzles or scores.aligned is None or scores.raw is None:
         return "INCONCLUSIVE"
     answers = high.answers(scores.task, scores.intervals.get("task"))
     grounds = high.grounds(scores.aligned, scores.intervals.get("aligned"))
@@ -52,7 +52,12 @@ def seed_verdict(
         if possible is not None and scores.confusion is not None:
             named = admissible_accuracy(np.asarray(scores.confusion), possible)
             interval = interval and wilson_interval(named * scores.images, scores.images)
-        return "SHORTCUT" if rules_given and not high.grounds(named, interval) else "GROUNDED"
+        if not rules_given or high.grounds(named, interval):
+            return "GROUNDED"
+        # Where no ceiling is known, it is at least what this perception tells apart under other names.
+        return "INCONCLUSIVE" if high.assumed and named >= LEAST * scores.aligned else "SHORTCUT"
+    if high.assumed:
+        return "INCONCLUSIVE"
     if answers:
         return "SHORTCUT"
     return "NOT REASONING" if grounds else "UNGROUNDED"
@@ -98,6 +103,7 @@ def judge(
     identified: Mapping[int, Identifiability] | None = None,
     baselines: Sequence[Outcome] = (),
     gradients: Mapping[str, str] | None = None,
+    assumed: bool = False,
 ) -> Judgement:
     """The verdict on one task; `outcomes` and `ceilings` are of the same seeds, in the same order;
     ceilings are missing where a task is seen as symbols, `baselines` where the solver is the baseline.
@@ -107,8 +113,10 @@ def judge(
     `on_symbols` is its task accuracy on true symbols, for the reason; `gradients` are the statuses of its
     gradient checks, for the remedy.
     `identified` tells, by seed, which relabellings its training puzzles leave open.
+    `assumed` says that no ceiling is known: a perfect one stands in for it, below which nothing is decided.
     """
     identified = identified or {}
+    ceilings = [perfect_ceiling(outcome) for outcome in outcomes] if assumed else ceilings
     possible = {seed: found.possible for seed, found in identified.items() if found.complete}
     compared = list(zip_longest(outcomes, ceilings, baselines))
 
@@ -116,7 +124,7 @@ def judge(
         return [
             seed_verdict(
                 scored(outcome),
-                ceiling and bars(ceiling, baseline),
+                ceiling and bars(ceiling, baseline, assumed=assumed),
                 rules_given=rules_given,
                 possible=possible.get(outcome.seed),
             )
@@ -154,7 +162,7 @@ def judge(
         reason=leak
         or lacking
         or broken
-        or _reason(verdict, seeds, outcomes, ceilings, on_symbols)
+        or _reason(verdict, seeds, outcomes, ceilings, on_symbols, assumed=assumed)
         + _within(lenient, count)
         + _named(verdict, outcomes, rules_given=rules_given)
         + _open(verdict, identities)
@@ -260,6 +268,8 @@ def _reason(
     outcomes: Sequence[Outcome],
     ceilings: Sequence[Outcome],
     on_symbols: float | None,
+    *,
+    assumed: bool = False,
 ) -> str:
     if verdict == "ERROR":
         broken = next(o for o in outcomes if o.error)
@@ -269,6 +279,8 @@ def _reason(
     best = [c.scores for c in ceilings if c.scores]
     if not scores or not best:
         return "no seed was scored next to a ceiling"
+    if assumed:
+        return _without_ceiling(scores, seeds)
     task, read = fmean(s.task for s in scores), fmean(s.read for s in best)
     guesses = [s.guessed_task for s in best if s.guessed_task is not None]
     guessing = f", guessing {fmean(guesses):.2f}" if guesses else ""
@@ -288,6 +300,23 @@ def _reason(
     if why:
         suffix += f"; on {count_of(len(why), 'seed')} nothing can be held against the ceiling: {why[0]}"
     if len(kinds := Counter(seed for seed in seeds if seed != "GROUNDED")) > 1:
+        suffix += f"; seeds differ: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}"
+    return f"{answers}, {reads}{suffix}"
+
+
+def _without_ceiling(scores: Sequence[Scores], seeds: Sequence[Verdict]) -> str:
+    """What was seen, without anything that it is held against but a perfect perception."""
+    guessing = fmean(s.guessed_task or 0.0 for s in scores)
+    answers = f"answers {fmean(s.task for s in scores):.2f} of the puzzles (guessing {guessing:.2f})"
+    if any(s.aligned is None for s in scores):
+        return f"{answers}; nothing was read, so nothing can be said of grounding"
+    raw, aligned = fmean(s.raw or 0 for s in scores), fmean(s.aligned or 0 for s in scores)
+    reads = f"reads {raw:.2f} of the images right, {aligned:.2f} after relabelling"
+    if any(not s.puzzles for s in scores):
+        return f"{reads}; nothing was answered, so nothing can be said of reasoning"
+    suffix = "; no ceiling is known, so that it is held against a perfect perception"
+    suffix += ", below which nothing is decided" if "INCONCLUSIVE" in seeds else ""
+    if len(kinds := Counter(seeds)) > 1:
         suffix += f"; seeds differ: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}"
     return f"{answers}, {reads}{suffix}"
 

@@ -20,8 +20,8 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OURS = {
-    "index.md", "report.md", "your-solver.md", "solvers.md", "checks.md", "gate.md", "concepts.md",
-    "limits.md", "vlm.md",
+    "index.md", "report.md", "your-solver.md", "judge.md", "solvers.md", "checks.md", "gate.md",
+    "concepts.md", "limits.md", "vlm.md",
 }  # fmt: skip
 
 

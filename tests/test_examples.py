@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from groundcheck.grounding import score
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -28,6 +30,15 @@ def test_solvers_are_checked(name):
     outcomes = [outcome for task in report.tasks for outcome in task.outcomes]
     assert any(outcome.role == "grounding" for outcome in outcomes)
     assert [outcome.error for outcome in outcomes if outcome.error] == []
+
+
+def test_a_plain_script_is_judged_from_its_arrays(tmp_path):
+    load(EXAMPLES / "plain_training.py").main(tmp_path, seeds=2, epochs=8)
+    files = [tmp_path / f"predictions{seed}.npz" for seed in range(2)]
+    [task] = score(*files, ceiling=tmp_path / "ceiling.npz").tasks
+    assert task.mean("ceiling", "aligned") > 0.8
+    assert task.mean("grounding", "task") > 0.3
+    assert task.judgement.seeds == 2
 
 
 def test_an_installed_package_is_found_by_its_entry_point(tmp_path):

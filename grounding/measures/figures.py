@@ -40,6 +40,8 @@ class Figure:
 
     def value(self, record: Any) -> float | int | None:
         """Of the scores of a trial, or of a point of its learning curve; None where it has no meaning."""
+        if isinstance(record, Scores) and not record.puzzles and self.of in ("puzzles", "cells"):
+            return None
         return getattr(record, self.name) if self.measure is None else self.measure(record)
 
     def text(self, value: float | int | None) -> str:

@@ -63,7 +63,8 @@ class Scores:
         unsolved: Puzzles that the solver left unsolved (NaN); they count as wrong.
         read: Puzzles whose images were all read right: the exact rules on top of this perception would answer
             that many.
-        puzzles: How many puzzles were scored.
+        puzzles: How many puzzles were scored. Where that is 0, what is counted over puzzles and cells has no
+            meaning.
         raw: Images whose most likely symbol is the true one.
         aligned: The same after the best one-to-one relabelling, fitted on validation images and scored on
             test images.
@@ -124,8 +125,11 @@ def score(
         read=float(read.mean()),
         puzzles=len(given),
     )
-    if validation is None or test is None:
-        return scores
+    return scores if validation is None or test is None else add_readings(scores, validation, test)
+
+
+def add_readings(scores: Scores, validation: Confusion, test: Confusion) -> Scores:
+    """Scores with what is said of images; the relabelling is fitted on the first confusion matrix alone."""
     relabelling = best_relabelling(validation)
     return replace(
         scores,

@@ -101,7 +101,7 @@ def examine(
     known = dict(known or {})
     while True:
         current, spoke = "contract/build", False
-        with _Worker.running(_inspect, (inspection, known, limits.memory)) as worker:
+        with Worker.running(_inspect, (inspection, known, limits.memory)) as worker:
             while True:
                 said = worker.hear(limits.seconds)
                 if isinstance(said, Died):
@@ -134,7 +134,7 @@ class Died:
 
 
 @dataclass
-class _Worker:
+class Worker:
     """A process and the pipe on which it reports."""
 
     process: ForkServerProcess
@@ -144,9 +144,9 @@ class _Worker:
     @classmethod
     def start(
         cls, target: Callable[..., None], arguments: tuple[Any, ...], *, daemon: bool = False
-    ) -> "_Worker":
+    ) -> "Worker":
         """Starts one. A daemon ends with this process and may start none; a solver may want to."""
-        context = _context()
+        context = process_context()
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=target, args=(*arguments, sender), daemon=daemon)
         with _without_main():
@@ -156,7 +156,8 @@ class _Worker:
 
     @classmethod
     @contextmanager
-    def running(cls, target: Callable[..., None], arguments: tuple[Any, ...]) -> Generator["_Worker"]:
+    def running(cls, target: Callable[..., None], arguments: tuple[Any, ...]) -> Generator["Worker"]:
+        """One that is ended with the context."""
         worker = cls.start(target, arguments)
         try:
             yield worker
@@ -198,7 +199,7 @@ class _Worker:
 class _Scorer:
     """A process that scores trials of this one, one after the other."""
 
-    worker: _Worker
+    worker: Worker
     pipe: Connection
     kept: ClassVar["_Scorer | None"] = None
 
@@ -212,8 +213,8 @@ class _Scorer:
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
         if cls.kept is None:
-            pipe, other = _context().Pipe()
-            cls.kept = cls(_Worker.start(_score_many, (other,), daemon=True), pipe)
+            pipe, other = process_context().Pipe()
+            cls.kept = cls(Worker.start(_score_many, (other,), daemon=True), pipe)
             other.close()
         scorer = cls.kept
         scorer.pipe.send_bytes(told)
@@ -251,7 +252,8 @@ def _without_main() -> Generator[None]:
         sys.modules["__main__"] = main
 
 
-def _context() -> ForkServerContext:
+def process_context() -> ForkServerContext:
+    """Where processes are forked from: one that has imported what every trial needs, and holds no thread."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     return context
@@ -262,15 +264,15 @@ class _Running:
     """A trial on its way: the process that trains, and the one that scores."""
 
     trial: Trial
-    trainer: _Worker
-    scorer: _Worker
+    trainer: Worker
+    scorer: Worker
     scored: Scored | None = None
 
     @classmethod
     def start(cls, trial: Trial, memory: float | int | None) -> "_Running":
-        asking, answering = _context().Pipe()
-        scorer = _Worker.start(_score, (without_solver(trial), asking))
-        trainer = _Worker.start(_train, (trial, memory, answering))
+        asking, answering = process_context().Pipe()
+        scorer = Worker.start(_score, (without_solver(trial), asking))
+        trainer = Worker.start(_train, (trial, memory, answering))
         asking.close()
         answering.close()
         return cls(trial, trainer, scorer)
@@ -339,7 +341,7 @@ def _in_processes(trials: Sequence[Trial], workers: int, limits: Limits) -> Iter
 
 
 def _train(trial: Trial, memory: float | int | None, pipe: Connection, sender: Connection) -> None:
-    _settle(memory)
+    settle(memory)
     outcome = run_trial(trial, scoring=lambda: RemoteSession(pipe))
     if memory is not None and outcome.error and _ran_out(outcome.error):
         outcome = replace(outcome, error=f"{outcome.error}\nthe memory limit of {memory:g} GiB was reached")
@@ -347,13 +349,13 @@ def _train(trial: Trial, memory: float | int | None, pipe: Connection, sender: C
 
 
 def _score(trial: Trial, pipe: Connection, sender: Connection) -> None:
-    _settle(None)
+    settle(None)
     serve(trial, pipe, sender.send)
 
 
 def _score_many(pipe: Connection, sender: Connection) -> None:
     del sender
-    _settle(None)
+    settle(None)
     while True:
         told = pipe.recv_bytes()
         try:
@@ -368,7 +370,7 @@ def _score_many(pipe: Connection, sender: Connection) -> None:
 def _inspect(
     inspection: Inspection, known: dict[str, Status], memory: float | int | None, sender: Connection
 ) -> None:
-    _settle(memory)
+    settle(memory)
     for finding in inspection.findings(known=known, starting=sender.send):
         if memory is not None and finding.status in ("fail", "error") and _ran_out(finding.reason):
             reason = f"{finding.reason}: the memory limit of {memory:g} GiB was reached"
@@ -382,7 +384,10 @@ def _ran_out(error: str) -> bool:
     return "MemoryError" in error or "can't allocate memory" in error  # Python's, NumPy's; torch's
 
 
-def _settle(memory: float | int | None) -> None:
+def settle(memory: float | int | None) -> None:
+    """What a process that was started does first: it leaves Ctrl-C to its parent, ends with it, and keeps to
+    so many GiB of private memory.
+    """
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its children

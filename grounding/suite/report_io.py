@@ -44,6 +44,8 @@ def rebuild(path: Path) -> Report:
             f"{path} asks a model and was interrupted before its report: go on with the same groundcheck "
             "judge and --resume, which asks nothing twice"
         )
+    if "judged" in described.settings:
+        raise UsageError(f"{path} has no report, as judging was broken off: judge again, in another folder")
     try:
         asked = msgspec.convert(described.settings, _Asked)
         suite = asked.suite()

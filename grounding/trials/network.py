@@ -42,17 +42,7 @@ class Network(nn.Module):
 
     def beliefs(self, batch: Batch) -> Float[Tensor, "batch variables symbols"]:
         """What the solver is handed: reads every image of the batch once."""
-        beliefs = (self.legal / self.legal.sum(-1, keepdim=True)).expand(len(batch.given), -1, -1)
-        if (batch.symbols >= 0).any():
-            known = nn.functional.one_hot(batch.symbols.clamp_min(0), self.legal.shape[1]).to(beliefs.dtype)
-            beliefs = torch.where((batch.symbols >= 0).unsqueeze(-1), known, beliefs)
-        if len(batch.images):
-            read = self.read(batch.images)
-            read = nn.functional.pad(read, (0, self.legal.shape[1] - read.shape[1]))
-            # index_select, not indexing: its backward adds up in one order, so that runs repeat bit by bit.
-            seen = read.index_select(0, batch.place.clamp_min(0).flatten()).view(*batch.place.shape, -1)
-            beliefs = torch.where((batch.place >= 0).unsqueeze(-1), seen, beliefs)
-        beliefs = beliefs.contiguous()
+        beliefs = place_readings(self.legal, batch, self.read(batch.images) if len(batch.images) else None)
         if beliefs.requires_grad:
             beliefs.register_hook(self._hear)
         return beliefs
@@ -60,6 +50,25 @@ class Network(nn.Module):
     def _hear(self, gradient: Float[Tensor, "batch variables symbols"]) -> None:
         # Of a mean over rows, so that the sum of the rows' norms is the mean of the norms of their losses.
         self.belief_gradients.append(gradient.flatten(1).norm(dim=1).sum())
+
+
+def place_readings(
+    legal: Tensor, batch: Batch, read: Float[Tensor, "images shown"] | None
+) -> Float[Tensor, "batch variables symbols"]:
+    """What is read of the images of a batch, where they stand; elsewhere what is seen as symbols, or uniform.
+
+    `legal` tells which symbols each variable may take; `read` is None where there are no images.
+    """
+    beliefs = (legal / legal.sum(-1, keepdim=True)).expand(len(batch.given), -1, -1)
+    if (batch.symbols >= 0).any():
+        known = nn.functional.one_hot(batch.symbols.clamp_min(0), legal.shape[1]).to(beliefs.dtype)
+        beliefs = torch.where((batch.symbols >= 0).unsqueeze(-1), known, beliefs)
+    if read is not None:
+        read = nn.functional.pad(read, (0, legal.shape[1] - read.shape[1]))
+        # index_select, not indexing: its backward adds up in one order, so that runs repeat bit by bit.
+        seen = read.index_select(0, batch.place.clamp_min(0).flatten()).view(*batch.place.shape, -1)
+        beliefs = torch.where((batch.place >= 0).unsqueeze(-1), seen, beliefs)
+    return beliefs.contiguous()
 
 
 def build_network(task: Task, spec: SolverSpec, interface: Interface, seed: int) -> Network:

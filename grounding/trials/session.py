@@ -125,7 +125,7 @@ class RemoteSession:
         return self._hear("done", answers)
 
     def _say(self, kind: str, **arrays: Any) -> None:
-        self.pipe.send_bytes(_encode(kind, **arrays))
+        self.pipe.send_bytes(encode(kind, **arrays))
 
     def _hear(self, awaited: str, answers: Answers | None) -> Any:
         """What comes of a request; meanwhile the network answers what scoring asks."""
@@ -166,7 +166,7 @@ class _Asked:
 
     def _ask(self, name: str, *arguments: Any) -> list[Any]:
         self.pipe.send(("ask", (name, arguments)))
-        kind, arrays = _decode(self.pipe.recv_bytes())
+        kind, arrays = decode(self.pipe.recv_bytes())
         if kind != "answer":
             raise _EndedError
         return [arrays[f"part{number}"] for number in range(len(arrays))]
@@ -174,7 +174,7 @@ class _Asked:
 
 def end_session(pipe: Connection) -> None:
     """Leaves the process that scored free for the next trial."""
-    pipe.send_bytes(_encode("end"))
+    pipe.send_bytes(encode("end"))
 
 
 def serve(trial: Trial, pipe: Connection, scored: Callable[[Scored], None] = lambda _: None) -> None:
@@ -188,7 +188,7 @@ def serve(trial: Trial, pipe: Connection, scored: Callable[[Scored], None] = lam
         held_out = {split: _arrays(session.held_out[split]) for split in HELD_OUT}
         pipe.send(("ready", (_arrays(session.training), held_out)))
         while True:
-            kind, arrays = _decode(pipe.recv_bytes())
+            kind, arrays = decode(pipe.recv_bytes())
             if kind == "measure":
                 epoch, loss, skipped, unheard, *heard = (float(n) for n in arrays["progress"])
                 point = session.measure(
@@ -215,13 +215,15 @@ def without_solver(trial: Trial) -> Trial:
     return replace(trial, solver=SolverSpec(trial.solver.name), beside=None, trace=None)
 
 
-def _encode(kind: str, **arrays: Any) -> bytes:
+def encode(kind: str, **arrays: Any) -> bytes:
+    """Arrays as one process tells them to another, with a word that says what they are."""
     content = io.BytesIO()
     np.savez(content, kind=np.array(kind), **arrays)
     return content.getvalue()
 
 
-def _decode(content: bytes) -> tuple[str, dict[str, Any]]:
+def decode(content: bytes) -> tuple[str, dict[str, Any]]:
+    """What `encode` wrote; never unpickles."""
     with np.load(io.BytesIO(content), allow_pickle=False) as found:
         arrays = {name: found[name] for name in found.files}
     return str(arrays.pop("kind")), arrays

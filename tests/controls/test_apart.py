@@ -150,9 +150,9 @@ def scored_by(heard: list[Any]) -> Iterator[Connection]:
 def test_a_pickle_is_not_opened_by_scoring() -> None:
     heard: list[Any] = []
     with scored_by(heard) as pipe:
-        pipe.send_bytes(session._encode("finish"))
+        pipe.send_bytes(session.encode("finish"))
         assert pipe.recv()[0] == "ask"
-        pipe.send_bytes(session._encode("answer", part0=np.array([{"a": 1}], dtype=object)))
+        pipe.send_bytes(session.encode("answer", part0=np.array([{"a": 1}], dtype=object)))
         kind, error = pipe.recv()
     assert (kind, "allow_pickle" in str(error), heard) == ("raised", True, [])
 
@@ -160,9 +160,9 @@ def test_a_pickle_is_not_opened_by_scoring() -> None:
 def test_a_trial_that_breaks_off_in_the_middle_of_an_answer_is_left() -> None:
     heard: list[Any] = []
     with scored_by(heard) as pipe:
-        pipe.send_bytes(session._encode("finish"))
+        pipe.send_bytes(session.encode("finish"))
         assert pipe.recv()[0] == "ask"
-        pipe.send_bytes(session._encode("end"))
+        pipe.send_bytes(session.encode("end"))
     assert heard == []
 
 

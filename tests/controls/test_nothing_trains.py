@@ -16,7 +16,7 @@ from groundcheck.grounding import check
 from groundcheck.grounding.report.table import print_report
 from groundcheck.grounding.results.report import Report
 from groundcheck.grounding.suite.inspection import Inspection
-from groundcheck.grounding.suite.processes import Limits, _Worker, examine
+from groundcheck.grounding.suite.processes import Limits, Worker, examine
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.solvers.neural import MLP
@@ -121,7 +121,7 @@ def runs(state: Path) -> bool:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
 def test_what_a_worker_started_ends_with_it() -> None:
-    with _Worker.running(sound.start_another, ()) as worker:
+    with Worker.running(sound.start_another, ()) as worker:
         pid = worker.hear(60.0)
         assert Path(f"/proc/{pid}").exists()
     deadline = time.monotonic() + 10

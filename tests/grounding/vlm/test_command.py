@@ -79,6 +79,9 @@ def test_a_spent_budget_is_told_and_resumed(typed) -> None:
         (["--set", "sise=4"], "no setting 'sise'"),
         (["--url", "http://me:secret@127.0.0.1/v1"], "a key is taken from the environment"),
         (["--images", "fashoin"], "did you mean fashion"),
+        (["other.npz"], "vlm:twin is a model behind an endpoint, and other.npz a file of predictions"),
+        (["vlm:other"], "vlm:twin is asked by itself"),
+        (["--ceiling", "0.9"], "--ceiling is about networks and files of predictions"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -125,3 +128,10 @@ def test_files_of_prompts_are_used(typed, tmp_path) -> None:
     assert described["prompts"]["version"] == "1+"
     lines = (tmp_path / "run" / "exchanges.jsonl").read_text().splitlines()
     assert any("Read what you see." in line for line in lines)
+
+
+def test_an_option_of_endpoints_is_refused_for_others(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["judge", "predictions.npz", "--samples", "2"])
+    assert result.exit_code == 2
+    assert "--samples is about a model behind an endpoint, vlm:MODEL" in result.stderr
