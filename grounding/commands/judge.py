@@ -76,9 +76,7 @@ def judge(
     seed: Annotated[int, typer.Option(min=0, help="Of the first network: draws its held-out puzzles.")] = 0,
     puzzles: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="How many a network is scored on, by default 300; a model is asked about 50."
-        ),
+        typer.Option(min=1, help="How many a network is scored on (300), or a model is asked about (50)."),
     ] = None,
     run: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep report and page there.")] = None,
     json: Json = None,
