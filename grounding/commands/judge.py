@@ -42,8 +42,8 @@ def judge(
         typer.Argument(
             metavar="TARGET",
             help="One for each seed: a file of predictions (.npz, .csv, .parquet), or a network, "
-            "package.module:attribute, with read(images) and answer(images, place, given); or vlm:MODEL, behind "
-            "an endpoint, alone.",
+            "package.module:attribute, with read(images) and answer(images, place, given); or, alone, "
+            "vlm:MODEL behind an endpoint.",
         ),
     ],
     task: Annotated[str | None, typer.Option(help="A task's name; a network needs one.")] = None,
