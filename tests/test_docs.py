@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILIN
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OURS = {
     "index.md", "report.md", "your-solver.md", "judge.md", "solvers.md", "checks.md", "gate.md",
-    "concepts.md", "limits.md", "images.md", "perception.md", "puzzles.md",
+    "concepts.md", "limits.md", "images.md", "perception.md", "puzzles.md", "vlm.md",
 }  # fmt: skip
 
 

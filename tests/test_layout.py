@@ -23,7 +23,7 @@ MODULES = [path for part in PARTS for path in sorted((ROOT / part).rglob("*.py")
 # Inside grounding each room may import those before it; files of the folder itself are rooms of their own.
 ROOMS = [
     "measures", "perception", "trials", "bars", "remedies", "verdict", "checks", "results",
-    "suite", "judging", "report", "gate", "commands", "cli", "__main__",
+    "suite", "judging", "report", "vlm", "gate", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -8,6 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...datasets.errors import UsageError
+from .judge_endpoint import (
+    Budget,
+    Concurrency,
+    EndpointOptions,
+    Font,
+    Grid,
+    Legend,
+    MaxTokens,
+    PromptFolder,
+    Resume,
+    Samples,
+    Size,
+    Temperature,
+    Timeout,
+    Url,
+    judge_model,
+)
 from .shell import DataRoot, Device, Download, Images, Json, consoles, user_errors, writable
 
 if TYPE_CHECKING:
@@ -16,6 +33,8 @@ if TYPE_CHECKING:
     from ...datasets.task import Task
     from ..trials.trial import Outcome
 
+PUZZLES = 300  # that a network is scored on
+
 
 def judge(
     targets: Annotated[
@@ -23,7 +42,8 @@ def judge(
         typer.Argument(
             metavar="TARGET",
             help="One for each seed: a file of predictions (.npz, .csv, .parquet), or a network, "
-            "package.module:attribute, with read(images) and answer(images, place, given).",
+            "package.module:attribute, with read(images) and answer(images, place, given); or, alone, "
+            "vlm:MODEL behind an endpoint.",
         ),
     ],
     task: Annotated[str | None, typer.Option(help="A task's name; a network needs one.")] = None,
@@ -54,7 +74,10 @@ def judge(
     download: Download = False,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of the first network: draws its held-out puzzles.")] = 0,
-    puzzles: Annotated[int, typer.Option(min=1, help="How many a network is scored on.")] = 300,
+    puzzles: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many a network is scored on (300), or a model is asked about (50)."),
+    ] = None,
     run: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep report and page there.")] = None,
     json: Json = None,
     isolate: Annotated[
@@ -63,18 +86,46 @@ def judge(
     time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="Of one call of a network.")] = 1800,
     memory_limit: Annotated[float, typer.Option(metavar="GIB", help="Of a network's process.")] = 8,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the report.")] = False,
+    url: Url = None,
+    samples: Samples = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    timeout: Timeout = None,
+    concurrency: Concurrency = None,
+    budget: Budget = None,
+    legend: Legend = None,
+    prompts: PromptFolder = None,
+    size: Size = None,
+    grid: Grid = None,
+    font: Font = None,
+    resume: Resume = False,
 ) -> None:
-    """Judge what was trained elsewhere: from what it predicted, or by asking the trained network.
+    """Judge what was trained elsewhere: from what it predicted, or by asking it.
 
     Exit code 0 where it is grounded, 1 where it is not, 2 where the input cannot be meant, 3 where too little
-    is known to decide, 4 where image files are missing.
+    is known to decide, 4 where image files are missing or an endpoint does not answer.
     """
+    options = EndpointOptions(
+        url=url, samples=samples, temperature=temperature, max_tokens=max_tokens, timeout=timeout,
+        concurrency=concurrency, budget=budget, legend=legend, prompts=prompts, size=size, grid=grid,
+        font=font, resume=resume,
+    )  # fmt: skip
     with user_errors():
         output = writable(json)
         from ...datasets.image_source import ImageSource  # noqa: PLC0415
+        from ..judging.targets import kind_of_all  # noqa: PLC0415
+
+        kind, source = kind_of_all(targets), ImageSource(images, data_root, download, device)
+        if kind == "endpoint":
+            _only_a_model(targets, ceiling=ceiling, baseline=baseline, name=name)
+            code = judge_model(
+                targets[0], options, task=task, settings=settings or [], puzzles=puzzles, seed=seed,
+                images=source, run=run, json=json, quiet=quiet,
+            )  # fmt: skip
+            raise typer.Exit(code)
+        options.refuse_for(targets[0])
         from ..judging.arrays import score  # noqa: PLC0415
         from ..judging.networks import judge as judge_networks  # noqa: PLC0415
-        from ..judging.targets import kind_of_all  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.table import print_report  # noqa: PLC0415
         from ..results.environment import environment  # noqa: PLC0415
@@ -82,8 +133,7 @@ def judge(
         from ..suite.processes import Limits  # noqa: PLC0415
         from .closing import print_whereabouts  # noqa: PLC0415
 
-        kind, chosen = kind_of_all(targets), _task(task, settings or [])
-        source = ImageSource(images, data_root, download, device)
+        chosen = _task(task, settings or [])
         console, progress = consoles()
         listed: dict[str, Any] = {"ceiling": ceiling or None, "rules": rules, "name": name, "task": chosen}
         with (
@@ -96,7 +146,7 @@ def judge(
                 found = score(*targets, baseline=baseline or None, **listed)
             else:
                 _require_network_options(targets[0], task, baseline)
-                listed |= {"seed": seed, "puzzles": puzzles, "isolate": isolate}
+                listed |= {"seed": seed, "puzzles": puzzles or PUZZLES, "isolate": isolate}
                 limits, listener = Limits(time_limit, memory_limit), _tell(progress, quiet=quiet)
                 found = judge_networks(*targets, images=source, limits=limits, listener=listener, **listed)
             record.finish(found.as_dict())
@@ -119,6 +169,19 @@ def _freed_again(run: Path | None) -> Generator[None]:
             (run / "run.json").unlink(missing_ok=True)
             (run / "traces").rmdir()
         raise
+
+
+def _only_a_model(targets: Sequence[str], **others: object) -> None:
+    """Raises `UsageError` where several models are named, or what is only for what was trained."""
+    if len(targets) > 1:
+        raise UsageError(
+            f"{targets[0]} is asked by itself: --samples repeats it, {targets[1]} is another run"
+        )
+    for name, value in others.items():
+        if value:
+            raise UsageError(
+                f"--{name} is about networks and files of predictions, and {targets[0]} is neither"
+            )
 
 
 def _task(name: str | None, settings: Sequence[str]) -> "Task | None":

@@ -7,14 +7,18 @@ from typing import Literal
 from ...datasets.errors import UsageError
 from .files import SUFFIXES
 
-Kind = Literal["predictions", "network"]
+Kind = Literal["predictions", "network", "endpoint"]
 # A name that begins so is judged by what stands here, whatever follows.
-PREFIXES: dict[str, Kind] = {}
-WORDS: dict[Kind, str] = {"predictions": "a file of predictions", "network": "a network"}
+PREFIXES: dict[str, Kind] = {"vlm": "endpoint"}
+WORDS: dict[Kind, str] = {
+    "predictions": "a file of predictions",
+    "network": "a network",
+    "endpoint": "a model behind an endpoint",
+}
 
 
 def kind_of(target: str) -> Kind:
-    """Whether a name is a file of predictions or a network. Raises `UsageError` where it is neither."""
+    """What a name is: predictions, a network, an endpoint. Raises `UsageError` where it is none of them."""
     for prefix, kind in PREFIXES.items():
         if target.startswith(f"{prefix}:"):
             return kind

@@ -96,7 +96,7 @@ def intervene(
         completion = answer(new)
         must_go = ~_allowed(problem, np.where(given, facts, solution))
         kept = _right(completion, given, solution) & must_go
-        answers = _determined(problem, given, np.where(given, facts, -1))
+        answers = determined_answers(problem, given, np.where(given, facts, -1))
         determined = (answers >= 0).all(axis=1)
         followed = _right(completion, given, answers) & determined
         left[name] = Intervention(*(int(rows.sum()) for rows in (must_go, kept, determined, followed)))
@@ -157,7 +157,7 @@ def follow_symbols(
 
     Of those whose answer the rules determine.
     """
-    answers = _determined(problem, given, np.where(given, solution, -1))
+    answers = determined_answers(problem, given, np.where(given, solution, -1))
     determined = (answers >= 0).all(axis=1)
     followed = _right(completion, given, answers) & determined
     return Intervention(0, 0, int(determined.sum()), int(followed.sum()))
@@ -194,7 +194,7 @@ def _allowed(problem: Problem, facts: Int[np.ndarray, "puzzles variables"]) -> B
         )
 
 
-def _determined(
+def determined_answers(
     problem: Problem,
     given: Bool[np.ndarray, "puzzles variables"],
     facts: Int[np.ndarray, "puzzles variables"],

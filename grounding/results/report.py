@@ -11,6 +11,7 @@ import msgspec
 from ...datasets.errors import UsageError
 from ...datasets.task import Setting
 from ..checks.finding import Finding, join_id
+from ..measures.asked import Asked
 from ..measures.counts import count_of
 from ..measures.figures import FIGURE, Figure, Place, figures_at
 from ..measures.metrics import Scores
@@ -44,6 +45,7 @@ class TaskReport:
         files: SHA-256 of each file that a setting names, by the name of the setting.
         label: What the task is called beside others of its name: sudoku[size=9].
         reference: What finds the task's class again: its name, or the module or file that it stands in.
+        asked: What a model that was asked read and answered, where no network was trained.
     """
 
     task: str
@@ -56,6 +58,7 @@ class TaskReport:
     files: dict[str, str] = field(default_factory=dict)
     label: str = ""
     reference: str = ""
+    asked: Asked | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.task)

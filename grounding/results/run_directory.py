@@ -89,7 +89,7 @@ class RunDirectory(Record):
 
     def keep(self, trial: Trial, outcome: Outcome) -> None:
         """Appends a line and waits until it is on the disk."""
-        _append(self.path / "trials.jsonl", {"key": key_of(trial), **plain(outcome)})
+        append_line(self.path / "trials.jsonl", {"key": key_of(trial), **plain(outcome)})
 
     def findings(self, task: int) -> list[Finding]:
         """What checks found before this run was continued."""
@@ -97,7 +97,7 @@ class RunDirectory(Record):
 
     def note(self, task: int, finding: Finding) -> None:
         """Appends a line."""
-        _append(self.path / "findings.jsonl", {"number": task, **plain(finding)})
+        append_line(self.path / "findings.jsonl", {"number": task, **plain(finding)})
 
     def trace(self, trial: Trial) -> Path:
         """A file named after the trial."""
@@ -217,7 +217,7 @@ class _Number:
 def read_trials(path: Path, *, mend: bool = False) -> dict[str, Outcome]:
     """Outcomes by key. A last line that a kill cut short is left out, and with `mend` cut off."""
     outcomes: dict[str, Outcome] = {}
-    for number, line in _lines(path / "trials.jsonl", mend=mend):
+    for number, line in whole_lines(path / "trials.jsonl", mend=mend):
         with _damage(path / "trials.jsonl"):
             key = decode_record(line, _Key, first_line=number).key
             outcomes[key] = decode_record(line, Outcome, first_line=number)
@@ -227,7 +227,7 @@ def read_trials(path: Path, *, mend: bool = False) -> dict[str, Outcome]:
 def read_findings(path: Path, *, mend: bool = False) -> list[tuple[int, Finding]]:
     """Findings, each with the number of its task; a last line cut short is treated as in `read_trials`."""
     found: list[tuple[int, Finding]] = []
-    for number, line in _lines(path / "findings.jsonl", mend=mend):
+    for number, line in whole_lines(path / "findings.jsonl", mend=mend):
         with _damage(path / "findings.jsonl"):
             place = decode_record(line, _Number, first_line=number).number
             if place is not None:
@@ -311,7 +311,8 @@ def _differences(name: str, then: Any, now: Any) -> Iterator[str]:
         yield f"{name} was {then!r} and is now {now!r}"
 
 
-def _append(path: Path, line: Mapping[str, Any]) -> None:
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Appends a record as a line of JSON, and waits until it is on the disk."""
     content = json.dumps(plain(line), ensure_ascii=False, allow_nan=False) + "\n"
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -333,7 +334,7 @@ def _damage(path: Path) -> Generator[None]:
         ) from error
 
 
-def _lines(path: Path, *, mend: bool) -> list[tuple[int, bytes]]:
+def whole_lines(path: Path, *, mend: bool) -> list[tuple[int, bytes]]:
     """The lines of a file that are whole, counted from 1."""
     if not path.exists():
         return []

@@ -40,6 +40,11 @@ def read_report(path: Path, solver: str | None = None) -> Report:
 def rebuild(path: Path) -> Report:
     """The report on what a run folder has so far."""
     described = read_run(path)
+    if described.settings.get("kind") == "vlm":
+        raise UsageError(
+            f"{path} asks a model and was interrupted before its report: go on with the same groundcheck "
+            "judge and --resume, which asks nothing twice"
+        )
     if "judged" in described.settings:
         raise UsageError(f"{path} has no report, as judging was broken off: judge again, in another folder")
     try:
