@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,10 @@ def test_toml_is_read(title: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / title
     path.write_text(text)
     if title == "groundcheck.toml":
-        assert read_project(path).solvers
+        project, written = read_project(path), tomllib.loads(text)
+        assert written
+        assert set(written.get("solvers", {})) <= set(project.solvers)
+        assert set(written.get("profiles", {})) <= set(project.profiles)
     else:
         assert "groundcheck.solvers" in text
 

@@ -84,7 +84,7 @@ def glyph_bank(words: Sequence[str], classes: Sequence[int], style: Style) -> Ba
         canvas = Image.new("L", (SIDE, SIDE), 0)
         ImageDraw.Draw(canvas).text((SIDE / 2, SIDE / 2), word, fill=255, font=font, anchor="mm")
         pictures.append(np.asarray(canvas))
-    return Bank(Gallery(torch.from_numpy(np.stack(pictures))), np.asarray(classes, dtype=np.int64))
+    return Bank(Gallery(torch.from_numpy(np.stack(pictures)[:, None])), np.asarray(classes, dtype=np.int64))
 
 
 def renamed_bank(bank: Bank, shown: Sequence[int], classes: Sequence[int]) -> Bank:

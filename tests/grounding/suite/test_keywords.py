@@ -1,5 +1,6 @@
 """What `check` is asked, as objects and as keywords, comes to the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def test_objects_and_keywords_give_the_same_report() -> None:
     asked = {"solver": "mlp", "tasks": [Mapping(symbols=3)]}
     by_object = check(**asked, budget=Budget(1, 1, settings, train=False), engine=Processes(0))
     by_keyword = check(**asked, seeds=1, epochs=1, settings=settings, train=False, workers=0)
-    assert by_object == by_keyword
+    when = {"started": "", "ended": ""}
+    assert replace(by_object, **when) == replace(by_keyword, **when)
 
 
 def test_processes_are_fitted_to_the_solver_and_the_device() -> None:

