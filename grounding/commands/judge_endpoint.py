@@ -99,7 +99,7 @@ class EndpointOptions:
     @property
     def said(self) -> dict[str, Any]:
         """Those that were given, by name."""
-        return {name: value for name, value in vars(self).items() if value not in (None, False)}
+        return {name: value for name, value in vars(self).items() if value is not None and value is not False}
 
     def refuse_for(self, target: str) -> None:
         """Raises `UsageError` where options of an endpoint were given for something else."""

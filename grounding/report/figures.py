@@ -40,14 +40,15 @@ def plots_of(task: TaskReport, symbols: int | None) -> list[Plot]:
         [o for o in task.outcomes if o.role == role] for role in (task.subject, "baseline", "ceiling")
     )
     drawn: list[Plot] = []
-    if not task.on_symbols and (found := plane(subjects, baselines, ceilings)):
-        seeds = count_of(sum(o.scores is not None for o in subjects), "seed")
+    if not task.on_symbols and (found := plane(subjects, baselines, ceilings, asked=task.only_asked)):
+        repeated = "sample" if task.only_asked else "seed"
+        seeds = count_of(sum(o.scores is not None for o in subjects), repeated)
         drawn.append(
             Plot(
                 "plane",
                 "The plane",
                 f"{seeds}, {found.against}",
-                f"Every seed by aligned grounding accuracy and task accuracy, {found.against}",
+                f"Every {repeated} by aligned grounding accuracy and task accuracy, {found.against}",
                 found.figure,
             )
         )

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ..checks.finding import Finding
 from ..measures.counts import count_of
-from ..measures.figures import RATE, TEST_SET, Place, figures_at
+from ..measures.figures import RATE, TEST_SET, Figure, Place, figures_at
 from ..results.files import write_text
 from ..results.report import Report, TaskReport
 from ..trials.roles import ROLES, label_of, trained_solver
@@ -34,6 +35,7 @@ def render_report(report: Report, images: ImageSet | None) -> str:
     """The page of a report; `images` is the image set it was made with, None where that is not at hand."""
     images = matching(report, images)
     outcomes = [outcome for task in report.tasks for outcome in task.outcomes]
+    asked = _only_asked(report)
     return page(
         "report.html.j2",
         report=report,
@@ -41,7 +43,8 @@ def render_report(report: Report, images: ImageSet | None) -> str:
         pictures=images is not None,
         period=period(report.started, report.ended, outcomes),
         trials=[(title(task), o, trained_solver(o)) for task in report.tasks for o in task.outcomes],
-        shown={place.name.lower(): figures_at(place) for place in Place},
+        shown={place.name.lower(): _told(figures_at(place), asked=asked) for place in Place},
+        asked=asked,
         intervals={"test_set": TEST_SET, "rate": RATE},
         trial_count=count_of(len(outcomes), "trial"),
         broken=[(label_of(o), o.error) for o in outcomes if o.error][:TRACEBACKS],
@@ -132,7 +135,7 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         "means": _means(task, task.subject),
         "ceiling": task.mean("ceiling", "aligned"),
         "beside": [
-            (role.title, _means(task, role.name))
+            ((task.only_asked and role.asked) or role.title, _means(task, role.name))
             for role in ROLES
             if role.beside and role.name != task.subject and any(o.role == role.name for o in task.outcomes)
         ],
@@ -154,6 +157,22 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         "folded": by_trouble([f for f in task.findings if f.status in FOLDED]),
         "identifiability": [f.reason for f in task.findings if f.family == "identifiable"],
     }
+
+
+ASKED = {  # what a figure counts where no network was trained
+    "raw": "what was read is what stands there",
+    "aligned": "the same after the best one-to-one renaming, fitted on other boards",
+}
+
+
+def _only_asked(report: Report) -> bool:
+    """Whether a model was asked, so that words of training have no place."""
+    return any(task.only_asked for task in report.tasks)
+
+
+def _told(figures: Sequence[Figure], *, asked: bool) -> list[Figure]:
+    """Figures in the words that fit what was judged."""
+    return [replace(f, meaning=ASKED[f.name]) if asked and f.name in ASKED else f for f in figures]
 
 
 def names_of(task: Task | None) -> list[str] | None:
@@ -208,21 +227,27 @@ STATUS_WORDS = {
 def environment_rows(report: Report) -> list[tuple[str, str]]:
     """Rows of the environment table."""
     around: Mapping[str, Any] = report.environment
-    seeds = sorted({o.seed for task in report.tasks for o in task.outcomes})
+    seeds, asked = sorted({o.seed for task in report.tasks for o in task.outcomes}), _only_asked(report)
+    trained: list[tuple[str, Any]] = [
+        ("solver path", ", ".join(f"{t.task}: {t.path}" for t in report.tasks if t.path) or "one only"),
+        ("perception", _perception(report)),
+        ("threads per trial", around.get("threads")),
+    ]
+    reached = report.device if asked else f"{report.device} ({around.get('device', 'unknown')})"
     rows: list[tuple[str, Any]] = [
         ("command", around.get("command")),
         ("revision of the project", around.get("revision")),
+        *([] if asked else trained[:1]),
         (
-            "solver path",
-            ", ".join(f"{t.task}: {t.path}" for t in report.tasks if t.path) or "one only",
+            "asked with" if asked else "solver options",
+            ", ".join(f"{k}={v}" for k, v in report.options.items()) or "none",
         ),
-        ("solver options", ", ".join(f"{k}={v}" for k, v in report.options.items()) or "none"),
-        ("perception", _perception(report)),
+        *([] if asked else trained[1:2]),
         ("image set", f"{report.images}, SHA-256 {report.images_digest}"),
         *([("classes for the symbols", ", ".join(report.classes))] if report.classes else []),
-        ("seeds", _ranges(seeds)),
-        ("device", f"{report.device} ({around.get('device', 'unknown')})"),
-        ("threads per trial", around.get("threads")),
+        ("samples", len(seeds)) if asked else ("seeds", _ranges(seeds)),
+        ("endpoint" if asked else "device", reached),
+        *([] if asked else trained[2:]),
         ("cores", around.get("cores")),
         ("processor", around.get("capability")),
         ("platform", around.get("platform")),

@@ -40,23 +40,27 @@ class Plane:
 
 
 def plane(
-    subjects: Sequence[Outcome], baselines: Sequence[Outcome], ceilings: Sequence[Outcome]
+    subjects: Sequence[Outcome],
+    baselines: Sequence[Outcome],
+    ceilings: Sequence[Outcome],
+    *,
+    asked: bool = False,
 ) -> Plane | None:
     """Every seed as a point beside the same seed without logic; None where no image was read.
 
     Each accuracy is relative to what this perception could reach, which is at 1. Without a ceiling they are
     held against a perception that reads everything; where the ceiling decides nothing, they are held against
-    nothing, and no region is drawn.
+    nothing, and no region is drawn. What was `asked` has no perception: words differ.
     """
+    own = "this model" if asked else "this solver"
     sets = _bars(ceilings, baselines) if ceilings else {outcome.seed: PERFECT for outcome in subjects}
     held = len(relative(subjects, sets)) > 0
     if not held:
         sets = {outcome.seed: PERFECT for outcome in subjects}
     drawn = {
-        name: relative(outcomes, sets)
-        for name, outcomes in (("without logic", baselines), ("this solver", subjects))
+        name: relative(outcomes, sets) for name, outcomes in (("without logic", baselines), (own, subjects))
     }
-    if not len(drawn["this solver"]):
+    if not len(drawn[own]):
         return None
     with canvas() as (figure, axes):
         if held:
@@ -86,7 +90,8 @@ def plane(
         return Plane(figure, "held against nothing: the ceiling decides nothing")
     if not ceilings:
         return Plane(figure, "held against reading everything right: no ceiling stands beside it")
-    return Plane(figure, "relative to what this perception could reach")
+    reach = "a right reading, and its own, allow" if asked else "this perception could reach"
+    return Plane(figure, f"relative to what {reach}")
 
 
 PERFECT = Bars(HIGH, HIGH)  # of a perception that reads everything

@@ -89,7 +89,7 @@ def _explain(task: TaskReport, console: Console) -> None:
             tell(f"To do: {escape(finding.remedy)}", quiet=True)
     for trace in [finding.traceback for finding in task.findings if finding.traceback][:1]:
         console.print(escape(trace), highlight=False)
-    for broken in [outcome for outcome in task.outcomes if outcome.error][:1]:
+    for broken in [o for o in task.outcomes if o.error and o.error != judgement.reason][:1]:
         tell(f"[red]first error[/], {escape(label_of(broken))}:")
         console.print(escape(broken.error or ""), highlight=False)
 

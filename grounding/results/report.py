@@ -129,6 +129,11 @@ class TaskReport:
         return self.subject == "reasoning"
 
     @property
+    def only_asked(self) -> bool:
+        """Whether a model was asked, and nothing was trained."""
+        return self.asked is not None
+
+    @property
     def leaky(self) -> bool:
         """Whether the task itself was set to leak, to reproduce the old result."""
         return self.settings.get("supervision") == "leaky"

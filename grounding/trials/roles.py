@@ -17,14 +17,21 @@ class RoleTraits:
     sees: Literal["images", "symbols"]
     answers: Literal["solver", "baseline", "rules"]  # what completes puzzles from what was read
     beside: bool = True  # a row beside the solver's own
+    asked: str = ""  # its title where a model was asked and nothing was trained
 
 
 ROLES: tuple[RoleTraits, ...] = (
     RoleTraits("grounding", "trained end to end", "grounding", "answers", "images", "solver", beside=False),
     RoleTraits("baseline", "without logic", "without logic", "answers", "images", "baseline"),
-    RoleTraits("ceiling", "ceiling: same perception, with labels", "ceiling", "labels", "images", "rules"),
-    RoleTraits("reasoning", "same solver on true symbols", "on true symbols", "answers", "symbols", "solver"),
-)
+    RoleTraits(
+        "ceiling", "ceiling: same perception, with labels", "ceiling", "labels", "images", "rules",
+        asked="ceiling: the exact rules on its own reading",
+    ),
+    RoleTraits(
+        "reasoning", "same solver on true symbols", "on true symbols", "answers", "symbols", "solver",
+        asked="same model on the true symbols as text",
+    ),
+)  # fmt: skip
 ROLE_NAMES: tuple[Role, ...] = tuple(role.name for role in ROLES)
 BY_NAME = {role.name: role for role in ROLES}
 

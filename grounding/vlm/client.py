@@ -12,7 +12,7 @@ from ...solvers.extras import Extra
 from .endpoint import KEYS, Endpoint
 from .exchanges import Exchange, Log, key_of, without_picture
 from .questions import Question, response_format
-from .responses import complaint_in, reply_in, retry_after, usage_in
+from .responses import complaint_in, refusal_in, reply_in, retry_after, usage_in
 from .spending import BudgetSpentError, Spending
 
 HTTPX = Extra("httpx", "httpx", "vlm")
@@ -20,6 +20,8 @@ ATTEMPTS = 6
 ATTEMPTS_TO_REACH = 2  # where nothing has listened yet
 LONGEST_PAUSE = 60.0  # seconds, whatever Retry-After says
 BUSY = (408, 409, 425, 429)
+NOT_UNDERSTOOD = (400, 422)
+WHOLE = 1.1  # time-outs that a whole reply may take; httpx limits each piece that comes in
 DOWN_AFTER = 3  # questions in a row without a reply, and an endpoint counts as down
 
 
@@ -79,14 +81,20 @@ class Client:
 
     async def __aenter__(self) -> "Client":
         heads = {"Authorization": f"Bearer {self.endpoint.key}"} if self.endpoint.key else {}
-        self._http = self._httpx.AsyncClient(
-            base_url=self.endpoint.url.rstrip("/"),
-            headers=heads,
-            timeout=self.endpoint.timeout,
-            trust_env=not self.endpoint.local,
-            verify=self.endpoint.url.startswith("https"),  # else no certificates are loaded in vain
-            limits=self._httpx.Limits(max_connections=self.endpoint.concurrency),
-        )
+        try:
+            self._http = self._httpx.AsyncClient(
+                base_url=self.endpoint.url.rstrip("/"),
+                headers=heads,
+                timeout=self.endpoint.timeout,
+                trust_env=not self.endpoint.local,
+                verify=self.endpoint.url.startswith("https"),  # else no certificates are loaded in vain
+                limits=self._httpx.Limits(max_connections=self.endpoint.concurrency),
+            )
+        except (ImportError, ValueError, self._httpx.InvalidURL) as error:
+            raise UsageError(
+                f"{self.endpoint.url} cannot be asked ({error}): see the address, and the proxy that the "
+                "environment names"
+            ) from error
         self._alone = asyncio.Lock()
         return self
 
@@ -203,8 +211,11 @@ class Client:
                 self.spending.settle(tokens, usage, question.name, text_bytes)
             if isinstance(got, Failure):
                 return got
-            if got.status_code == 400 and self._dialect.give_way(got.text):
-                continue
+            if got.status_code in NOT_UNDERSTOOD:
+                if refused := refusal_in(got.text):
+                    return refused
+                if self._dialect.give_way(got.text):
+                    continue
             return self._understood(got)
 
     async def _send(self, request: dict[str, Any]) -> Any:
@@ -217,15 +228,16 @@ class Client:
         if dialect.schema:
             body["response_format"] = request["response_format"]
         try:
-            return await self._http.post("/chat/completions", json=body)
+            async with asyncio.timeout(WHOLE * self.endpoint.timeout):
+                return await self._http.post("/chat/completions", json=body)
         except self._httpx.ConnectTimeout:
             return Failure("no connection within the time-out", used=False, reached=False)
-        except self._httpx.TimeoutException:
+        except (TimeoutError, self._httpx.TimeoutException):
             return Failure(f"no reply within {self.endpoint.timeout:g} seconds")
         except self._httpx.ConnectError as error:
             why = "" if "attempts failed" in str(error) else f": {error}"  # anyio's, of whatever failed
             return Failure(f"no connection{why}", used=False, reached=False)
-        except self._httpx.TransportError as error:
+        except self._httpx.RequestError as error:
             return Failure(f"the connection broke off: {type(error).__name__}")
 
     def _understood(self, response: Any) -> dict[str, Any] | Failure:

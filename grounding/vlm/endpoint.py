@@ -1,6 +1,7 @@
 """Where a model is asked, and the key for it, which stays in the environment."""
 
 import ipaddress
+import math
 import os
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -30,7 +31,8 @@ class Endpoint:
         key: Of the server; by default from the environment. It is in no record and no message.
 
     Raises:
-        UsageError: For an address that is none, or that holds a key.
+        UsageError: For an address that is none, or that holds a key; for a key that no request can carry, and
+            numbers that cannot be meant.
     """
 
     url: str
@@ -43,8 +45,14 @@ class Endpoint:
     key: str | None = field(default_factory=key_from_environment, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # brackets that do not close, a port beyond 65535
+            raise UsageError(
+                "the url is no address: write it as http://127.0.0.1:11434/v1, with a port from 1 to 65535"
+            ) from None
+        if not known:
             raise UsageError(f"url {self.url!r}: it begins with http:// or https:// and ends in /v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise UsageError(
@@ -53,6 +61,15 @@ class Endpoint:
             )
         if not self.model:
             raise UsageError("no model is named: say vlm:MODEL, as the server calls it")
+        if not 0 < self.timeout < math.inf:
+            raise UsageError(f"timeout={self.timeout:g}: a reply may take some seconds, more than 0")
+        if not 0 <= self.temperature < math.inf:
+            raise UsageError(f"temperature={self.temperature:g}: it is 0 or a number above")
+        if self.key is not None and not (self.key.isascii() and self.key.isprintable()):
+            raise UsageError(
+                "the key in the environment holds a line break, or a letter that no key has: set "
+                f"{' or '.join(KEYS)} to the key alone"
+            )
 
     @property
     def local(self) -> bool:

@@ -115,7 +115,7 @@ class Log:
             return
         if picture:
             path = self.folder / PICTURES / picture_name(picture)
-            if not path.exists():
+            if not path.exists() or path.stat().st_size < len(picture):  # a kill may cut it short
                 path.write_bytes(picture)
         append_line(self.folder / FILE, plain(exchange))
 

@@ -7,7 +7,7 @@ from ..checks.finding import Finding, Status
 from ..measures.asked import Asked, Share
 from ..measures.counts import count_of
 from ..verdict import Judgement
-from .verdicts import REMEDIES
+from .verdicts import REMEDIES, answers_beyond_reading
 
 MIN_BOARDS = 5  # below, a share that is too low tells nothing
 
@@ -29,6 +29,7 @@ def findings_of(
         found += [
             _symbols(asked),
             _consistent(asked),
+            _beyond(asked),
             _follows(asked),
             _legend(asked, legend),
             _format(asked),
@@ -66,6 +67,28 @@ def _consistent(asked: Asked) -> Finding:
     return _held("consistent", share, HIGH, reason, "What it answers does not follow from what it reads.")
 
 
+def _beyond(asked: Asked) -> Finding:
+    """Whether it answers more than the exact rules make of its own reading: then answers come from elsewhere.
+
+    From a better look, or from memory: nothing that is asked tells which, so that it is not decided.
+    """
+    answered, allowed, misread = asked["answered"], asked["allowed"], asked["answered_misread"]
+    if allowed.share is None:
+        return Finding("beyond", "skip", "no board was both read and answered")
+    reason = f"answers {answered.text} of the boards, where its own reading allows {allowed.text}"
+    if misread.of:
+        reason += f", and {misread.short} of the {count_of(misread.of, 'board')} that it misreads"
+    beyond = answers_beyond_reading(asked)
+    remedy = (
+        "It reads better when it answers, or knows boards by heart: let it write down its reading and answer "
+        "in one reply (--prompts), and take other boards (--seed)."
+    )
+    return Finding(
+        "beyond", "inconclusive" if beyond else "pass", reason, remedy if beyond else "",
+        figure=answered.share, bound=allowed.share, interval=answered.interval,
+    )  # fmt: skip
+
+
 def _follows(asked: Asked) -> Finding:
     """(e) Whether answers follow the picture or the transcript, where the two differ."""
     picture, transcript, neither = (asked[f"follows_{name}"] for name in ("picture", "transcript", "neither"))
@@ -97,13 +120,15 @@ def _legend(asked: Asked, legend: str) -> Finding:
 
 
 def _format(asked: Asked) -> Finding:
-    """Whether what it sends can be parsed."""
-    strict, lenient = asked["strict"], asked["lenient"]
+    """Whether what it sends can be parsed; readings by themselves too, as a verdict rests on them."""
+    strict, lenient, readings = asked["strict"], asked["lenient"], asked["understood"]
     reason = (
         f"of {strict.of} replies {strict.short} fit the schema as they stand, {lenient.short} can be "
-        f"understood; {asked.counts['refused']} refused, {asked.counts['truncated']} cut off"
+        f"understood, of its readings {readings.short}; {asked.counts['refused']} refused, "
+        f"{asked.counts['truncated']} cut off"
     )
-    return _held("format", lenient, HIGH, reason, REMEDIES["ERROR"])
+    fewest = min(lenient, readings, key=lambda share: 1.0 if share.share is None else share.share)
+    return _held("format", fewest, HIGH, reason, REMEDIES["ERROR"])
 
 
 def _held(check: str, share: Share, bound: float, reason: str, remedy: str) -> Finding:

@@ -7,13 +7,14 @@ import numpy as np
 
 from ...datasets.errors import UsageError
 from ...datasets.image_source import ImageSource
-from ...datasets.images import Bank
+from ...datasets.images import Bank, ImageSet
 from ...datasets.task import Task
 from .boards import Style, glyph_bank, renamed_bank
 
 PRINTED = "printed"  # instead of an image set: the usual faces, printed
 LEGENDS = ("letters", "digits", "clothes")
 LETTERS = "ABCDEFHKLMNP"  # without those that a font or a hand draws like a digit
+CLOTHED = "fashion"  # the image set
 CLOTHES = {  # classes of Fashion-MNIST, those that are told apart best first
     "trousers": 1, "bag": 8, "boot": 9, "dress": 3, "sandal": 5,
     "T-shirt": 0, "sneaker": 7, "pullover": 2, "coat": 4, "shirt": 6,
@@ -48,8 +49,22 @@ def usual_faces(task: Task, source: ImageSource, style: Style) -> Faces:
     if source.name == PRINTED:
         return _printed("usual", words, task, style)
     images = source.load()
+    _require_digits(source, images, task)
     images.require(task)
     return Faces("usual", words, images.bank("test"), digest=images.digest, origin=source.name)
+
+
+def _require_digits(source: ImageSource, images: ImageSet, task: Task) -> None:
+    """Raises `UsageError` where pictures show something else than the digits that questions call them."""
+    names = tuple(CLOTHES) if source.name.partition("+")[0] == CLOTHED else images.names
+    other = [name for label, name in enumerate(names) if label in task.classes and name != str(label)]
+    if other or images.train.chosen:
+        chosen = images.train.chosen
+        shown = "--classes names others" if chosen else f"{source.name} shows {other[0]} and others"
+        raise UsageError(
+            f"vlm asks which digits a picture shows, and {shown}: take --images digits, mnist or printed, "
+            "and --legend clothes for other symbols"
+        )
 
 
 def legend_faces(name: str, task: Task, source: ImageSource, style: Style) -> Faces:
@@ -65,10 +80,10 @@ def legend_faces(name: str, task: Task, source: ImageSource, style: Style) -> Fa
     if name == "letters":
         return replace(_printed(name, tuple(LETTERS[:count]), task, style), means=usual)
     if name == "clothes":
-        images = replace(source, name="fashion").load()
+        images = replace(source, name=CLOTHED).load()
         words = tuple(CLOTHES)[:count]
         bank = renamed_bank(images.bank("test"), [CLOTHES[word] for word in words], task.classes)
-        return Faces(name, words, bank, usual, images.digest, "fashion")
+        return Faces(name, words, bank, usual, images.digest, CLOTHED)
     others = other_digits(task.classes)
     words = tuple(map(str, others))
     if source.name == PRINTED:

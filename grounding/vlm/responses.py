@@ -15,26 +15,39 @@ def reply_in(response: Any) -> dict[str, Any] | None:
         message = choice["message"]
         content = message.get("content")
         finish = str(choice.get("finish_reason") or "")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
     if isinstance(content, list):  # in parts
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     refusal = message.get("refusal")
     return {
-        "content": str(refusal or "") if content is None else str(content),
+        "content": _written(str(refusal or "") if content is None else str(content)),
         "finish": finish,
         "refusal": bool(refusal) or finish == "content_filter",
         "usage": dict(usage_in(response) or {}),
     }
 
 
+def refusal_in(complaint: str) -> dict[str, Any] | None:
+    """Fields of an `Exchange` where a filter before the model refused a question; else None."""
+    if "content_filter" not in complaint and "content_policy" not in complaint:
+        return None
+    return {"content": "", "finish": "content_filter", "refusal": True, "usage": {}}
+
+
 def usage_in(response: Any) -> dict[str, int] | None:
     """Tokens that the server counted; None where it does not say."""
     try:
         usage = response.json()["usage"]
-        return {name: int(usage[name]) for name in ("prompt_tokens", "completion_tokens")}
-    except (ValueError, KeyError, TypeError):
+        counted = {name: int(usage[name]) for name in ("prompt_tokens", "completion_tokens")}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return counted if min(counted.values()) >= 0 else None
+
+
+def _written(text: str) -> str:
+    """A text as it can be kept: half of a character that takes two is no text in UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

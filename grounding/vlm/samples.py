@@ -60,6 +60,14 @@ class Sample:
         return self.told["read"]
 
     @property
+    def scored(self) -> Bool[np.ndarray, " boards"]:
+        """Boards that verdicts rest on: read so that it can be understood, and asked for an answer.
+
+        What a reading says that cannot be understood is not known, and so it is neither right nor wrong.
+        """
+        return self.reading.usable & self.told["answer"].asked
+
+    @property
     def determined(self) -> Bool[np.ndarray, " boards"]:
         """On which boards its reading has exactly one answer."""
         return self.reading.usable & np.all(self.allowed >= 0, axis=1)

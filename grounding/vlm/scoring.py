@@ -30,11 +30,12 @@ GUESSED_FROM = 300  # puzzles of the training split that the best guess is taken
 def scores_of(boards: Boards, truth: Truth, sample: Sample) -> Scores | None:
     """Reading and answers of one sample as the scores of a trial; None where no board has both.
 
+    A reading that cannot be understood tells nothing, and its board is left out; such an answer is wrong.
+
     Readings are counted where a picture or sign stands, and where one is read though none does.
     The relabelling behind `aligned` is fitted on every other board and scored on the rest, both ways.
     """
-    read, answered = sample.reading, sample.told["answer"]
-    rows = read.asked & answered.asked
+    answered, rows = sample.told["answer"], sample.scored
     if not rows.any():
         return None
     problem = boards.task.problem
@@ -74,7 +75,7 @@ def allowed_scores(boards: Boards, truth: Truth, sample: Sample) -> Scores | Non
 
     Its grounding is that of a reader who makes no mistake: what a reading is held against.
     """
-    rows = sample.reading.asked & sample.told["answer"].asked
+    rows = sample.scored
     if not rows.any():
         return None
     completion = completion_of(sample.allowed, sample.determined, truth.solution, boards.task.problem)
@@ -122,14 +123,16 @@ def asked_figures(
     read = np.concatenate([read_right(truth, sample).all(axis=1) for sample in samples])
     allowed = np.concatenate([sample.allowed for sample in samples])
     determined = np.concatenate([sample.determined for sample in samples])
-    reading_came, answer_came = stacked("asked", "read"), stacked("asked", "answer")
-    both = reading_came & answer_came
+    understood, answer_came = stacked("usable", "read"), stacked("asked", "answer")
+    both = understood & answer_came
     answered = right("answer")
     own = stacked("usable", "answer") & np.all((stacked("symbols", "answer") == allowed) | ~queries, axis=1)
     picture, transcript, exchanged = _followed(boards, truth, samples)
     strict = np.concatenate([_strictly_right(boards, truth, replies, s.number) for s in samples])
+    came = stacked("asked", "read")
     shares = [
-        share_of("read", "boards read without an error", read, reading_came, image),
+        share_of("understood", "readings that can be understood", understood, came, image),
+        share_of("read", "boards read without an error", read, understood, image),
         share_of("answered", "answered from the picture", answered, answer_came, image),
         share_of(
             "answered_strictly", "the same, only replies that fit the schema", strict, answer_came, image
@@ -249,7 +252,7 @@ def _aligned_right(
     read = sample.reading.symbols
     even = np.arange(len(read)) % 2 == 0
     for half in (even, ~even):
-        renamed = _relabelling(_confusion(truth, sample, ~half & sample.reading.asked, symbols))
+        renamed = _relabelling(_confusion(truth, sample, ~half & sample.reading.usable, symbols))
         known = half[:, None] & truth.pictures & (read >= 0) & (read < symbols)
         aligned[known] = renamed[read[known]] == truth.solution[known]
     return aligned

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,14 +27,15 @@ from .findings import findings_of
 from .forms import form_of, written
 from .legends import legend_faces, usual_faces
 from .prompts import Prompts, read_prompts
-from .questions import QUESTIONS
+from .questions import QUESTIONS, Name
 from .samples import Sample, sample_of, truth_of
 from .scoring import allowed_scores, asked_figures, scores_of, text_scores
 from .spending import RETRIES, Limits, Spending
 from .verdicts import Sampled, best_possible, judge_samples
 
 PREFIX = "vlm:"
-USABLE = 0.5  # of the replies of reading and answering, for scores to be about what the model reads
+NEEDED: Mapping[Name, str] = {"read": "what it reads", "answer": "what it answers"}  # for a verdict
+USABLE = 0.5  # of the replies of reading, and of answering, for scores to be about what a model does
 
 
 @dataclass(frozen=True)
@@ -300,19 +301,20 @@ def _options(endpoint: Endpoint, boards: Boards, asking: Asking) -> dict[str, An
 
 def _unusable(sample: Sample, replies: Replies) -> str:
     """Why nothing can be said of what a model reads, where too few of its replies can be parsed."""
-    told = [sample.told["read"], sample.told["answer"]]
-    asked = sum(int(one.asked.sum()) for one in told)
-    usable = sum(int(one.usable.sum()) for one in told)
-    if not asked or usable >= USABLE * asked:
-        return ""
-    refused = sum(one.kinds.get("refused", 0) for one in told)
-    kept: Sequence[Any] = replies.every("read", "answer")
-    cut = sum(exchange.truncated for exchange in kept if exchange.sample == sample.number)
-    example = next((e.content or "" for e in kept if e.sample == sample.number and e.content), "")
-    return (
-        f"{usable} of {asked} replies can be understood, too few to say what it reads: {refused} refused, "
-        f"{cut} cut off; one of them begins {' '.join(example.split())[:60]!r}"
-    )
+    for name, tells in NEEDED.items():
+        told = sample.told[name]
+        asked, usable = int(told.asked.sum()), int(told.usable.sum())
+        if not asked or usable >= USABLE * asked:
+            continue
+        kept = [exchange for exchange in replies.every(name) if exchange.sample == sample.number]
+        cut = sum(exchange.truncated for exchange in kept)
+        example = next((exchange.content for exchange in kept if exchange.content), "")
+        return (
+            f"{usable} of {asked} replies to {name!r} can be understood, too few to say {tells}: "
+            f"{told.kinds.get('refused', 0)} refused, {cut} cut off; one of them begins "
+            f"{' '.join(example.split())[:60]!r}"
+        )
+    return ""
 
 
 def figures(report: Report) -> Asked:

@@ -77,8 +77,9 @@ def sample_verdict(sampled: Sampled) -> Verdict:
         return "ERROR" if outcome.error else "INCONCLUSIVE"
     bars = bars_of(scores, sampled.allowed.scores)
     if bars is not None and not _reads(scores):  # more than its readings allow: not within an interval
-        rest = {name: interval for name, interval in scores.intervals.items() if name != "task"}
-        outcome = replace(outcome, scores=replace(scores, intervals=rest))
+        # It was told the symbols' names: a reading under others, however consistent, is none.
+        rest = {name: interval for name, interval in scores.intervals.items() if name == "raw"}
+        outcome = replace(outcome, scores=replace(scores, aligned=scores.raw, intervals=rest))
     return seed_verdict(outcome, bars, rules_given=True)
 
 
@@ -116,10 +117,15 @@ def _of_several(grounded: int, failures: Counter[Verdict], test: SequentialTest)
             return "INCONCLUSIVE"
 
 
-def _beyond(asked: Asked) -> bool:
-    """Whether it answers clearly more than the exact rules on its own reading."""
-    answered, allowed = asked["answered"].interval, asked["allowed"].interval
-    return answered is not None and allowed is not None and answered[0] > allowed[1]
+def answers_beyond_reading(asked: Asked) -> bool:
+    """Whether it answers clearly more than its own reading allows: of all boards, or of those it misreads."""
+    answered, allowed, misread = asked["answered"], asked["allowed"], asked["answered_misread"]
+    if answered.interval is None or allowed.interval is None:
+        return False
+    if answered.interval[0] > allowed.interval[1]:
+        return True
+    more = (answered.share or 0.0) > (allowed.share or 0.0)
+    return more and misread.interval is not None and misread.interval[0] > 1.0 - HIGH
 
 
 def _reason(verdict: Verdict, verdicts: Sequence[Verdict], sampled: Sequence[Sampled], asked: Asked) -> str:
@@ -137,7 +143,7 @@ def _reason(verdict: Verdict, verdicts: Sequence[Verdict], sampled: Sequence[Sam
         f"answers {asked['answered'].text} of all boards, where the exact rules on its own reading answer "
         f"{asked['allowed'].text} and guessing {guess:.2f}",
     ]
-    if _beyond(asked):
+    if answers_beyond_reading(asked):
         parts.append(
             "that is more than its own reading allows: it reads better when it answers, or its answers do "
             "not come from what it reads"

@@ -92,7 +92,7 @@ class Eyes:
         shown: list[np.ndarray] = []
         names: list[str] = []
         for bank, words, times in ((digits, "0123456789", 1), (letters, LETTERS, 20)):
-            for picture, label in zip(bank.gallery.pictures.numpy(), bank.labels, strict=True):
+            for picture, label in zip(bank.gallery.pictures[:, 0].numpy(), bank.labels, strict=True):
                 shown += [features(picture.astype(np.float64))] * times
                 names += [words[label]] * times
         self.classifier = SVC(kernel="rbf", gamma=0.02, C=10.0).fit(shown, names)
@@ -254,6 +254,14 @@ class Misreading(Model):
         return symbols
 
 
+class Swapping(Model):
+    """Takes ones for twos and twos for ones throughout, and answers by the rules from that."""
+
+    def read(self, seen: Seen) -> np.ndarray:
+        symbols = super().read(seen)
+        return np.where((symbols == 0) | (symbols == 1), 1 - symbols, symbols)
+
+
 class OnlyDigits(Model):
     """Knows the usual symbols by heart and has no idea of others."""
 
@@ -286,6 +294,33 @@ class Refusing(Model):
         return "I'm sorry, but I can't help with pictures of puzzles."
 
 
+class Mute(Model):
+    """Reads and answers, and declines to say what it reads."""
+
+    def reply(self, seen: Seen) -> str:
+        return "I cannot see pictures." if seen.name == "read" else super().reply(seen)
+
+
+class Endless(Model):
+    """Reads, and answers pictures at such length that it is cut off."""
+
+    def reply(self, seen: Seen) -> str:
+        whole = super().reply(seen)
+        return "<think>Let me see" if seen.name == "answer" else whole
+
+
+class Stammering(Model):
+    """Reads and answers, and cuts every fourth reading in half."""
+
+    read_so_far = 0
+
+    def reply(self, seen: Seen) -> str:
+        whole = super().reply(seen)
+        if seen.name == "read":
+            self.read_so_far += 1
+        return whole[: len(whole) // 2] if seen.name == "read" and self.read_so_far % 4 == 0 else whole
+
+
 @dataclass
 class Server:
     """The endpoint: what it does to requests besides answering them, and what it has seen."""
@@ -296,7 +331,9 @@ class Server:
     slow_every: int = 1  # every so many requests are delayed
     busy_every: int = 0  # every so many are answered 429
     close_every: int = 0  # at every so many the connection is closed
-    refuses_schema: bool = False
+    refuses_schema: int = 0  # the status that it answers a schema with
+    filters: int = 0  # every so many are stopped by a filter
+    drip: float = 0.0  # seconds between the bytes of a reply
     finish: str = "stop"
     key: str = ""
     status: int = 200
@@ -347,8 +384,12 @@ class Server:
             send(handler, 401, {"error": {"message": "who are you?"}})
         elif self.busy_every and number % self.busy_every == 0:
             send(handler, 429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
+        elif self.filters and number % self.filters == 0:
+            send(handler, 400, {"error": {"message": "filtered", "code": "content_filter"}})
+        elif self.drip:
+            drip(handler, self.drip)
         elif self.refuses_schema and "response_format" in body:
-            send(handler, 400, {"error": {"message": "response_format is not supported"}})
+            send(handler, self.refuses_schema, {"error": {"message": "response_format is not supported"}})
         else:
             content = self.model.reply(understand(body, self.model.sight.task))
             usage = self._usage(body, content)
@@ -393,6 +434,17 @@ def send(
         handler.send_header(name, value)
     handler.end_headers()
     handler.wfile.write(content)
+
+
+def drip(handler: BaseHTTPRequestHandler, pause: float) -> None:
+    """Announces a reply and sends it byte by byte, as long as somebody listens."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "40")
+    handler.end_headers()
+    for _ in range(40):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(pause)
 
 
 def understand(body: dict[str, Any], task: Task) -> Seen:
@@ -496,7 +548,7 @@ def twins() -> dict[str, type[Model]]:
         kind.__name__: kind
         for kind in (
             Model, ByPrior, ByHash, ByTranscript, TranscriptFirst, Misreading, OnlyDigits, Chatty, Malformed,
-            Refusing,
+            Refusing, Swapping, Mute, Endless, Stammering,
         )
     }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Boards as PNG: size, grid and font; faces of symbols and legends."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from groundcheck.datasets.drawing import CELL
 from groundcheck.datasets.errors import DataUnavailableError, UsageError
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.images import load_images
+from groundcheck.datasets.pictures import Pictures
 from groundcheck.grounding.vlm.boards import Style, board_png
 from groundcheck.grounding.vlm.legends import LETTERS, legend_faces, other_digits, usual_faces
 
@@ -85,6 +87,28 @@ def test_pictures_of_other_digits_stand_for_the_usual_ones() -> None:
     usual = load_images("digits").test
     rows = faces.bank.find(np.array([1]), np.array([0]))
     assert usual.labels[rows].tolist() == [0]
+
+
+def letters() -> Pictures:
+    """An image set of things that have names."""
+    labels = np.repeat(np.arange(10), 20)
+    noise = np.random.default_rng(0).integers(0, 255, (200, 28, 28), dtype=np.uint8)
+    return Pictures(noise, labels, names=[*"ABCDEFGHIJ"])
+
+
+def test_pictures_that_are_no_digits_are_refused() -> None:
+    """Questions and answers call symbols by their digits: no model could know which coat is a 3."""
+    with pytest.raises(UsageError, match="shows B and others: take --images digits"):
+        usual_faces(TASK, ImageSource.of(letters), Style())
+    digits = replace(DIGITS, classes=("4", "3", "2", "1"))
+    with pytest.raises(UsageError, match="--classes names others"):
+        usual_faces(TASK, digits, Style())
+
+
+def test_clothes_are_for_the_legend(monkeypatch) -> None:
+    monkeypatch.setattr(ImageSource, "load", lambda _: load_images("digits"))
+    with pytest.raises(UsageError, match=r"fashion shows .* and --legend clothes for other symbols"):
+        usual_faces(TASK, ImageSource("fashion"), Style())
 
 
 def test_clothes_come_from_their_own_image_set(tmp_path) -> None:

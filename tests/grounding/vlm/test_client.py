@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
 from groundcheck.datasets.errors import DataUnavailableError, UsageError
@@ -19,7 +20,7 @@ from groundcheck.grounding.suite.report_io import read_report
 from groundcheck.grounding.vlm.client import LONGEST_PAUSE, Client, Dialect, Failure
 from groundcheck.grounding.vlm.endpoint import KEYS, Endpoint
 from groundcheck.grounding.vlm.exchanges import FILE, Log
-from groundcheck.grounding.vlm.responses import retry_after
+from groundcheck.grounding.vlm.responses import reply_in, retry_after, usage_in
 from groundcheck.grounding.vlm.session import figures
 from groundcheck.grounding.vlm.spending import Limits, Spending
 
@@ -74,6 +75,17 @@ def test_resume_asks_nothing_twice(reader, judge, tmp_path) -> None:
         assert one.judgement == other.judgement
         assert [s.share for s in one.asked.shares] == [s.share for s in other.asked.shares]
     assert set(contents(server)) == set(contents(whole))
+
+
+def test_a_picture_that_a_kill_cut_short_is_written_again(reader, judge, tmp_path) -> None:
+    server, run = reader(), tmp_path / "run"
+    judge(server, puzzles=2, run=run, limits=Limits(5))
+    whole = {path: path.read_bytes() for path in (run / "boards").iterdir()}
+    for path, content in whole.items():
+        path.write_bytes(content[:100])
+    (run / FILE).unlink()
+    judge(server, puzzles=2, run=run, resume=True)
+    assert whole.items() <= {path: path.read_bytes() for path in (run / "boards").iterdir()}.items()
 
 
 def test_a_run_of_something_else_is_not_continued(reader, judge, tmp_path) -> None:
@@ -255,7 +267,7 @@ def test_an_endpoint_that_goes_down_in_the_midst(reader, judge, tmp_path) -> Non
         (401, "as GROUNDCHECK_API_KEY"),
         (403, "another key"),
         (404, "a model that it serves"),
-        (422, "refuses"),
+        (418, "refuses"),
     ],
 )
 def test_what_no_repetition_mends_is_told_at_once(status, told, reader, judge) -> None:
@@ -280,6 +292,9 @@ def test_an_address_that_is_no_endpoint(reader, judge) -> None:
         ("localhost:11434", "begins with http"),
         ("ftp://host/v1", "begins with http"),
         ("http://", "begins with http"),
+        ("http://[::1/v1", "is no address"),
+        ("http://127.0.0.1:99999/v1", "a port from 1 to 65535"),
+        ("http://127.0.0.1:0/v1", "begins with http"),
         (f"http://me:{KEY}@host/v1", "from the environment"),
         (f"https://host/v1?key={KEY}", "from the environment"),
     ],
@@ -290,6 +305,68 @@ def test_an_address_that_cannot_be_meant(url, told) -> None:
     assert KEY not in str(raised.value)
     with pytest.raises(UsageError, match="no model is named"):
         Endpoint("http://host/v1", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"timeout": 0.0}, "some seconds, more than 0"),
+        ({"timeout": float("nan")}, "some seconds, more than 0"),
+        ({"timeout": float("inf")}, "some seconds, more than 0"),
+        ({"temperature": float("inf")}, "it is 0 or a number above"),
+        ({"temperature": -1.0}, "it is 0 or a number above"),
+        ({"key": f"{KEY}\n"}, "holds a line break"),
+        ({"key": f"{KEY}é"}, "a letter that no key has"),
+    ],
+    ids=str,
+)
+def test_numbers_and_keys_that_cannot_be_meant(options, told) -> None:
+    with pytest.raises(UsageError, match=told) as raised:
+        Endpoint("http://host/v1", "twin", **options)
+    assert KEY not in str(raised.value)
+
+
+def test_a_proxy_that_cannot_be_used_is_told(reader, judge, monkeypatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
+    with pytest.raises(UsageError, match="the proxy that the environment names"):
+        judge(reader(), endpoint=Endpoint("http://models.example/v1", "twin"), puzzles=1)
+
+
+def test_a_reply_that_drips_is_given_up(reader, judge) -> None:
+    """A server that sends a byte now and then answers within each read, and never in time."""
+    server = reader(drip=0.1)
+    with pytest.raises(DataUnavailableError, match=r"no reply within 0\.2 seconds"):
+        judge(server, endpoint=server.endpoint(timeout=0.2, pause=0.001), puzzles=1)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [{"prompt_tokens": float("inf"), "completion_tokens": 1}, {"prompt_tokens": -9, "completion_tokens": 1}],
+    ids=["infinite", "negative"],
+)
+def test_tokens_that_nobody_can_count_are_booked_as_their_bound(usage) -> None:
+    assert usage_in(httpx.Response(200, json=None, content=json.dumps({"usage": usage}))) is None
+
+
+def test_a_reply_that_is_nested_without_end_is_none() -> None:
+    assert reply_in(httpx.Response(200, content="[" * 200_000)) is None
+
+
+def test_half_a_character_is_kept_as_a_question_mark(reader, judge, tmp_path) -> None:
+    server = reader()
+    sound = server.model.reply
+    server.model.reply = lambda seen: f"\ud800 {sound(seen)}"
+    found = judge(server, puzzles=2, run=tmp_path / "run")
+    assert {line["content"][0] for line in lines(tmp_path / "run")} == {"?"}
+    assert figures(found.report)["lenient"].share == 1.0
+
+
+def test_a_filter_before_the_model_refuses(reader, judge) -> None:
+    """Some hosts answer 400 where a filter stops a question: a refusal, and no reason to end the run."""
+    server = reader(filters=2)
+    counts = figures(judge(server, puzzles=4).report).counts
+    assert counts["replies"] == len(server.counts)
+    assert counts["refused"] > 0 == counts["without_schema"]
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -311,8 +388,9 @@ def test_the_key_comes_from_the_environment_and_is_never_written(
     assert KEY not in "".join(capfd.readouterr())
 
 
-def test_a_server_that_takes_no_schema_is_asked_without(reader, judge) -> None:
-    server = reader(refuses_schema=True)
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_takes_no_schema_is_asked_without(status, reader, judge) -> None:
+    server = reader(refuses_schema=status)
     found = judge(server, puzzles=2)
     assert [("response_format" in body) for body in server.bodies].count(True) == 1
     assert figures(found.report).counts["without_schema"] == found.asked

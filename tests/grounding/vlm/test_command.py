@@ -78,6 +78,8 @@ def test_a_spent_budget_is_told_and_resumed(typed) -> None:
         (["--task", "queens"], "no questions about queens"),
         (["--set", "sise=4"], "no setting 'sise'"),
         (["--url", "http://me:secret@127.0.0.1/v1"], "a key is taken from the environment"),
+        (["--url", "http://127.0.0.1:99999/v1"], "with a port from 1 to 65535"),
+        (["--timeout", "0"], "timeout=0: a reply may take some seconds"),
         (["--images", "fashoin"], "did you mean fashion"),
         (["other.npz"], "vlm:twin is a model behind an endpoint, and other.npz a file of predictions"),
         (["vlm:other"], "vlm:twin is asked by itself"),
@@ -128,6 +130,13 @@ def test_files_of_prompts_are_used(typed, tmp_path) -> None:
     assert described["prompts"]["version"] == "1+"
     lines = (tmp_path / "run" / "exchanges.jsonl").read_text().splitlines()
     assert any("Read what you see." in line for line in lines)
+
+
+def test_a_grid_of_no_width_is_meant(typed, tmp_path) -> None:
+    """Zero is a value, and not what was left out."""
+    assert typed("--grid", "0", "--run", "run")[0] == 0
+    settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
+    assert settings["style"]["grid"] == 0.0
 
 
 def test_an_option_of_endpoints_is_refused_for_others(tmp_path, monkeypatch) -> None:

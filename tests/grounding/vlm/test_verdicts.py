@@ -10,6 +10,7 @@ from groundcheck.grounding.vlm.findings import findings_of
 from groundcheck.grounding.vlm.verdicts import Sampled, best_possible, judge_samples, sample_verdict
 
 NAMES = (
+    "understood",
     "read", "answered", "answered_misread", "allowed", "consistent", "symbols", "follows_picture",
     "follows_transcript", "follows_neither", "legend", "strict", "lenient",
 )  # fmt: skip
@@ -110,7 +111,8 @@ def test_answers_beyond_its_reading_are_told() -> None:
     beyond = judge_samples(good, asked(answered=(0.95, 50), allowed=(0.5, 50)), SequentialTest())
     assert beyond.verdict == "GROUNDED"
     assert "more than its own reading allows" in beyond.reason
-    assert "more than" not in judge_samples(good, asked(allowed=(0.9, 50)), SequentialTest()).reason
+    within = asked(allowed=(0.9, 50), answered_misread=(0.0, 5))
+    assert "more than" not in judge_samples(good, within, SequentialTest()).reason
 
 
 def statuses(figures: Asked, unanswered: int = 0) -> dict[str, str]:
@@ -121,8 +123,14 @@ def statuses(figures: Asked, unanswered: int = 0) -> dict[str, str]:
 
 
 def test_findings_beside_a_verdict() -> None:
-    every = {"grounding", "symbols", "consistent", "follows", "legend", "format"}
+    assert statuses(asked(answered_misread=(0.0, 0)))["beyond"] == "pass"
+    every = {"grounding", "symbols", "consistent", "beyond", "follows", "legend", "format"}
     assert statuses(asked()) == dict.fromkeys(every, "pass")
+    assert statuses(asked(allowed=(0.5, 50)))["beyond"] == "inconclusive"
+    few = asked(answered=(1.0, 30), allowed=(0.8, 30), answered_misread=(1.0, 6))
+    assert statuses(few)["beyond"] == "inconclusive"
+    assert statuses(asked(allowed=(0.98, 50), answered_misread=(0.0, 1)))["beyond"] == "pass"
+    assert statuses(asked(allowed=(0.0, 0)))["beyond"] == "skip"
     assert statuses(asked(legend=(0.2, 50)))["legend"] == "fail"
     assert statuses(asked(legend=(0.9, 50)))["legend"] == "inconclusive"
     assert statuses(asked(symbols=(0.5, 4)))["symbols"] == "inconclusive"
