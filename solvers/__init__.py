@@ -6,12 +6,14 @@ from ..datasets.exports import lazy_attributes
 
 if TYPE_CHECKING:
     from .abductive import Abductive, Conditional
+    from .ablkit import ABLkit
     from .acquired import Acquired
     from .adapters import LTN, ConvexRelaxation, PublicSATNet, from_callable, from_decorator
     from .attention import RecurrentTransformer, Transformer
     from .blackbox import IMLE, Blackbox
     from .catalogue import SOLVERS
     from .decision import MapSolver
+    from .deepproblog import DeepProbLog
     from .exact import Exact
     from .extras import Extra, MissingExtraError
     from .fuzzy import Fuzzy, StraightThrough
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .mixing.layer import MixingLayer
     from .neural import MLP
     from .perturbed import Perturbed
+    from .pyepo import PyEPOBlackbox, PyEPOPerturbed, PyEPOSPOPlus
     from .rrn import RRN
     from .rules.clauses import Clauses, with_answer
     from .satnet import SATNet
@@ -31,12 +34,14 @@ __all__ = [
     "MLP",
     "RRN",
     "SOLVERS",
+    "ABLkit",
     "Abductive",
     "Acquired",
     "Blackbox",
     "Clauses",
     "Conditional",
     "ConvexRelaxation",
+    "DeepProbLog",
     "Exact",
     "Extra",
     "Fuzzy",
@@ -46,6 +51,9 @@ __all__ = [
     "MixingLayer",
     "Perturbed",
     "PublicSATNet",
+    "PyEPOBlackbox",
+    "PyEPOPerturbed",
+    "PyEPOSPOPlus",
     "RecurrentTransformer",
     "SATNet",
     "SemanticLoss",
@@ -62,12 +70,14 @@ __all__ = [
 
 # On first use: the command line must answer `--help` without waiting for torch.
 HOMES = {
+    "ABLkit": "ablkit",
     "Acquired": "acquired",
     "Abductive": "abductive",
     "Blackbox": "blackbox",
     "Clauses": "rules.clauses",
     "Conditional": "abductive",
     "ConvexRelaxation": "adapters",
+    "DeepProbLog": "deepproblog",
     "Exact": "exact",
     "Extra": "extras",
     "Fuzzy": "fuzzy",
@@ -80,6 +90,9 @@ HOMES = {
     "MixingLayer": "mixing.layer",
     "Perturbed": "perturbed",
     "PublicSATNet": "adapters",
+    "PyEPOBlackbox": "pyepo",
+    "PyEPOPerturbed": "pyepo",
+    "PyEPOSPOPlus": "pyepo",
     "RRN": "rrn",
     "RecurrentTransformer": "attention",
     "SATNet": "satnet",

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .decision import MapSolver
+from .decision import Assignment, MapSolver
 from .rules.worlds import LOG_IMPOSSIBLE
 from .solver import Answer, Beliefs, Given
 
@@ -59,6 +59,10 @@ class Abductive(MapSolver):
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """Cross-entropy of the givens to their pseudo-labels; nats, NaN where there are none."""
         log = self.weights(beliefs, given)
-        labels = self.heaviest(log, answer)
+        labels = self.pseudo_labels(beliefs, given, answer)
         picked = log.gather(-1, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1)
         return (-picked.sum(-1)).masked_fill((labels < 0).any(-1), torch.nan)
+
+    def pseudo_labels(self, beliefs: Beliefs, given: Given, answer: Answer) -> Assignment:
+        """What the symbols are taken to be: the nearest world that has the answer, −1 where there is none."""
+        return self.heaviest(self.weights(beliefs, given), answer)

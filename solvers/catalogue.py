@@ -25,6 +25,11 @@ SOLVERS = Catalogue(
         "ltn": "groundcheck.solvers.adapters:LTN",
         "cvxpylayers": "groundcheck.solvers.adapters:ConvexRelaxation",
         "public-satnet": "groundcheck.solvers.adapters:PublicSATNet",
+        "ablkit": "groundcheck.solvers.ablkit:ABLkit",
+        "deepproblog": "groundcheck.solvers.deepproblog:DeepProbLog",
+        "pyepo-spo-plus": "groundcheck.solvers.pyepo:PyEPOSPOPlus",
+        "pyepo-perturbed": "groundcheck.solvers.pyepo:PyEPOPerturbed",
+        "pyepo-blackbox": "groundcheck.solvers.pyepo:PyEPOBlackbox",
         "straight-through": "groundcheck.solvers.fuzzy:StraightThrough",
     },
 )

@@ -12,10 +12,15 @@ from .rules.worlds import LOG_IMPOSSIBLE, Leaves
 from .solver import PROBABILITY_FLOOR, Answer, Beliefs, Given, Solver, hide_queries
 
 
+def share_of_givens(beliefs: Beliefs, given: Given) -> Beliefs:
+    """The beliefs as one distribution per given; 0 at the queries."""
+    seen = hide_queries(beliefs, given)
+    return seen / seen.sum(-1, keepdim=True).clamp_min(PROBABILITY_FLOOR)
+
+
 def log_leaves(beliefs: Beliefs, given: Given) -> Leaves:
     """Log-weight of every "v takes k": that of its belief, one distribution per given; 0 at the queries."""
-    seen = hide_queries(beliefs, given)
-    share = seen / seen.sum(-1, keepdim=True).clamp_min(PROBABILITY_FLOOR)
+    share = share_of_givens(beliefs, given)
     # The floor is added, not clamped to: at a belief of exactly 0 the gradient is then that of the product
     # of the others, as it should be, where a clamp would give 0 and a bare logarithm NaN.
     return torch.where(given.unsqueeze(-1), (share + PROBABILITY_FLOOR).log(), share.new_zeros(())).flatten(1)

@@ -13,6 +13,7 @@ from torch import nn
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import make_problem
 from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.solvers.ablkit import ABLkit
 from groundcheck.solvers.adapters import (
     LTN,
     ConvexRelaxation,
@@ -21,9 +22,14 @@ from groundcheck.solvers.adapters import (
     from_decorator,
 )
 from groundcheck.solvers.blackbox import Blackbox
+from groundcheck.solvers.deepproblog import DeepProbLog
 from groundcheck.solvers.extras import MissingExtraError
+from groundcheck.solvers.pyepo import PyEPOBlackbox, PyEPOPerturbed, PyEPOSPOPlus
 
 DIFFER = make_problem(("a", "b"), (2, 2), [[-1, -3], [-2, -4]])
+ADAPTERS = [
+    PublicSATNet, LTN, ConvexRelaxation, ABLkit, DeepProbLog, PyEPOBlackbox, PyEPOPerturbed, PyEPOSPOPlus,
+]  # fmt: skip
 
 
 def needs(module, extra):
@@ -135,7 +141,7 @@ def test_public_satnet_completes():
     assert ((completion >= 0) & (completion <= 1)).all()
 
 
-@pytest.mark.parametrize("solver", [PublicSATNet, LTN, ConvexRelaxation])
+@pytest.mark.parametrize("solver", ADAPTERS)
 def test_a_solver_without_its_extra_says_which(solver, monkeypatch):
     for extra in solver.extras:
         monkeypatch.setitem(sys.modules, extra.module, None)
@@ -148,5 +154,5 @@ def test_a_solver_without_its_extra_says_which(solver, monkeypatch):
 
 def test_every_extra_is_one_of_the_packages():
     declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    for solver in (PublicSATNet, LTN, ConvexRelaxation):
+    for solver in ADAPTERS:
         assert {extra.name for extra in solver.extras} <= declared["optional-dependencies"].keys()

@@ -12,6 +12,8 @@ TINY_TASK = Mapping(symbols=3)
 SHORT = {"recurrent-transformer": {"recurrences": 3, "width": 16}, "rrn": {"steps": 3, "width": 16}}
 # The beartype that reads shapes in tests draws from `random` itself, so that this check means nothing here.
 SEES_THE_TESTS = "contract/randomness"
+# What packages do as they are, told in docs/solvers.md; it would be told if they no longer did.
+KNOWN = {"pyepo-perturbed": {"contract/loss-rows", "contract/gradient-beliefs", "contract/gradient-training"}}
 
 
 @pytest.mark.filterwarnings("ignore")  # of the packages that adapters stand on
@@ -20,7 +22,10 @@ def test_every_solver_keeps_the_contract(name):
     findings = list(check_contract(SolverSpec(name, SHORT.get(name, {})), TINY_TASK))
     if findings[0].status == "skip":
         pytest.skip(findings[0].reason)
-    assert [f for f in findings if f.status not in ("pass", "skip") and f.check != SEES_THE_TESTS] == []
+    broken = [f for f in findings if f.status not in ("pass", "skip") and f.check != SEES_THE_TESTS]
+    known = KNOWN.get(name, set())
+    assert [f for f in broken if f.check not in known] == []
+    assert {f.check for f in broken} == known
 
 
 @pytest.mark.parametrize("name", SOLVERS.ours)
