@@ -1,6 +1,7 @@
 """An image set: labelled pictures of one size, in three parts that share none."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,14 +85,15 @@ class Bank:
         return rows
 
 
-def _lacking(label: int, which: str, labels: Int[np.ndarray, " images"]) -> UsageError:
-    """Why a class cannot be shown: the images end before it, or leave it out."""
-    advice = (
-        "number the classes of the image set from 0 on without a gap, or say with --classes which stands for "
-        "which symbol, "
-        if label < labels.max()
-        else ""
-    )
+def _lacking(
+    label: int, which: str, labels: Int[np.ndarray, " images"], wanted: int | None = None
+) -> UsageError:
+    """Why a class cannot be shown: the images end before it, or leave it out; `wanted` classes are shown."""
+    advice = ""
+    if label < labels.max():
+        advice = "number the classes of the image set from 0 on without a gap, or "
+    if advice or (wanted is not None and len({*labels}) >= wanted):
+        advice += "say with --classes which stands for which symbol, "
     return UsageError(
         f"this task shows class {label}, but {which} has {'class' if len({*labels}) == 1 else 'classes'} "
         f"{name_classes(labels)}: {advice}choose a smaller task, seen=symbols, or a larger image set such as "
@@ -130,7 +132,7 @@ class ImageSet:
     def naming(self) -> str:
         """Which class is which number, where they have names and nobody said; else nothing."""
         told = [
-            f"{number} {name}" for number, name in enumerate(self.names) if not name.startswith(str(number))
+            f"{number} {name}" for number, name in enumerate(self.names) if self.called(number) != str(number)
         ]
         if not told or self.train.chosen:
             return ""
@@ -140,6 +142,11 @@ class ImageSet:
             f"for "
             "the symbols"
         )
+
+    def called(self, label: int) -> str:
+        """The name of a class; its number where it has none, or one that only says its number at length."""
+        name = self.names[label] if label < len(self.names) else ""
+        return str(label) if not name or re.match(rf"{label}\b", name) else name
 
     @cached_property
     def leaning(self) -> Bank:
@@ -175,7 +182,7 @@ class ImageSet:
             )
         for label in shown:
             if label not in every:
-                raise _lacking(label, f"image set {self.name}", every)
+                raise _lacking(label, f"image set {self.name}", every, len(shown))
         parts = {"training": self.train, "validation": self.validation, "test": self.test}
         for part, bank in parts.items():
             if absent := sorted({*shown} - {*bank.labels.tolist()}):
@@ -195,9 +202,8 @@ class ImageSet:
 
     def _called(self, label: int) -> str:
         """A class by its number, and its name where it has another."""
-        if label < len(self.names) and self.names[label] != str(label):
-            return f"{label} ({self.names[label]})"
-        return str(label)
+        name = self.called(label)
+        return name if name == str(label) else f"{label} ({name})"
 
 
 def drawn_test(labels: Int[np.ndarray, " images"], *, by_class: bool) -> Bool[np.ndarray, " images"]:
@@ -283,5 +289,6 @@ def _notes(
     classes: dict[str, int] = {}
     two = {key for key, label in zip(hashes, labels, strict=True) if classes.setdefault(key, label) != label}
     if two:
-        notes.append(f"{len(two):,} pictures stand in two classes at once: one of their labels is wrong")
+        stand = f"{len(two):,} pictures stand" if len(two) > 1 else "1 picture stands"
+        notes.append(f"{stand} in two classes at once: one of their labels is wrong")
     return tuple(notes)

@@ -16,7 +16,7 @@ from .shell import (
     Epochs,
     Json,
     Lenient,
-    Perception,
+    PerceptionOrProfile,
     Set,
     consoles,
     loading,
@@ -61,10 +61,13 @@ def check(
     puzzles: PuzzleFile = None,
     images: Annotated[
         str | None,
-        typer.Option(help="Image set: digits (the default), mnist, fashion, or several joined by +."),
+        typer.Option(
+            help="Image set: digits (the default), mnist, fashion; yours: folder:PATH, arrays:FILE.npz, "
+            "torchvision:NAME or package.module:attribute; or several joined by +."
+        ),
     ] = None,
     classes: Classes = None,
-    perception: Perception = "lenet",
+    perception: PerceptionOrProfile = None,
     data_root: DataRoot = None,
     download: Download = False,
     seeds: Annotated[
@@ -74,7 +77,11 @@ def check(
     settings: Set = None,
     lenient: Lenient = False,
     contract: Annotated[
-        bool, typer.Option("--contract", help="Only the checks of the contract and of leaks: seconds.")
+        bool,
+        typer.Option(
+            "--contract",
+            help="Only the checks of the contract, of solver and perception, and of leaks: seconds.",
+        ),
     ] = False,
     device: Device = "cpu",
     workers: Annotated[
@@ -102,7 +109,7 @@ def check(
     """Train a solver end to end on several seeds and tell whether it grounds its symbols.
 
     A groundcheck.toml in this folder says what is not said here: the profile of the solver, or of the gate,
-    decides tasks, images, seeds, epochs and settings.
+    decides tasks, images, perception, seeds, epochs and settings.
     """
     with user_errors():
         output = writable(json)
@@ -132,6 +139,8 @@ def check(
             tasks=task,
             puzzles=puzzles,
             images=images,
+            classes=parse_classes(classes),
+            perception=perception,
             seeds=seeds,
             epochs=epochs,
             settings=parse_settings(with_lenient(settings, lenient=lenient)),
@@ -139,7 +148,7 @@ def check(
         if asked.source and not quiet:
             progress.print(asked.source, highlight=False, markup=False, soft_wrap=True)
         boards = [] if asked.puzzles is None else [read_puzzles(asked.puzzles, progress, quiet=quiet)]
-        source = ImageSource(asked.images, data_root, download, device, parse_classes(classes))
+        source = ImageSource(asked.images, data_root, download, device, asked.classes)
         if not quiet:
             print_notes(source, progress)
         printed: list[Path] = []
@@ -151,7 +160,7 @@ def check(
                 SolverSpec(asked.solver, dict(asked.options)),
                 tasks=[*(asked.tasks or ()), *boards],
                 images=source,
-                perception=perception,
+                perception=asked.perception,
                 budget=Budget(asked.seeds, asked.epochs, asked.settings, train=not contract),
                 engine=Processes(workers, isolate, Limits(time_limit, memory_limit)),
                 listener=listener,

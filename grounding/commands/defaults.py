@@ -19,6 +19,8 @@ class Asked:
         tasks: Their names; None for the usual ones.
         puzzles: A file of boards to be checked on as well.
         images: Name of the image set.
+        classes: Of the image set, that stand for the symbols; empty: as the task has them.
+        perception: What reads the images.
         seeds: At most so many.
         epochs: Of each trial; None leaves every task its own.
         settings: Of tasks, solver and training, by name.
@@ -30,6 +32,8 @@ class Asked:
     tasks: tuple[str, ...] | None = None
     puzzles: Path | None = None
     images: str = "digits"
+    classes: tuple[str, ...] = ()
+    perception: str = "lenet"
     seeds: int = MAX_SEEDS
     epochs: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -42,6 +46,8 @@ def asked_for(
     tasks: Sequence[str] | None,
     puzzles: Path | None,
     images: str | None,
+    classes: Sequence[str],
+    perception: str | None,
     seeds: int | None,
     epochs: int | None,
     settings: Mapping[str, Any],
@@ -54,7 +60,7 @@ def asked_for(
     here = Path(NAME).exists()
     project = read_project()
     entry = project.entry(solver)
-    profile = project.profile(entry.terms.profile)
+    profile = project.profile(entry.terms.profile).read_by(perception)
     named = tuple(tasks) if tasks else None
     boards = puzzles
     if named is None and puzzles is None:
@@ -69,6 +75,8 @@ def asked_for(
         tasks=named,
         puzzles=boards,
         images=images or profile.images,
+        classes=tuple(classes) or (profile.classes if images in (None, profile.images) else ()),
+        perception=profile.perception,
         seeds=profile.seeds if seeds is None else seeds,
         epochs=profile.epochs if epochs is None else epochs,
         settings={**profile.settings, **settings},

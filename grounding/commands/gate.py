@@ -147,10 +147,7 @@ def _verify(
 
 def _profile(project: "Project", entry: "Entry", perception: str | None) -> "Profile":
     """What an entry is held to, read by what the command line says."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    found = project.profile(entry.terms.profile)
-    return found if perception is None else replace(found, perception=perception)
+    return project.profile(entry.terms.profile).read_by(perception)
 
 
 def _images(profile: "Profile", data_root: Path | None, device: str) -> "ImageSource":

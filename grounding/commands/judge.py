@@ -25,7 +25,18 @@ from .judge_endpoint import (
     Url,
     judge_model,
 )
-from .shell import DataRoot, Device, Download, Images, Json, consoles, user_errors, writable
+from .shell import (
+    Classes,
+    DataRoot,
+    Device,
+    Download,
+    Images,
+    Json,
+    consoles,
+    print_notes,
+    user_errors,
+    writable,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,6 +81,7 @@ def judge(
     ] = "learned",
     name: Annotated[str | None, typer.Option(help="What the report calls it.")] = None,
     images: Images = "digits",
+    classes: Classes = None,
     data_root: DataRoot = None,
     download: Download = False,
     device: Device = "cpu",
@@ -112,10 +124,13 @@ def judge(
     )  # fmt: skip
     with user_errors():
         output = writable(json)
-        from ...datasets.image_source import ImageSource  # noqa: PLC0415
+        from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
         from ..judging.targets import kind_of_all  # noqa: PLC0415
 
-        kind, source = kind_of_all(targets), ImageSource(images, data_root, download, device)
+        kind = kind_of_all(targets)
+        if classes and kind != "network":
+            raise UsageError(f"--classes is for networks, which are shown images: {targets[0]} is none")
+        source = ImageSource(images, data_root, download, device, parse_classes(classes))
         if kind == "endpoint":
             _only_a_model(targets, ceiling=ceiling, baseline=baseline, name=name)
             code = judge_model(
@@ -147,6 +162,8 @@ def judge(
             else:
                 _require_network_options(targets[0], task, baseline)
                 listed |= {"seed": seed, "puzzles": puzzles or PUZZLES, "isolate": isolate}
+                if not quiet:
+                    print_notes(source, progress)
                 limits, listener = Limits(time_limit, memory_limit), _tell(progress, quiet=quiet)
                 found = judge_networks(*targets, images=source, limits=limits, listener=listener, **listed)
             record.finish(found.as_dict())

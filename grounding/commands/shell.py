@@ -37,13 +37,13 @@ Classes = Annotated[
         help="Classes of the image set that stand for the symbols, in order: names or numbers.",
     ),
 ]
-Perception = Annotated[
-    str,
-    typer.Option(
-        help="What reads the images: lenet, mlp, resnet18, torchvision:NAME, or package.module:attribute of "
-        "yours. Its options: --set perception.NAME=VALUE, of any perception perception.weights=FILE."
-    ),
-]
+_PERCEPTION = (
+    "What reads the images: lenet, mlp, resnet18, torchvision:NAME, or package.module:attribute or "
+    "file.py:attribute of yours. Its options: --set perception.NAME=VALUE, of any perception "
+    "perception.weights=FILE."
+)
+Perception = Annotated[str, typer.Option(help=_PERCEPTION)]
+PerceptionOrProfile = Annotated[str | None, typer.Option(help=_PERCEPTION)]  # None: as the profile has it
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch missing images.")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")
@@ -134,7 +134,11 @@ def consoles() -> "tuple[Console, Console]":
 
     # A log has no width of its own: 80 columns would fold every table.
     width = None if os.isatty(1) or "COLUMNS" in os.environ else 120
-    return Console(width=width, file=lasting(sys.stdout)), Console(file=lasting(sys.stderr))
+    # folder:two: names a folder, no emoji.
+    return (
+        Console(width=width, file=lasting(sys.stdout), emoji=False),
+        Console(file=lasting(sys.stderr), emoji=False),
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """How much is checked: profiles that a command, a gate or a test names. Nothing heavy is imported here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,13 @@ class Profile:
         if self.tasks is None:
             return () if self.puzzles is not None else tuple(TASKS.ours)
         return self.tasks
+
+    def read_by(self, perception: str | None) -> "Profile":
+        """The same, read by another perception, without the options of its own; None: as it is."""
+        if perception in (None, self.perception):
+            return self
+        kept = {name: value for name, value in self.settings.items() if not name.startswith("perception.")}
+        return replace(self, perception=perception, settings=kept)
 
     @property
     def budget(self) -> Budget:

@@ -29,7 +29,11 @@ from .project import read_project
 
 if TYPE_CHECKING:
     from ...datasets.image_source import ImageSource
+    from ...datasets.task import Task
     from .gate import Case
+    from .profiles import Profile
+
+BOARDS = "puzzles"  # what tests call the boards of a profile's file, as `FileBoards.name` does
 
 
 @dataclass(frozen=True)
@@ -103,22 +107,18 @@ def parametrize_with_checks(
         The decorator.
 
     Raises:
-        UsageError: For an unknown profile, one with puzzles, or an expected failure that names no test.
+        UsageError: For an unknown profile, or an expected failure that names no test.
     """
     import pytest  # noqa: PLC0415
 
     from ...datasets.image_source import ImageSource  # noqa: PLC0415
 
     chosen = read_project().profile(profile)
-    if chosen.puzzles is not None:
-        raise UsageError(
-            f"profile {profile!r} has puzzles, which check and gate take: name a profile with tasks for tests"
-        )
     root = None if data_root is None else Path(data_root)
     images = ImageSource(chosen.images, root, classes=chosen.classes)
     checks = [
         PlannedCheck(solver, task, name, profile, require, images, workers)
-        for task in chosen.names
+        for task in (*chosen.names, *([BOARDS] if chosen.puzzles is not None else []))
         for name in check_ids()
     ]
     expected = dict(expected_failures or {})
@@ -160,7 +160,7 @@ def _cases(
     with _turn(solver, task, profile, str(images.root)) as run:
         report = check(
             solver,
-            tasks=[task],
+            tasks=[_task(task, chosen)],
             images=images,
             perception=chosen.perception,
             budget=replace(chosen.budget, train=train),
@@ -171,6 +171,15 @@ def _cases(
         )
     cases = evaluate_gate(report, Terms(require=require)).cases
     return {case.check: case for case in cases}
+
+
+def _task(name: str, profile: "Profile") -> "str | Task":
+    """What a profile calls by that name: the boards of its file, or a task."""
+    if name != BOARDS or profile.puzzles is None:
+        return name
+    from ...datasets.boards.task import FileBoards  # noqa: PLC0415
+
+    return FileBoards(file=str(profile.puzzles))
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
-from ...datasets.catalogue import TASKS
 from ...datasets.errors import UsageError
+from ...datasets.own_task import find_task
 from ...datasets.task import Task
 from ..results.report import Report
 from ..trials.trial import Outcome, Role
@@ -54,7 +54,7 @@ def score(
     """
     if not seeds:
         raise UsageError("no predictions to judge: hand over the arrays, or the file, of at least one seed")
-    chosen = TASKS.load(task)() if isinstance(task, str) else task
+    chosen = find_task(task) if isinstance(task, str) else task
     named = require_rules(rules)
     found = [predictions_from(source, f"seed {n}", _of_seed(chosen, n)) for n, source in enumerate(seeds)]
     require_alike(found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ...datasets.errors import UsageError
+from ...datasets.own_task import reference_of
 from ...datasets.task import Task
 from ..checks.bypass import Grounded, bypass
 from ..checks.finding import Finding
@@ -13,6 +14,7 @@ from ..checks.trained import Trained, trained
 from ..measures.statistics import SequentialTest
 from ..results.environment import environment
 from ..results.report import Report, TaskReport
+from ..results.run_directory import timestamp
 from ..trials.trial import Outcome
 from ..verdict import Judgement, judge
 
@@ -43,12 +45,14 @@ class Judged:
         task: What was solved; None where only the arrays are known.
         rules: Whether the method was "given" the rules, or "learned" them.
         images: Name of the image set.
+        classes: Of the image set, that were named to stand for the symbols.
         digest: SHA-256 of what was scored on.
         device: What the networks ran on.
         findings: Of checks that ran beside.
         notes: What else was seen, in words for the reason.
         lacking: What could not be looked at, in the same.
         options: What belongs to the identity of what was judged, by name.
+        started: When judging began, as ISO 8601 in UTC.
     """
 
     name: str
@@ -58,12 +62,14 @@ class Judged:
     task: Task | None = None
     rules: Rules = "learned"
     images: str = OWN_IMAGES
+    classes: Sequence[str] = ()
     digest: str = ""
     device: str = "cpu"
     findings: Sequence[Finding] = ()
     lacking: Sequence[str] = ()
     notes: Sequence[str] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    started: str = field(default_factory=timestamp)
 
     def report(self) -> Report:
         """The report, as that of a suite; nothing of it says how the network was trained."""
@@ -73,9 +79,12 @@ class Judged:
             rules=self.rules,
             images=self.images,
             images_digest=self.digest,
+            classes=list(self.classes),
             device=self.device,
             environment=environment(self.device),
             tasks=[self._task_report()],
+            started=self.started,
+            ended=timestamp(),
         )
 
     def _task_report(self) -> TaskReport:
@@ -87,6 +96,7 @@ class Judged:
             version=self.task.version if self.task else 0,
             settings=self.task.settings if self.task else {},
             files=self.task.files if self.task else {},
+            reference=reference_of(self.task) if self.task else "",
             training={"trained": "elsewhere"},
             judgement=judgement,
             findings=[*self.findings, *self._trained(judgement, outcomes, label)],

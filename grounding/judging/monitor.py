@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...datasets.catalogue import TASKS
 from ...datasets.errors import UsageError
 from ...datasets.image_source import ImageSource
+from ...datasets.own_task import find_task
 from ...datasets.task import Task
 from ..results.report import Report
 from ..trials.guessing import with_guesses
@@ -62,7 +62,7 @@ class Monitor:
         rules: str = "learned",
         puzzles: int = 300,
     ) -> None:
-        self.task = TASKS.load(task)() if isinstance(task, str) else task
+        self.task = find_task(task) if isinstance(task, str) else task
         self.seed = seed
         self.name = name
         self.rules: Rules = require_rules(rules)

@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...datasets.batch import Examples
-from ...datasets.catalogue import TASKS
+from ...datasets.batch import Examples, assemble
 from ...datasets.devices import require_device
 from ...datasets.errors import UsageError
 from ...datasets.image_source import ImageSource
 from ...datasets.images import ImageSet
+from ...datasets.own_task import find_task
 from ...datasets.task import Split, Task
 from ..checks.finding import Finding
 from ..checks.trained import interval_over
 from ..measures.metrics import Scores
 from ..measures.statistics import difference_interval
 from ..results.report import Report
+from ..results.run_directory import timestamp
 from ..suite.processes import OUTSIDE_LIMITS, Limits
 from ..trials.guessing import with_guesses
 from ..trials.scoring import EvaluationSet, evaluate, make_evaluation_set
@@ -52,6 +53,7 @@ class HeldOut:
     test: EvaluationSet
     validation: EvaluationSet
     ood: EvaluationSet
+    slanted: EvaluationSet | None  # the test puzzles with slanted images; None where the ood split has those
     training: Examples  # for what guessing reaches; no network sees them
 
     @classmethod
@@ -62,7 +64,13 @@ class HeldOut:
         sizes: dict[Split, int] = {"test": puzzles, "validation": 100, "ood": puzzles}
         made = {split: make_evaluation_set(drawn, split, size, seed, images) for split, size in sizes.items()}
         training = make_evaluation_set(drawn, "train", Training.puzzles, seed, images).examples
-        return cls(drawn, made["test"], made["validation"], made["ood"], training)
+        slanted = None
+        if drawn.shift == "puzzles":
+            bank = images.leaning
+            slanted = EvaluationSet(
+                drawn, *assemble(drawn, drawn.generate("test", puzzles, seed), bank), bank
+            )
+        return cls(drawn, made["test"], made["validation"], made["ood"], slanted, training)
 
     @property
     def puzzles(self) -> Completions:
@@ -91,6 +99,7 @@ class JudgedNetwork:
     findings: list[Finding] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
     ood: Scores | None = None
+    slanted: Scores | None = None
 
 
 def judge(
@@ -139,10 +148,10 @@ def judge(
         raise UsageError(f"{twins[0]} is named twice: every seed counts once")
     if puzzles < 1:
         raise UsageError(f"puzzles={puzzles}: at least 1 is needed")
-    chosen = TASKS.load(task)() if isinstance(task, str) else task
+    chosen = find_task(task) if isinstance(task, str) else task
     if chosen.seen == "symbols":
         raise UsageError("seen=symbols: a network is judged by what it reads of images")
-    named = require_rules(rules)
+    named, began = require_rules(rules), timestamp()
     ceilings = [as_ceiling(one) for one in each(ceiling)]
     source = ImageSource.of(images)
     require_device(source.device)
@@ -156,7 +165,7 @@ def judge(
         listener(found.outcome)
         judged.append(found)
     outcomes = [one.outcome for one in judged]
-    ood = _out_of_distribution(judged, chosen)
+    elsewhere = _elsewhere(judged, chosen)
     return Judged(
         name=name or names[0],
         outcomes=outcomes,
@@ -164,11 +173,13 @@ def judge(
         task=chosen,
         rules=named,
         images=source.name,
+        classes=source.classes,
         digest=loaded.digest,
         device=source.device,
-        findings=[*(finding for one in judged for finding in one.findings), *ood],
-        notes=[finding.reason for finding in ood],
+        findings=[*(finding for one in judged for finding in one.findings), *elsewhere],
+        notes=[finding.reason for finding in elsewhere],
         lacking=list(dict.fromkeys(sentence for one in judged for sentence in one.lacking)),
+        started=began,
     ).report()
 
 
@@ -219,25 +230,38 @@ def _score(
         judged.lacking.append(NO_COMPLETE)
     elsewhere = held_out.asked(call, name, held_out.ood)
     judged.ood = evaluate(elsewhere, held_out.ood, held_out.validation)
+    if held_out.slanted is not None:
+        leaning = held_out.asked(call, name, held_out.slanted)
+        judged.slanted = evaluate(leaning, held_out.slanted, held_out.validation)
     return judged
 
 
-def _out_of_distribution(judged: Sequence[JudgedNetwork], task: Task) -> list[Finding]:
-    """What is left on the task's ood split: new kinds of puzzles, or slanted images.
+def _elsewhere(judged: Sequence[JudgedNetwork], task: Task) -> list[Finding]:
+    """What is left out of distribution: `ood`, on new kinds of puzzles, and `robustness`, on slanted images.
 
-    Inconclusive where clearly fewer puzzles are answered there, by Newcombe's interval of the difference:
-    that fails no network, as a verdict does not reach so far.
+    A task whose ood split has slanted images is looked at once. Inconclusive where clearly fewer puzzles are
+    answered there, by Newcombe's interval of the difference: that fails no network, as a verdict does not
+    reach so far.
     """
-    pairs = [(one.ood, one.outcome.scores) for one in judged if one.ood and one.outcome.scores]
-    if not pairs:
-        return []
-    elsewhere, here = [ood for ood, _ in pairs], [test for _, test in pairs]
+    what = "puzzles of another kind" if task.shift == "puzzles" else "slanted images"
+    found = [
+        _left("ood", what, [(one.ood, one.outcome.scores) for one in judged], task),
+        _left("robustness", "slanted images", [(one.slanted, one.outcome.scores) for one in judged], task),
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def _left(
+    check: str, what: str, pairs: Sequence[tuple[Scores | None, Scores | None]], task: Task
+) -> Finding | None:
+    scored = [(there, known) for there, known in pairs if there and known]
+    if not scored:
+        return None
+    elsewhere, here = [there for there, _ in scored], [known for _, known in scored]
     answered, known = (fmean(s.task for s in scores) for scores in (elsewhere, here))
     interval = interval_over(elsewhere)
     lost = difference_interval((known, interval_over(here)), (answered, interval))
-    what = "puzzles of another kind" if task.shift == "puzzles" else "slanted images"
     read = fmean(s.aligned or 0.0 for s in elsewhere)
     reason = f"on {what} it answers {answered:.2f} of the puzzles and reads {read:.2f} after relabelling"
-    less = lost[0] > 0
-    status, advice = ("inconclusive", OOD_LESS) if less else ("pass", "")
-    return [Finding("ood", status, reason, advice, answered, known, interval, task.name)]
+    status, advice = ("inconclusive", OOD_LESS) if lost[0] > 0 else ("pass", "")
+    return Finding(check, status, reason, advice, answered, known, interval, task.name)

@@ -8,11 +8,11 @@ from ..checks.finding import Finding
 from ..measures.counts import count_of
 from ..results.report import FAILED, INTERRUPTED, PASSED, TOO_LITTLE_RAN, Report
 
-FAMILIES = ("contract", "leak")
+FAMILIES = ("contract", "perception", "leak")
 
 
 def contract_findings(report: Report) -> list[Finding]:
-    """What the checks of the contract and of leaks found."""
+    """What the checks of the contract, of the solver and of perception, and of leaks found."""
     return [f for task in report.tasks for f in task.findings if f.family in FAMILIES]
 
 

@@ -7,19 +7,20 @@ from ..measures.counts import count_of
 from ..trials.trial import Outcome
 
 
-def period(started: str, ended: str, outcomes: Sequence[Outcome]) -> str:
+def period(started: str, ended: str, outcomes: Sequence[Outcome], noun: str = "trial") -> str:
     """The date, the time of day and what trials took; "" where nothing of it is known.
 
     Args:
         started: When the run began, as ISO 8601; "" or something else where that is not known.
         ended: The same of its end.
         outcomes: Its trials; several at a time may take longer together than the run.
+        noun: What one of them is called.
     """
     begin, end = _moment(started), _moment(ended)
     spent = sum(outcome.seconds for outcome in outcomes)
     parts = [
         _between(begin, end),
-        f"{count_of(len(outcomes), 'trial')} took {duration(spent)}{' together' if len(outcomes) > 1 else ''}"
+        f"{count_of(len(outcomes), noun)} took {duration(spent)}{' together' if len(outcomes) > 1 else ''}"
         if spent > 0
         else "",
     ]

@@ -63,7 +63,7 @@ def _figures(report: Report, images: ImageSet | None) -> Iterator[tuple[str, Fig
         drawn = shown and task_of(task, shown.seed)
         for plot in plots_of(task, len(drawn.classes) if drawn else None):
             yield f"{stem}-{plot.name}", plot.figure
-        for matrix in matrices(shown, names_of(drawn)):
+        for matrix in matrices(shown, names_of(report, drawn, images)):
             yield f"{stem}-confusion-{matrix.title.partition(' ')[0]}", draw_matrix(matrix)
         for place, board in enumerate(boards(report, task, images), 1):
             yield f"{stem}-board-{place}", draw_board(board)

@@ -118,7 +118,7 @@ def draw_matrix(matrix: Matrix) -> Figure:
                 fontsize=7.5 if count <= 12 else 6, color=INK,
             )  # fmt: skip
         axes.set(xticks=range(count), yticks=range(count), xlabel="read as", ylabel="true symbol")
-        axes.set_xticklabels(matrix.symbols)
+        axes.set_xticklabels(matrix.symbols, rotation=90 if matrix.named else 0)
         axes.set_yticklabels(matrix.symbols)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(True)

@@ -41,12 +41,12 @@ def render_report(report: Report, images: ImageSet | None) -> str:
         report=report,
         tasks=[_task(report, number, task, images) for number, task in enumerate(report.tasks)],
         pictures=images is not None,
-        period=period(report.started, report.ended, outcomes),
+        period=period(report.started, report.ended, report.ran, "seed" if report.judged else "trial"),
         trials=[(title(task), o, trained_solver(o)) for task in report.tasks for o in task.outcomes],
         shown={place.name.lower(): _told(figures_at(place), asked=asked) for place in Place},
         asked=asked,
         intervals={"test_set": TEST_SET, "rate": RATE},
-        trial_count=count_of(len(outcomes), "trial"),
+        trial_count=count_of(len(outcomes), "outcome" if report.judged else "trial"),
         broken=[(label_of(o), o.error) for o in outcomes if o.error][:TRACEBACKS],
         environment=environment_rows(report),
     )
@@ -150,7 +150,7 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
         ],
         "shown": shown,
         "several": len(task.scores(task.subject)) > 1,
-        "matrices": matrices(shown, names_of(drawn)),
+        "matrices": matrices(shown, names_of(report, drawn, images)),
         "boards": boards(report, task, images),
         "note": drawn.layout.note if drawn else "",
         "trouble": by_trouble([f for f in task.findings if f.status not in FOLDED]),
@@ -175,9 +175,13 @@ def _told(figures: Sequence[Figure], *, asked: bool) -> list[Figure]:
     return [replace(f, meaning=ASKED[f.name]) if asked and f.name in ASKED else f for f in figures]
 
 
-def names_of(task: Task | None) -> list[str] | None:
-    """What the symbols that images show are called."""
-    return None if task is None else [str(one) for one in task.classes]
+def names_of(report: Report, task: Task | None, images: ImageSet | None) -> list[str] | None:
+    """What the symbols that images show are called: as the classes that show them; None: nobody knows."""
+    if images is not None and task is not None:
+        return [images.called(label) for label in images.test.classes_of(task)]
+    if report.classes:
+        return report.classes
+    return None if task is None else [str(label) for label in task.classes]
 
 
 def typical(task: TaskReport) -> Outcome | None:
@@ -260,7 +264,7 @@ def environment_rows(report: Report) -> list[tuple[str, str]]:
 
 def _perception(report: Report) -> str:
     files = "".join(f"; {name}: SHA-256 {digest}" for name, digest in report.perception.files.items())
-    return f"{report.perception.message}{files}"
+    return f"{report.read_by}{files}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

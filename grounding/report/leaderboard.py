@@ -13,7 +13,7 @@ from ..measures.counts import count_of
 from ..measures.figures import ACROSS_SEEDS, Place, figures_at
 from ..results.comparison import BUDGET, Estimate, estimate
 from ..results.files import plain
-from ..results.report import PerceptionRecord, Report, TaskReport
+from ..results.report import Report, TaskReport
 from ..suite.report_io import read_report
 from .dates import day
 from .html import page
@@ -101,8 +101,8 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
 
 
 def _perception(report: Report) -> dict[str, str]:
-    usual = report.perception == PerceptionRecord()
-    return {} if usual else {"perception": report.perception.message}
+    usual = report.perception.usual and not report.judged
+    return {} if usual else {"perception": report.read_by}
 
 
 def _conditions(terms: Mapping[str, Any]) -> str:

@@ -16,6 +16,8 @@ from ...datasets.task import Layout, Task
 from ..measures.report_samples import Board
 from ..results.report import TaskReport
 
+LETTERS = 3  # of a heading that fit over a cell of a confusion matrix
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -143,6 +145,11 @@ class Matrix:
     title: str
     symbols: Sequence[str]
     counts: Sequence[Sequence[int]]
+
+    @property
+    def named(self) -> bool:
+        """Whether some symbol has a name too long for the width of a cell."""
+        return any(len(symbol) > LETTERS for symbol in self.symbols)
 
     def percent(self, row: int, column: int) -> str:
         """The share of the images of a symbol that were read as another; "" where none was."""

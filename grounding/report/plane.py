@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..bars import HIGH, LEAST, Bars, bars
+from ..bars import HIGH, LEAST, Bars, bars, perfect_ceiling
 from ..measures.metrics import Scores
 from ..trials.trial import Outcome
 from .canvas import BLUE, GREY, INK, MAROON, OLIVE, PLUM, TEAL, canvas, legend_above
@@ -53,10 +53,10 @@ def plane(
     nothing, and no region is drawn. What was `asked` has no perception: words differ.
     """
     own = "this model" if asked else "this solver"
-    sets = _bars(ceilings, baselines) if ceilings else {outcome.seed: PERFECT for outcome in subjects}
+    sets = _bars(subjects, baselines, ceilings)
     held = len(relative(subjects, sets)) > 0
-    if not held:
-        sets = {outcome.seed: PERFECT for outcome in subjects}
+    if not held:  # accuracies as they are
+        sets = {outcome.seed: Bars(HIGH, HIGH) for outcome in subjects}
     drawn = {
         name: relative(outcomes, sets) for name, outcomes in (("without logic", baselines), (own, subjects))
     }
@@ -87,14 +87,14 @@ def plane(
         axes.set_ylabel("task accuracy" + (" / best possible" if held and ceilings else ""))
         legend_above(axes)
     if not held:
-        return Plane(figure, "held against nothing: the ceiling decides nothing")
+        which = "the ceiling decides" if ceilings else "without a ceiling, guessing is as good, and decides"
+        return Plane(figure, f"held against nothing: {which} nothing")
     if not ceilings:
         return Plane(figure, "held against reading everything right: no ceiling stands beside it")
     reach = "a right reading, and its own, allow" if asked else "this perception could reach"
     return Plane(figure, f"relative to what {reach}")
 
 
-PERFECT = Bars(HIGH, HIGH)  # of a perception that reads everything
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -130,8 +130,14 @@ def _box(right: int, up: int) -> tuple[int | float, int | float, int | float, in
     return left, low, (EDGE if right else LEAST) - left, (EDGE if up else LEAST) - low
 
 
-def _bars(ceilings: Sequence[Outcome], baselines: Sequence[Outcome]) -> dict[int, Bars]:
-    """What counts as high, by seed, as the verdict holds it; seeds whose ceiling decides nothing lack it."""
+def _bars(
+    subjects: Sequence[Outcome], baselines: Sequence[Outcome], ceilings: Sequence[Outcome]
+) -> dict[int, Bars]:
+    """What counts as high, by seed, as the verdict holds it; seeds whose ceiling decides nothing lack it.
+
+    Where no ceiling is known, as the verdict has it, that of a perception that reads everything.
+    """
+    ceilings = ceilings or [perfect_ceiling(outcome) for outcome in subjects]
     without = {outcome.seed: outcome for outcome in baselines}
     found = {ceiling.seed: bars(ceiling, without.get(ceiling.seed)) for ceiling in ceilings}
     return {seed: bar for seed, bar in found.items() if bar is not None}
@@ -189,7 +195,7 @@ def miniature(
 
     None where there is no point to show.
     """
-    points = relative(subjects, _bars(ceilings, baselines))
+    points = relative(subjects, _bars(subjects, baselines, ceilings))
     if not len(points):
         return None
     side, span = 44, EDGE - LOW

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..measures.figures import TEST_SET, Place, figures_at
-from ..results.report import PerceptionRecord, Report, TaskReport
+from ..results.report import Report, TaskReport
 from ..trials.roles import ROLES, label_of
 from ..trials.trial import Role
 
@@ -39,9 +39,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def _heading(report: Report) -> str:
     """The solver, what it was tried on, and what reads the images where that is not the usual one."""
-    perception = (
-        "" if report.perception == PerceptionRecord() else f", perception {report.perception.message}"
-    )
+    perception = "" if report.perception.usual else f", perception {report.read_by}"
     return escape(f"{report.solver} on {report.images} (rules {report.rules}{perception})")
 
 
@@ -73,7 +71,9 @@ def _explain(task: TaskReport, console: Console) -> None:
 
     def tell(text: str, *, quiet: bool = False) -> None:
         console.print(
-            Padding(Text.from_markup(text, style="dim" if quiet else ""), (0, 0, 0, 2), expand=False)
+            Padding(
+                Text.from_markup(text, style="dim" if quiet else "", emoji=False), (0, 0, 0, 2), expand=False
+            )
         )
 
     console.print(f"[bold]{title(task)}[/] {_verdict(judgement.verdict)}", highlight=False)

@@ -102,7 +102,7 @@ def incomparable(a: Report, one: TaskReport, b: Report, other: TaskReport) -> li
     ]
     pairs.append(("image set", a.images, b.images))
     pairs.append(("classes of the images", a.classes, b.classes))
-    pairs.append(("perception", a.perception.message, b.perception.message))
+    pairs.append(("perception", a.read_by, b.read_by))
     pairs.append(("content of its weights", a.perception.files, b.perception.files))
     if a.images == b.images:
         pairs.append(("content of the image set", a.images_digest[:12], b.images_digest[:12]))

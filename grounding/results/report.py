@@ -154,6 +154,11 @@ class PerceptionRecord:
     files: dict[str, str] = field(default_factory=dict)
 
     @property
+    def usual(self) -> bool:
+        """Whether it is what is taken where none is named."""
+        return self == PerceptionRecord()
+
+    @property
     def message(self) -> str:
         """In a line: its name, and its options in brackets."""
         options = ", ".join(f"{name}={value}" for name, value in self.options.items())
@@ -204,6 +209,21 @@ class Report:
         return account([finding for task in self.tasks for finding in task.findings], self.expect)
 
     @property
+    def judged(self) -> bool:
+        """Whether nothing was trained here: networks, or what they predicted, came from elsewhere."""
+        return bool(self.tasks) and all(task.training.get("trained") == "elsewhere" for task in self.tasks)
+
+    @property
+    def read_by(self) -> str:
+        """What read the images, in a line."""
+        return "one trained elsewhere" if self.judged else self.perception.message
+
+    @property
+    def ran(self) -> list[Outcome]:
+        """The trials that ran; of what was judged, its seeds: what stands beside them did not run here."""
+        return [o for task in self.tasks for o in task.outcomes if not self.judged or o.role == task.subject]
+
+    @property
     def exit_code(self) -> int:
         """What a command that made this report exits with.
 
@@ -223,15 +243,15 @@ class Report:
     def summary(self) -> str:
         """The closing line: tasks grounded, trials run and broken, checks by status."""
         grounded = sum(task.judgement.verdict == "GROUNDED" for task in self.tasks)
-        outcomes = [outcome for task in self.tasks for outcome in task.outcomes]
-        broken = sum(outcome.error is not None for outcome in outcomes)
+        ran, broken = len(self.ran), sum(outcome.error is not None for outcome in self.ran)
+        told = f"{count_of(ran, 'seed')} judged" if self.judged else f"{count_of(ran, 'trial')} ran"
         statuses = [finding.status for task in self.tasks for finding in task.findings]
         counts = ", ".join(f"{statuses.count(s)} {s}" for s in sorted(set(statuses), key=STATUS_ORDER.index))
         counted = self.accounting
         failed = f" ({', '.join(counted.unexpected)})" if counted.unexpected else ""
         return (
             f"{grounded} of {count_of(len(self.tasks), 'task')} grounded; "
-            f"{count_of(len(outcomes), 'trial')} ran, {broken} broke; "
+            f"{told}, {broken} broke; "
             f"{counted.sentence}: {counts or 'none ran'}{failed}{'; interrupted' if self.interrupted else ''}"
         )
 

@@ -42,7 +42,9 @@ def apply_settings(
     another type `UsageError`. A task setting reaches every task that has it. `training` holds one
     budget per task.
     """
-    tasks, training, options = list(tasks), list(training), dict(solver.options)
+    options = dict(solver.options)
+    of_tasks: dict[str, Any] = {}
+    of_training: dict[str, Any] = {}
     options_taken = options_of(solver.load())
     known = {
         "task": {f.name for task in tasks for f in fields(task)},
@@ -68,15 +70,14 @@ def apply_settings(
         if len(homes) > 1:
             ways = " or ".join(f"{home}.{name}" for home in homes)
             raise UnknownNameError(f"setting {full!r} could belong to several parts: write {ways}")
-        if homes == ["solver"]:
-            options[name] = value
-        elif homes == ["training"]:
-            training = [_replaced(budget, name, value) for budget in training]
-        else:
-            tasks = [_replaced(t, name, value) if name in {f.name for f in fields(t)} else t for t in tasks]
+        {"solver": options, "training": of_training, "task": of_tasks}[homes[0]][name] = value
+    chosen = [
+        _replaced(task, {f.name: of_tasks[f.name] for f in fields(task) if f.name in of_tasks})
+        for task in tasks
+    ]
     solver = replace(solver, options=options)
     check_options(solver)
-    return tasks, solver, training
+    return chosen, solver, [_replaced(budget, of_training) for budget in training]
 
 
 def apply_perception_settings(
@@ -100,12 +101,14 @@ def apply_task_settings(settings: Mapping[str, Any], task: Task) -> Task:
         raise UnknownNameError(
             f"{task.name} has no setting {name!r}: it has {', '.join(f.name for f in fields(task))}"
         )
+    return _replaced(task, settings)
+
+
+def _replaced(part: Part, settings: Mapping[str, Any]) -> Part:
+    """A task or budget with these settings, all at once, as one may need another.
+
+    Raises `UsageError` where one does not fit.
+    """
     for name, value in settings.items():
-        check_value(name, value, signature_of(type(task)).parameters[name])
-    return replace(task, **settings)
-
-
-def _replaced(part: Part, name: str, value: Any) -> Part:
-    """A task or budget with one more setting. Raises `UsageError` where it does not fit."""
-    check_value(name, value, signature_of(type(part)).parameters[name])
-    return replace(part, **{name: value})
+        check_value(name, value, signature_of(type(part)).parameters[name])
+    return replace(part, **settings) if settings else part

@@ -150,7 +150,7 @@ def test_a_test_picture_that_is_trained_on_is_left_out_and_told(tmp_path: Path) 
         "1 of 10 test pictures stand in the training or validation part as well, and are left out of the "
         "test "
         "part",
-        "1 pictures stand in two classes at once: one of their labels is wrong",
+        "1 picture stands in two classes at once: one of their labels is wrong",
     )
 
 

@@ -26,6 +26,12 @@ def colours() -> Pictures:
     return Pictures(COLOURS, LABELS, names=NAMES)
 
 
+def test_a_class_is_called_by_its_name_unless_that_only_says_its_number() -> None:
+    names = ("0 - zero", "1", "blue", "30", "4th")
+    found = load_images("c", source=lambda: Pictures(COLOURS, LABELS, names=names))
+    assert [found.called(label) for label in range(6)] == ["0", "1", "blue", "30", "4th", "5"]
+
+
 def two_classes_are_scarce() -> Pictures:
     return Pictures(COLOURS[:60], np.repeat([0, 1, 2, 3], [25, 25, 8, 2]))
 

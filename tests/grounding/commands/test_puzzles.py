@@ -118,5 +118,9 @@ def test_a_formula_without_a_header_is_read_where_that_is_asked_for() -> None:
     assert "f.cnf, line 1: a clause before the header" in out
     assert "--lenient" in out
     assert said(*words, "--lenient")[0] == 0
+    rest = ("--set", "file=f.cnf", "--lenient", "--set", "training.puzzles=8")  # in whatever order they stand
+    code, out = said("check", "exact", "--task", "logic", "--contract", "-q", "--workers", "0", *rest)
+    assert (code, "contract kept" in out) == (0, True), out
+    assert said("run", "logic", "exact", "--epochs", "1", *rest)[0] == 0
     code, out = said("show", "sudoku", "--lenient")
     assert (code, "sudoku has no setting 'lenient'" in out) == (2, True)

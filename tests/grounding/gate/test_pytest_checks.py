@@ -6,7 +6,13 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
+
+from groundcheck.datasets.boards.task import FileBoards
+from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding import parametrize_with_checks
+from groundcheck.grounding.gate.pytest_checks import BOARDS
 
 CONFIG = """
 [profiles.tiny]
@@ -41,6 +47,21 @@ def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
+
+
+def test_boards_of_a_profile_are_a_task_of_the_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    drawn = Sudoku().generate("train", 300, 0)
+    shown = np.where(drawn.given, drawn.solution + 1, 0)
+    (tmp_path / "boards.txt").write_text("\n".join("".join(map(str, board)) for board in shown))
+    (tmp_path / "groundcheck.toml").write_text('[profiles.own]\npuzzles = "boards.txt"\n')
+    assert FileBoards.name == BOARDS
+    planned = [parameter.values[0] for parameter in parametrize_with_checks("exact", "own").args[1]]
+    assert {check.task for check in planned} == {BOARDS}
+    [shape] = [check for check in planned if check.name == "contract/shape"]
+    assert shape.id == "exact-puzzles-contract/shape"
+    shape()
 
 
 def test_ids_are_readable_and_collecting_imports_no_torch(folder: Path) -> None:

@@ -50,6 +50,22 @@ def test_fewer_answers_out_of_distribution_are_told_and_fail_nobody() -> None:
     assert report.tasks[0].judgement.grounded == 1
 
 
+def test_where_puzzles_are_new_out_of_distribution_slanted_images_are_tried_as_well() -> None:
+    report = judged(networks.sudoku(), task="sudoku", puzzles=40, rules="given")
+    told = {finding.check: finding.reason for finding in report.tasks[0].findings}
+    assert told["ood"].startswith("on puzzles of another kind it answers")
+    assert told["robustness"].startswith("on slanted images it answers")
+    assert told["robustness"] in report.tasks[0].judgement.reason
+    upright, leaning = (
+        next(finding.figure for finding in report.tasks[0].findings if finding.check == check)
+        for check in ("ood", "robustness")
+    )
+    assert upright is not None
+    assert leaning is not None
+    assert leaning < upright  # its nearest neighbours stand upright
+    assert "robustness" not in statuses(judged("networks:made"))  # there ood is of slanted images
+
+
 def test_an_interface_is_intervened_on_and_keeps_its_contract() -> None:
     report = judged(networks.Interfaced())
     [task] = report.tasks

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from groundcheck.grounding.bars import HIGH, bars, perfect_ceiling
 from groundcheck.grounding.measures.report_samples import Calibration
 from groundcheck.grounding.report.canvas import DARK, embedded
 from groundcheck.grounding.report.figures import draw_board, draw_matrix, matrices, plots_of
@@ -72,6 +73,21 @@ def test_no_plane_where_no_image_was_read() -> None:
     assert miniature([unread], CEILINGS) is None
 
 
+def test_without_a_ceiling_the_plane_is_held_against_what_the_verdict_is() -> None:
+    """A perception that reads everything; and no bar is below what the same seed reaches without logic."""
+    subject, baseline = outcome("grounding", 0, 0.5, 0.8), outcome("baseline", 0, 1.0, 0.8, puzzles=100_000)
+    found = plane([subject], [baseline], [])
+    bar = bars(perfect_ceiling(subject), baseline, assumed=True)
+    assert found
+    assert bar
+    assert bar.task > 0.99
+    [point] = found.figure.axes[0].collections[-1].get_offsets()
+    assert point.tolist() == pytest.approx([HIGH * 0.8 / bar.grounding, HIGH * 0.5 / bar.task])
+    drawn = miniature([subject], [])
+    assert drawn
+    assert drawn.count("<circle") == 1
+
+
 def test_miniature_shows_each_place_once() -> None:
     drawn = miniature(SOLVER, CEILINGS)
     assert drawn
@@ -135,6 +151,13 @@ def test_confusion_is_in_percent_and_names_what_was_never_read() -> None:
     assert "never read: 2" in figure.axes[0].get_title(loc="left")
     assert figure.axes[0].get_aspect() == 1.0
     assert matrices(outcome("grounding", 0, 0.5, 0.5, confusion=None), None) == []
+
+
+def test_long_names_stand_upright_over_a_confusion_matrix() -> None:
+    for names, turned in ((["4", "7", "9"], 0), (["automobile", "cat", "dog"], 90)):
+        drawn = draw_matrix(Matrix("before alignment", names, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]))
+        labels = drawn.axes[0].get_xticklabels()
+        assert [(label.get_text(), label.get_rotation()) for label in labels] == [(n, turned) for n in names]
 
 
 def test_a_board_is_drawn_with_its_errors() -> None:
