@@ -166,7 +166,8 @@ class Worker:
         """Starts one. A daemon ends with this process and may start none; a solver may want to."""
         context = process_context()
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=target, args=(*arguments, sender), daemon=daemon)
+        here = (_folder(), target, *arguments, sender)
+        process = context.Process(target=_run_there, args=here, daemon=daemon)
         with _without_main():
             process.start()
         sender.close()
@@ -213,6 +214,25 @@ class Worker:
         self.receiver.close()
 
 
+def _run_there(folder: str | None, target: Callable[..., None], *arguments: Any) -> None:
+    """Where the parent is now: a started process begins where the parent began."""
+    _go_to(folder)
+    target(*arguments)
+
+
+def _folder() -> str | None:
+    """The working directory, from which paths that a user wrote count; None where it was removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
+
+
+def _go_to(folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
 @dataclass
 class _Scorer:
     """A process that scores trials of this one, one after the other."""
@@ -227,7 +247,7 @@ class _Scorer:
         if multiprocessing.current_process().daemon:
             return None
         try:
-            told = pickle.dumps(without_solver(trial))
+            told = pickle.dumps((_folder(), without_solver(trial)))
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
         if cls.kept is None:
@@ -385,11 +405,12 @@ def _score_many(pipe: Connection, sender: Connection) -> None:
     while True:
         told = pipe.recv_bytes()
         try:
-            trial = pickle.loads(told)
+            folder, trial = pickle.loads(told)
         except (ImportError, AttributeError):  # what a script or a notebook defines
             pipe.send(False)
             continue
         pipe.send(True)
+        _go_to(folder)
         serve(trial, pipe)
 
 
