@@ -25,10 +25,10 @@ def test_a_relative_folder_of_images_is_found_from_every_process(
     for name in ("first", "second"):
         folder = tmp_path / name
         for symbol in ("one", "two"):
-            (folder / "numbers" / symbol).mkdir(parents=True)
+            (folder / f"{name}-numbers" / symbol).mkdir(parents=True)
             for picture in range(20):
                 pixels = rng.integers(0, 256, (28, 28), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / "numbers" / symbol / f"{picture}.png")
+                Image.fromarray(pixels).save(folder / f"{name}-numbers" / symbol / f"{picture}.png")
         monkeypatch.chdir(folder)
-        report = check(MLP, images=ImageSource("folder:numbers"), engine=Processes(workers), **asked)
+        report = check(MLP, images=ImageSource(f"folder:{name}-numbers"), engine=Processes(workers), **asked)
         assert [outcome.error for task in report.tasks for outcome in task.outcomes] == [None] * 4
