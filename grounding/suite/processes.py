@@ -166,8 +166,7 @@ class Worker:
         """Starts one. A daemon ends with this process and may start none; a solver may want to."""
         context = process_context()
         receiver, sender = context.Pipe(duplex=False)
-        here = (_folder(), target, *arguments, sender)
-        process = context.Process(target=_run_there, args=here, daemon=daemon)
+        process = context.Process(target=target, args=(*arguments, sender), daemon=daemon)
         with _without_main():
             process.start()
         sender.close()
@@ -214,25 +213,6 @@ class Worker:
         self.receiver.close()
 
 
-def _run_there(folder: str | None, target: Callable[..., None], *arguments: Any) -> None:
-    """Where the parent is now: a started process begins where the parent began."""
-    _go_to(folder)
-    target(*arguments)
-
-
-def _folder() -> str | None:
-    """The working directory, from which paths that a user wrote count; None where it was removed."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return None
-
-
-def _go_to(folder: str | None) -> None:
-    if folder is not None:
-        os.chdir(folder)
-
-
 @dataclass
 class _Scorer:
     """A process that scores trials of this one, one after the other."""
@@ -265,6 +245,14 @@ class _Scorer:
         self.worker.end()
         self.pipe.close()
         _Scorer.kept = None
+
+
+def _folder() -> str | None:
+    """The working directory, from which paths that a user wrote count; None where it was removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
 
 
 def _kill_group(leader: int | None) -> None:
@@ -410,7 +398,8 @@ def _score_many(pipe: Connection, sender: Connection) -> None:
             pipe.send(False)
             continue
         pipe.send(True)
-        _go_to(folder)
+        if folder is not None:  # this process began where its parent was then
+            os.chdir(folder)
         serve(trial, pipe)
 
 

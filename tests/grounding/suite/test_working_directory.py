@@ -16,9 +16,9 @@ from groundcheck.grounding.suite.suite import check
 from groundcheck.solvers.neural import MLP
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("engine", [Processes(0, isolate=False), Processes(1)])
 def test_a_relative_folder_of_images_is_found_from_every_process(
-    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
     asked = {"tasks": [Mapping(symbols=2)], "seeds": 1, "epochs": 1, "settings": {"puzzles": 8}}
@@ -30,5 +30,5 @@ def test_a_relative_folder_of_images_is_found_from_every_process(
                 pixels = rng.integers(0, 256, (28, 28), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / f"{name}-numbers" / symbol / f"{picture}.png")
         monkeypatch.chdir(folder)
-        report = check(MLP, images=ImageSource(f"folder:{name}-numbers"), engine=Processes(workers), **asked)
+        report = check(MLP, images=ImageSource(f"folder:{name}-numbers"), engine=engine, **asked)
         assert [outcome.error for task in report.tasks for outcome in task.outcomes] == [None] * 4
