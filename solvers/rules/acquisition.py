@@ -77,7 +77,8 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
     Hochberg's procedure rejects this with at most 1 % false discoveries expected among the relations of a
     kind. Where rules are broken now and then, by wrong answers, the rate at which all of them are is the
     measure: a rule that is broken significantly more often is given up, so that without wrong answers one
-    contradiction is enough.
+    contradiction is enough. A single pair of symbols may be broken as often as relations are, and without any
+    never.
     """
     pairs = count_pairs(problem, together)
     if not len(pairs.first):
@@ -105,7 +106,11 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
             )
             for p in chosen.tolist()
         ]
-    return consistent([*found, *_single_pairs(problem, together, pairs, covered)])
+    singles = _single_pairs(problem, together, pairs, covered)
+    if not (relations := consistent(found)):
+        # Nothing tells wrong answers from symbols that merely stand together seldom.
+        return [rule for rule in singles if rule.broken == 0]
+    return consistent([*relations, *singles])
 
 
 @dataclass(frozen=True)

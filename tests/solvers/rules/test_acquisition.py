@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.grids import lines_of
 from groundcheck.datasets.latin import Latin
 from groundcheck.datasets.problem import Problem
@@ -110,3 +111,10 @@ def test_rules_join_two_variables_of_any_domains():
         (1, 0),
         (1, 1),
     ]
+
+
+def test_symbols_that_stand_together_seldom_are_no_rule():
+    """Of two digits, 0 + 0 is one sum in a hundred, and no rule forbids it; no sum is 19, and that is one."""
+    task = Addition().drawn(0)
+    rules = acquire(task.problem, counted(task.problem, answers_of(task, 3000)))
+    assert [rule.written(task.problem) for rule in rules] == ["not (sum2 = 1 and sum1 = 9)"]
