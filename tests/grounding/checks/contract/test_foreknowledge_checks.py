@@ -14,7 +14,9 @@ from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.solvers.neural import MLP
 
 SUBJECT = Subject(SolverSpec.of(MLP), Mapping(symbols=4))
-ONE = MLP(SUBJECT.problem.without_rules(), hidden=12)
+with torch.random.fork_rng():
+    torch.manual_seed(0)
+    ONE = MLP(SUBJECT.problem.without_rules(), hidden=12)
 
 
 def shares(subject: Subject, builds: int = 5) -> list[float]:
@@ -45,7 +47,8 @@ def test_one_model_for_all_seeds_is_held_against_other_rules_and_never_trained_i
     found = contract["untrained"].run(subject)
     assert found.status == "pass"
     assert found.bound is not None
-    assert found.bound > 0.35 + 0.1  # no spread over seeds, and yet one over other rules
+    chance = float(re.findall(r"chance ([\d.]+)", found.reason)[0])
+    assert found.bound > chance + 0.1 + 0.03  # no spread over seeds, and yet one over other rules
     assert contract["other-rules"].run(subject).status == "pass"
     assert all(map(torch.equal, ONE.parameters(), before))
     assert ONE.first.weight.dtype == torch.float32
