@@ -58,8 +58,7 @@ class PerceptionSpec:
         if not callable(perception) or isinstance(perception, nn.Module):
             raise UnknownNameError(
                 f"perception {perception!r:.80}: name one, or pass a callable (image_shape, symbols) that "
-                f"returns "
-                "an nn.Module (the class itself, not an instance: every trial builds its own)"
+                "returns an nn.Module (the class itself, not an instance: every trial builds its own)"
             )
         return cls(getattr(perception, "__qualname__", type(perception).__name__), factory=perception)
 
