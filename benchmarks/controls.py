@@ -41,8 +41,8 @@ from groundcheck.datasets.task import Task  # noqa: E402
 from groundcheck.grounding.checks.bypass import Grounded, bypass  # noqa: E402
 from groundcheck.grounding.checks.contract.contract import check_contract  # noqa: E402
 from groundcheck.grounding.checks.finding import Finding  # noqa: E402
-from groundcheck.grounding.suite.inspection import Inspection  # noqa: E402
-from groundcheck.grounding.suite.processes import Limits, examine  # noqa: E402
+from groundcheck.grounding.engines.children import Limits, examine  # noqa: E402
+from groundcheck.grounding.engines.inspection import Inspection  # noqa: E402
 from groundcheck.grounding.trials.session import LocalSession  # noqa: E402
 from groundcheck.grounding.trials.spec import SolverSpec  # noqa: E402
 from groundcheck.grounding.trials.training import Training  # noqa: E402

@@ -28,11 +28,11 @@ sys.path.remove(str(Path(__file__).parent))  # satnet.py beside this file would 
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.grounding.checks.leak import check_leaks
+from groundcheck.grounding.engines.children import Limits, run_trials
 from groundcheck.grounding.results.files import plain
 from groundcheck.grounding.results.records import decode_record
 from groundcheck.grounding.results.run_directory import key_of
 from groundcheck.grounding.suite.budget import MAX_SEEDS
-from groundcheck.grounding.suite.processes import Limits, run_trials
 from groundcheck.grounding.suite.suite import Suite, TaskRun, identify
 from groundcheck.grounding.trials.budget import budget_for
 from groundcheck.grounding.trials.spec import SolverSpec

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from .checks.audit import audit
     from .checks.finding import Finding
     from .checks.task_checks import check_task
+    from .engines.children import Limits
+    from .engines.processes import Processes
     from .gate.pytest_checks import parametrize_with_checks
     from .gate.pytest_tasks import parametrize_with_task_checks
     from .judging.arrays import score
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from .report.table import print_report
     from .results.report import Report, TaskReport
     from .suite.budget import Budget
-    from .suite.engines import Processes
-    from .suite.processes import Limits
     from .suite.report_io import read_report
     from .suite.suite import Listener, check
     from .trials.run import run_trial
@@ -70,13 +70,13 @@ HOMES = {
     "Budget": "suite.budget",
     "Finding": "checks.finding",
     "Judgement": "verdict",
-    "Limits": "suite.processes",
+    "Limits": "engines.children",
     "Listener": "suite.suite",
     "Monitor": "judging.monitor",
     "Network": "judging.network",
     "Outcome": "trials.trial",
     "PerceptionSpec": "perception.spec",
-    "Processes": "suite.engines",
+    "Processes": "engines.processes",
     "Report": "results.report",
     "Scores": "measures.metrics",
     "SolverSpec": "trials.spec",

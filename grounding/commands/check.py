@@ -118,6 +118,8 @@ def check(
         console, progress = consoles()
         with loading(progress, f"checking {solver}", quiet=quiet):
             from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
+            from ..engines.children import Limits  # noqa: PLC0415
+            from ..engines.processes import Processes  # noqa: PLC0415
             from ..report.contract import contract_exit_code, print_contract  # noqa: PLC0415
             from ..report.html import write_page  # noqa: PLC0415
             from ..report.progress import follow_suite  # noqa: PLC0415
@@ -125,8 +127,6 @@ def check(
             from ..report.tracking import tracked  # noqa: PLC0415
             from ..results.accounting import read_expected  # noqa: PLC0415
             from ..suite.budget import Budget  # noqa: PLC0415
-            from ..suite.engines import Processes  # noqa: PLC0415
-            from ..suite.processes import Limits  # noqa: PLC0415
             from ..suite.settings import parse_settings  # noqa: PLC0415
             from ..suite.suite import check  # noqa: PLC0415
             from ..trials.spec import SolverSpec  # noqa: PLC0415

@@ -172,8 +172,8 @@ def _gate(
     folder: Path | None,
     listener: "Listener",
 ) -> "Gated":
+    from ..engines.processes import Processes  # noqa: PLC0415
     from ..gate.gate import evaluate_gate  # noqa: PLC0415
-    from ..suite.engines import Processes  # noqa: PLC0415
     from ..suite.suite import check  # noqa: PLC0415
     from ..trials.spec import SolverSpec  # noqa: PLC0415
 

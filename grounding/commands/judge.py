@@ -139,13 +139,13 @@ def judge(
             )  # fmt: skip
             raise typer.Exit(code)
         options.refuse_for(targets[0])
+        from ..engines.children import Limits  # noqa: PLC0415
         from ..judging.arrays import score  # noqa: PLC0415
         from ..judging.networks import judge as judge_networks  # noqa: PLC0415
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.table import print_report  # noqa: PLC0415
         from ..results.environment import environment  # noqa: PLC0415
         from ..results.run_directory import open_run  # noqa: PLC0415
-        from ..suite.processes import Limits  # noqa: PLC0415
         from .closing import print_whereabouts  # noqa: PLC0415
 
         chosen = _task(task, settings or [])

@@ -19,11 +19,11 @@ from ...datasets.own_task import find_task
 from ...datasets.task import Split, Task
 from ..checks.finding import Finding
 from ..checks.trained import interval_over
+from ..engines.children import OUTSIDE_LIMITS, Limits
 from ..measures.metrics import Scores
 from ..measures.statistics import difference_interval
 from ..results.report import Report
 from ..results.run_directory import timestamp
-from ..suite.processes import OUTSIDE_LIMITS, Limits
 from ..trials.guessing import with_guesses
 from ..trials.scoring import EvaluationSet, evaluate, make_evaluation_set
 from ..trials.training import Training

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...datasets.errors import UsageError
-from ..suite.processes import Died, Limits, Worker, process_context, settle
+from ..engines.children import Died, Limits, Worker, process_context, settle
 from ..trials.session import decode, encode
 from .network import METHODS, NetworkError, ask_network, import_network
 

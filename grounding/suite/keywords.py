@@ -7,9 +7,9 @@ from typing import Any, TypedDict, TypeVar
 
 from ...datasets.errors import UsageError
 from ...datasets.image_source import ImageSource
+from ..engines.children import Limits
+from ..engines.processes import Processes
 from .budget import Budget
-from .engines import Processes
-from .processes import Limits
 
 Part = TypeVar("Part", ImageSource, Budget, Processes)
 

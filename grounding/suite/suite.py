@@ -13,6 +13,8 @@ from ...datasets.task import Task
 from ..checks.finding import Finding, Status
 from ..checks.identifiable import check_relabellings, identifiable
 from ..checks.trained import Trained, check_trained
+from ..engines.inspection import Inspection
+from ..engines.processes import Processes
 from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
 from ..perception.spec import Factory as PerceptionFactory
@@ -30,9 +32,7 @@ from ..trials.training import Training
 from ..trials.trial import Outcome, Role, Trial, gradients_lost
 from ..verdict import judge
 from .budget import Budget
-from .engines import Processes
 from .estimate import Estimate, estimate_run
-from .inspection import Inspection
 from .keywords import Keywords, apply_keywords
 from .labels import distinct_tasks, label_tasks
 from .settings import apply_perception_settings, apply_settings

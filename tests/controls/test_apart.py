@@ -16,8 +16,8 @@ from groundcheck.datasets.batch import Sealed
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.checks.trained import Trained, check_trained
+from groundcheck.grounding.engines.children import run_here, run_trials
 from groundcheck.grounding.suite import processes
-from groundcheck.grounding.suite.processes import run_here, run_trials
 from groundcheck.grounding.trials import run, scoring, session
 from groundcheck.grounding.trials.run import run_trial
 from groundcheck.grounding.trials.session import LocalSession, RemoteSession, serve, without_solver

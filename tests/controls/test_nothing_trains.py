@@ -13,10 +13,10 @@ from rich.console import Console
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check
+from groundcheck.grounding.engines.children import Limits, Worker, examine
+from groundcheck.grounding.engines.inspection import Inspection
 from groundcheck.grounding.report.table import print_report
 from groundcheck.grounding.results.report import Report
-from groundcheck.grounding.suite.inspection import Inspection
-from groundcheck.grounding.suite.processes import Limits, Worker, examine
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.solvers.neural import MLP

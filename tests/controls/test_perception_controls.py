@@ -12,9 +12,9 @@ from groundcheck.datasets.pictures import Pictures
 from groundcheck.grounding.checks.contract.contract import contract
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.perception import check_perception, perception
+from groundcheck.grounding.engines.children import Limits, examine
+from groundcheck.grounding.engines.inspection import Inspection
 from groundcheck.grounding.perception.spec import PerceptionSpec
-from groundcheck.grounding.suite.inspection import Inspection
-from groundcheck.grounding.suite.processes import Limits, examine
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 

@@ -11,9 +11,9 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check
 from groundcheck.grounding.checks import leak as leak_module
 from groundcheck.grounding.checks.leak import Setting, leak
+from groundcheck.grounding.engines.children import Limits
 from groundcheck.grounding.measures.metrics import score
 from groundcheck.grounding.results.report import Report
-from groundcheck.grounding.suite.processes import Limits
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 

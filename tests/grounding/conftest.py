@@ -6,10 +6,10 @@ from groundcheck.datasets.catalogue import TASKS
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.images import load_images
 from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.results.environment import environment
 from groundcheck.grounding.results.report import Report
 from groundcheck.grounding.results.run_directory import Record
-from groundcheck.grounding.suite.engines import Processes
 from groundcheck.grounding.suite.suite import Listener, Suite, TaskRun, run_wave
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training

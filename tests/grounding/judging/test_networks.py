@@ -9,7 +9,7 @@ from networks import TASK
 from groundcheck.datasets.errors import UsageError
 from groundcheck.datasets.futoshiki import Futoshiki
 from groundcheck.grounding import Report, judge
-from groundcheck.grounding.suite.processes import Limits
+from groundcheck.grounding.engines.children import Limits
 
 
 def judged(*chosen: object, ceiling: float | None = 1.0, **how: object) -> Report:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.report.progress import Progress, estimated
-from groundcheck.grounding.suite.engines import Processes
 from groundcheck.grounding.suite.estimate import Estimate, estimate_run
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.timing import seconds_of, seconds_per_step

@@ -8,10 +8,10 @@ import pytest
 from groundcheck.datasets.errors import UsageError
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.grounding.engines.children import NO_LIMITS, OUTSIDE_LIMITS, Limits
+from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.suite.budget import Budget
-from groundcheck.grounding.suite.engines import Processes
 from groundcheck.grounding.suite.keywords import apply_keywords
-from groundcheck.grounding.suite.processes import NO_LIMITS, OUTSIDE_LIMITS, Limits
 from groundcheck.grounding.suite.suite import check
 from groundcheck.grounding.trials.spec import SolverSpec
 

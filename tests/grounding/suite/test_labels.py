@@ -15,6 +15,7 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding import check
 from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.gate import pipeline
 from groundcheck.grounding.gate.gate import evaluate_gate
 from groundcheck.grounding.gate.project import Terms
@@ -23,7 +24,6 @@ from groundcheck.grounding.results.accounting import account
 from groundcheck.grounding.results.report import Report
 from groundcheck.grounding.results.run_directory import Record
 from groundcheck.grounding.suite import suite
-from groundcheck.grounding.suite.engines import Processes
 from groundcheck.grounding.suite.labels import distinct_tasks, label_tasks
 from groundcheck.grounding.suite.report_io import read_report
 from groundcheck.grounding.trials.roles import label_of

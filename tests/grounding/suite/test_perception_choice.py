@@ -14,6 +14,8 @@ from groundcheck.datasets.errors import UnknownNameError, UsageError
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.pictures import Pictures
+from groundcheck.grounding.engines.children import NO_LIMITS, OUTSIDE_LIMITS
+from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.gate.project import read_project
 from groundcheck.grounding.perception.lenet import MLP
 from groundcheck.grounding.perception.spec import PerceptionSpec
@@ -22,8 +24,6 @@ from groundcheck.grounding.results.comparison import compare
 from groundcheck.grounding.results.report import PerceptionRecord, Report
 from groundcheck.grounding.results.run_directory import key_of
 from groundcheck.grounding.suite.budget import Budget
-from groundcheck.grounding.suite.engines import Processes
-from groundcheck.grounding.suite.processes import NO_LIMITS, OUTSIDE_LIMITS
 from groundcheck.grounding.suite.report_io import rebuild
 from groundcheck.grounding.suite.settings import apply_perception_settings
 from groundcheck.grounding.suite.suite import plan_suite

@@ -11,8 +11,8 @@ from ..trials.printed import printed_to
 from ..trials.spec import SolverSpec
 from ..trials.timing import seconds_per_step
 from ..trials.trial import Outcome, Trial
+from .children import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials, time_steps
 from .inspection import Inspection
-from .processes import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials, time_steps
 
 
 @dataclass(frozen=True)
