@@ -122,11 +122,7 @@ def _load(
     stamp: tuple[str, ...],  # of the files that a user names: they may change while a notebook runs
 ) -> ImageSet:
     del stamp
-    if source is None:
-        parts = [_deliver(part, _source_of(part), root, download) for part in split_name(name)]
-    else:
-        parts = [_deliver(name, source, root, download)]
-    joined = _joined(name, parts)
+    joined = delivered_pictures(name, root, download=download, source=source)
     pictures, labels, tests = np.asarray(joined.pictures), np.asarray(joined.labels), np.asarray(joined.test)
     names = tuple(joined.names)
     if classes:
@@ -138,6 +134,25 @@ def _load(
         names = tuple(names[label] if label < len(names) else str(label) for label in wanted)
     by_class = joined.draw == "by class"
     return divide(name, pictures, labels, tests, device, by_class=by_class, names=names, chosen=bool(classes))
+
+
+def delivered_pictures(
+    name: str,
+    root: str | Path | None = None,
+    *,
+    download: bool = False,
+    source: Callable[..., Pictures] | None = None,
+) -> Pictures:
+    """What the sources of an image set deliver, one after the other, before it is divided; as `load_images`.
+
+    Handed back as a source of their own under the same name, they load as the same image set.
+    """
+    place = data_root(root)
+    if source is None:
+        parts = [_deliver(part, _source_of(part), place, download) for part in split_name(name)]
+    else:
+        parts = [_deliver(name, source, place, download)]
+    return _joined(name, parts)
 
 
 def _joined(name: str, parts: Sequence[Pictures]) -> Pictures:

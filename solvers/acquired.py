@@ -1,5 +1,6 @@
 """Constraint acquisition, then likelihood: rules from the answers, symbols from the rules."""
 
+from dataclasses import astuple
 from typing import Any, ClassVar
 
 import numpy as np
@@ -108,7 +109,9 @@ class Acquired(Solver):
 
     def _acquire(self) -> None:
         self._acquired_from = len(self._counted)
-        rules = acquire(self.problem, self.together.cpu().numpy())
+        self._go_by(acquire(self.problem, self.together.cpu().numpy()))
+
+    def _go_by(self, rules: list[Rule]) -> None:
         if [(r.first, r.second, r.kind, r.offset, r.pair) for r in rules] != [
             (r.first, r.second, r.kind, r.offset, r.pair) for r in self._rules
         ]:
@@ -119,19 +122,23 @@ class Acquired(Solver):
             self.forbidden = torch.from_numpy(forbidden_cells(self.problem, rules)).to(self.together.device)
         self._rules = rules
 
-    def get_extra_state(self) -> Tensor:
-        """The answers that were counted."""
+    def get_extra_state(self) -> dict[str, Any]:
+        """The answers that were counted, and the rules with how many answers they are from: those of now are
+        sought again only with more evidence.
+        """
         width = len(self.problem.variables)
         rows = np.frombuffer(b"".join(sorted(self._counted)), dtype=np.int8).reshape(-1, width)
-        return torch.from_numpy(rows.copy())
+        return {
+            "answers": torch.from_numpy(rows.copy()),
+            "acquired_from": self._acquired_from,
+            "rules": [astuple(rule) for rule in self._rules],
+        }
 
     def set_extra_state(self, state: Any) -> None:
-        """Takes up the answers that were counted, and the rules that they bear out."""
-        self._counted = {row.tobytes() for row in state.cpu().numpy().astype(np.int8)}
-
-    def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
-        super()._load_from_state_dict(*arguments, **named)
-        self._acquire()
+        """Takes up what was counted, and the rules."""
+        self._counted = {row.tobytes() for row in state["answers"].cpu().numpy().astype(np.int8)}
+        self._acquired_from = state["acquired_from"]
+        self._go_by([Rule(*fields) for fields in state["rules"]])
 
 
 def learned_rules(solver: nn.Module) -> list[Rule] | None:

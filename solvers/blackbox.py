@@ -157,6 +157,14 @@ class IMLE(MapSolver):
         self.alpha += self.step if reached < 1 else -self.step
         self.alpha.clamp_min_(self.step)
 
+    def get_extra_state(self) -> Tensor:
+        """Where its noise stands: a training that is taken up again draws what it would have drawn."""
+        return self.noise.get_state()
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes the noise up from there."""
+        self.noise.set_state(state.cpu())
+
 
 class _Sampled(torch.autograd.Function):
     """One perturbed argmax, with I-MLE's gradient."""

@@ -1,6 +1,6 @@
 """Learning from a solver whose weights are perturbed."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -77,3 +77,11 @@ class Perturbed(MapSolver):
         uniform = torch.rand(log.shape, generator=self.noise, dtype=torch.float64)
         gumbel = -(-uniform.clamp_min(1e-300).log()).clamp_min(1e-300).log()
         return self.sigma * gumbel.to(log) * given.unsqueeze(-1)
+
+    def get_extra_state(self) -> Tensor:
+        """Where its noise stands: a training that is taken up again draws what it would have drawn."""
+        return self.noise.get_state()
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes the noise up from there."""
+        self.noise.set_state(state.cpu())

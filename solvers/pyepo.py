@@ -119,6 +119,23 @@ class PyEPOPerturbed(_PyEPO):
         world, missing = self.right_world(weights, answer)
         return self.function(weights.flatten(1), world).masked_fill(missing, torch.nan)
 
+    def get_extra_state(self) -> dict[str, Any]:
+        """Where the noise stands that PyEPO draws: the seed, and a generator for every device it drew on."""
+        drawn = {device: generator.get_state() for device, generator in self._noise.items()}
+        return {"seed": self.function.seed, "drawn": drawn}
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes the noise up from there."""
+        self.function.seed = state["seed"]
+        self._noise.clear()
+        for device, drawn in state["drawn"].items():
+            self._noise[device] = torch.Generator(device)
+            self._noise[device].set_state(drawn.cpu())
+
+    @property
+    def _noise(self) -> dict[str, torch.Generator]:
+        return self.function._gen_cache  # pyright: ignore[reportReturnType] - PyEPO has no other way to it
+
 
 class PyEPOBlackbox(_PyEPO):
     """PyEPO's differentiable black box (`blackboxOpt`).

@@ -24,13 +24,17 @@ class SemanticLoss(MLP):
     in training: at test time nothing reasons.
 
     Cost: one weighted count per row (see `Exact`). Sources: Xu et al. 2018, arXiv:1711.11157; Ahmed et al.
-    2022, arXiv:2201.11250 (entropy).
+    2022, arXiv:2201.11250 (entropy); Chang et al. 2023, arXiv:2312.10087 (distillation of entropy).
 
     Args:
         problem: With its rules.
         weight: Of the rules, 0.05 to 1 (0.1 to 0.5 in the paper, beside a fully labelled loss).
         entropy: Weight of neuro-symbolic entropy, 0 or 0.01 to 0.1: the entropy (nats) of the worlds that
             obey the rules, weighted as above, so that mass gathers on one.
+        distilled: Weight of distillation, 0 or 0.01 to 1: the squared difference, in nats², between the
+            entropy of the worlds that what it reads and answers leaves, and that of the exact posterior on
+            what it reads, towards which no gradient flows. It is to doubt as much as the rules do, whatever
+            the answer.
         tied_to: What p is at the queries: the "answer" itself, as in the literature on shortcuts, or the
             "prediction", what the network answers, as in the first paper, where it needs no answer.
         hidden: Units of the network's first layer.
@@ -45,17 +49,18 @@ class SemanticLoss(MLP):
         problem: Problem,
         weight: float = 1.0,
         entropy: float = 0.0,
+        distilled: float = 0.0,
         tied_to: str = "answer",
         hidden: int = 256,
         reasoning: str = "auto",
     ) -> None:
         super().__init__(problem, hidden)
-        for name, value in (("weight", weight), ("entropy", entropy)):
+        for name, value in (("weight", weight), ("entropy", entropy), ("distilled", distilled)):
             if value < 0:
                 raise UsageError(f"{name}={value}: it takes 0 or more")
         if tied_to not in ("answer", "prediction"):
             raise UsageError(f"tied_to={tied_to!r}: it is answer or prediction")
-        self.weight, self.entropy, self.tied_to = weight, entropy, tied_to
+        self.weight, self.entropy, self.tied_to, self.distilled = weight, entropy, tied_to, distilled
         self.worlds = worlds_of(problem, reasoning)
 
     def _leaves(self, completion: Beliefs) -> Leaves:
@@ -72,6 +77,21 @@ class SemanticLoss(MLP):
         """
         return -self.worlds.log_weight(self._leaves(completion))
 
+    def doubt(self, beliefs: Beliefs, given: Given, completion: Beliefs) -> Float[Tensor, " batch"]:
+        """By how much more its completion leaves open than the exact posterior on the same readings.
+
+        Args:
+            beliefs: (batch, variables, symbols) what is read of the givens.
+            given: (batch, variables) truth values.
+            completion: (batch, variables, symbols) what it makes of them.
+
+        Returns:
+            (batch,) entropy over worlds minus that of the posterior, nats.
+        """
+        with torch.no_grad():
+            exact = self.worlds.entropy(log_leaves(beliefs, given))
+        return self.worlds.entropy(self._leaves(completion)) - exact
+
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """The answer's negative log-likelihood, plus what the rules add."""
         completion = self(beliefs, given)
@@ -83,4 +103,6 @@ class SemanticLoss(MLP):
         loss = answer_nll(completion, answer) + self.weight * self.broken(tied)
         if self.entropy > 0:
             loss = loss + self.entropy * self.worlds.entropy(self._leaves(tied))
+        if self.distilled > 0:
+            loss = loss + self.distilled * self.doubt(beliefs, given, completion) ** 2
         return loss

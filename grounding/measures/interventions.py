@@ -194,6 +194,26 @@ def _allowed(problem: Problem, facts: Int[np.ndarray, "puzzles variables"]) -> B
         )
 
 
+def answers_possible(
+    problem: Problem,
+    facts: Int[np.ndarray, "puzzles variables"],
+    answered: Int[np.ndarray, "puzzles variables"],
+    asked: Bool[np.ndarray, "puzzles variables"],
+) -> Bool[np.ndarray, " puzzles"]:
+    """Whether the rules, and what is known, allow the answer to each query by itself; −1 is not known."""
+    assert problem.rules is not None
+    legal = answered < np.asarray(problem.domains)
+    possible = np.asarray((legal | ~asked).all(axis=1))
+    with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
+        for row in np.flatnonzero(possible):
+            known = problem.assumptions(facts[row].tolist())
+            possible[row] = all(
+                solver.solve(assumptions=[*known, problem.literal(v, int(answered[row, v]))])
+                for v in np.flatnonzero(asked[row]).tolist()
+            )
+    return possible
+
+
 def determined_answers(
     problem: Problem,
     given: Bool[np.ndarray, "puzzles variables"],

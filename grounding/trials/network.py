@@ -12,6 +12,7 @@ from ...datasets.image_set import GREY, ImageShape
 from ...datasets.problem import Problem
 from ...datasets.task import Task
 from ..perception.spec import PerceptionSpec
+from .recording import Recorder
 from .spec import SolverSpec
 
 Interface = Literal["softmax", "sigmoid"]
@@ -34,18 +35,29 @@ class Network(nn.Module):
         self.solver = solver
         self.interface = interface
         self.belief_gradients: list[Float[Tensor, ""]] = []  # what each backward pass brought to the beliefs
+        self.recorder: Recorder | None = None  # listens while it trains
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
 
     def read(self, images: Float[Tensor, "images channels height width"]) -> Float[Tensor, "images shown"]:
         """Probability of every symbol, per image."""
-        logits = self.perception(images)
+        return self._from_logits(self.perception(images))
+
+    def _from_logits(self, logits: Float[Tensor, "images shown"]) -> Float[Tensor, "images shown"]:
         return logits.softmax(-1) if self.interface == "softmax" else logits.sigmoid()
 
     def beliefs(self, batch: Batch) -> Float[Tensor, "batch variables symbols"]:
         """What the solver is handed: reads every image of the batch once."""
-        beliefs = place_readings(self.legal, batch, self.read(batch.images) if len(batch.images) else None)
+        readings = None
+        if len(batch.images):
+            logits = self.perception(batch.images)
+            if self.recorder is not None and logits.requires_grad:
+                self.recorder.listen_at_logits(logits, len(batch.place))
+            readings = self._from_logits(logits)
+        beliefs = place_readings(self.legal, batch, readings)
         if beliefs.requires_grad:
             beliefs.register_hook(self._hear)
+            if self.recorder is not None:
+                self.recorder.listen(beliefs, batch)
         return beliefs
 
     def _hear(self, gradient: Float[Tensor, "batch variables symbols"]) -> None:

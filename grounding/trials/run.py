@@ -10,22 +10,20 @@ import torch
 
 from ...datasets.batch import Examples
 from ...datasets.outside import OutsideCodeError
-from ...datasets.task import Split, Task
+from ...datasets.task import Task
 from ...solvers.acquired import learned_rules
 from ...solvers.extras import MissingExtraError
-from ...solvers.rules.acquisition import Rule
 from ...solvers.solver import UnsupportedProblemError
-from ..measures.interventions import Interventions
-from ..measures.metrics import Scores
-from .answers import NetworkAnswers
+from .answers import Held, NetworkAnswers
 from .ceiling import NO_SOLVER, supervised
+from .checkpoint import Checkpoints
 from .clustering import discover_symbols
 from .network import Network, build_network
 from .printed import Kept, printed_to
 from .session import LocalSession, Session, drawn_task, on_device
 from .spec import SolverSpec
 from .traces import Trace
-from .training import Progress, Training, end_to_end, train
+from .training import Progress, Training, TrainingState, end_to_end, optimiser_for, train
 from .trial import Outcome, Point, Trial
 
 
@@ -36,11 +34,13 @@ def run_trial(
 ) -> Outcome:
     """Trains and scores. An exception inside becomes the outcome's `error`; only Ctrl-C passes.
 
-    Deterministic in the trial: two runs give the same outcome, `seconds` aside, wherever they are scored.
+    Deterministic in the trial: two runs give the same outcome, `seconds` aside, wherever they are scored. So
+    does one that was interrupted and goes on from its checkpoint.
 
     Args:
         trial: What to run.
-        after_epoch: Is handed a point of the learning curve before training and after every epoch.
+        after_epoch: Is handed a point of the learning curve before training and after every epoch; of a trial
+            that goes on, first those of before.
         scoring: Opens the session that scores; None: one in this process.
     """
     started = time.perf_counter()
@@ -50,74 +50,105 @@ def run_trial(
     def remember(point: Point) -> None:
         curve.append(point)
         trace.append(asdict(point))
+
+    def tell(point: Point) -> None:
         with kept.aside():
             after_epoch(point)
 
-    scores, interventions, path, rules, error = None, None, None, None, None
+    found = Outcome(role=trial.role, task=trial.task.name, solver=trial.solver.name, seed=trial.seed)
     threads = torch.get_num_threads()
     torch.set_num_threads(trial.threads)
     trace = Trace(trial.trace)
     try:
         with trace, printed_to(trial.log) as kept:
-            scores, interventions, path, rules = _train_and_score(
-                trial, scoring() if scoring else LocalSession(trial), remember
-            )
+            session = scoring() if scoring else LocalSession(trial)
+            found = _train_and_score(trial, found, session, remember, tell)
     except Exception as raised:
-        error = _told(raised)
+        found = replace(found, error=_told(raised))
     finally:
         torch.set_num_threads(threads)
-    return Outcome(
-        role=trial.role,
-        task=trial.task.name,
-        solver=trial.solver.name,
-        seed=trial.seed,
-        scores=scores,
-        curve=curve,
-        error=error,
-        seconds=time.perf_counter() - started,
-        interventions=interventions,
-        path=path,
-        rules=rules,
-    )
+    return replace(found, curve=curve, seconds=found.seconds + time.perf_counter() - started)
 
 
 def _train_and_score(
-    trial: Trial, session: Session, after_epoch: Callable[[Point], None]
-) -> tuple[Scores, Interventions | None, str | None, list[Rule] | None]:
+    trial: Trial,
+    outcome: Outcome,
+    session: Session,
+    remember: Callable[[Point], None],
+    tell: Callable[[Point], None],
+) -> Outcome:
+    """The outcome with what came of it; its `seconds` are those before the trial was interrupted.
+
+    What is to be kept of an epoch is kept (`remember`) before anybody hears of it (`tell`) who may interrupt.
+    """
     task = drawn_task(trial)
     training = on_device(session.training, trial.images.device)
-    held_out: dict[Split, Examples] = {
+    held_out: dict[Held, Examples] = {
         split: on_device(examples, trial.images.device) for split, examples in session.held_out.items()
     }
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
         budget = trial.training if trial.beside is None else _as_trained(trial.training, trial.beside, task)
         shape = training.gallery.shape
-        network = build_network(task, spec, budget.interface, trial.seed, trial.perception, shape)
-        network = network.to(trial.images.device)
-        asked = budget.pretraining or getattr(network.solver, "pretraining", "none")
-        if asked == "clusters" and task.seen == "images" and trial.role in ("grounding", "baseline"):
-            _pretrain(network, training, len(task.classes), trial.seed)
 
-        answers = NetworkAnswers(network, held_out)
+        def build() -> Network:
+            network = build_network(task, spec, budget.interface, trial.seed, trial.perception, shape)
+            return network.to(trial.images.device)
 
-        def measure(progress: Progress) -> None:
-            after_epoch(session.measure(answers, progress))
+        def begin(network: Network) -> TrainingState:
+            order = torch.Generator().manual_seed(trial.seed)
+            return TrainingState(network, optimiser_for(network, budget), order)
 
-        with torch.random.fork_rng():  # looking must not change what is drawn in training
-            measure(Progress(0, math.nan, 0.0))
+        checkpoints = Checkpoints(trial, session)
+        if (resumed := checkpoints.resume(lambda: begin(build()))) is not None:
+            state, points = resumed
+            answers = NetworkAnswers(state.network, held_out)
+            for point in points:
+                remember(point)
+                tell(point)
+        else:
+            network = build()
+            answers = NetworkAnswers(network, held_out)
+            asked = budget.pretraining or getattr(network.solver, "pretraining", "none")
+            if asked == "clusters" and task.seen == "images" and trial.role in ("grounding", "baseline"):
+                _pretrain(network, training, len(task.classes), trial.seed)
+            with torch.random.fork_rng():  # looking must not change what is drawn in training
+                point = session.measure(answers, Progress(0, math.nan, 0.0))
+            remember(point)
+            state = begin(network)
+            checkpoints.offer(state)
+            tell(point)
+
+        def after_epoch(progress: Progress) -> None:
+            point = session.measure(answers, progress)
+            remember(point)
+            state.epoch = progress.epoch
+            checkpoints.offer(state)
+            tell(point)
+
         train(
-            network,
+            state.network,
             training,
             budget,
-            torch.Generator().manual_seed(trial.seed),
+            state.order,
             loss=supervised if trial.role == "ceiling" else end_to_end,
-            after_epoch=measure,
+            after_epoch=after_epoch,
+            optimiser=state.optimiser,
+            ended=state.epoch,
         )
         scores, interventions = session.finish(answers)
-        path = getattr(network.solver, "path", None)
-        rules = learned_rules(network.solver) if trial.role in ("grounding", "reasoning") else None
-        return scores, interventions, path if isinstance(path, str) else None, rules
+        beyond = session.beyond(answers) if trial.evaluation.asks else None
+        solver = state.network.solver
+        path = getattr(solver, "path", None)
+        return replace(
+            outcome,
+            scores=scores,
+            interventions=interventions,
+            beyond=beyond,
+            path=path if isinstance(path, str) else None,
+            rules=learned_rules(solver) if trial.role in ("grounding", "reasoning") else None,
+            seconds=checkpoints.seconds,
+        )
 
 
 def _told(raised: Exception) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...datasets.batch import Examples, Sealed, assemble
 from ...datasets.image_set import Bank, ImageSet
 from ...datasets.task import Split, Task
+from ..measures.interface import saturated
 from ..measures.interventions import Intervention, Interventions, follow_symbols, intervene, names_of
 from ..measures.metrics import (
     Confusion,
@@ -30,8 +31,9 @@ from ..measures.metrics import (
 )
 from ..measures.renaming import answers_to_names, find_renaming
 from ..measures.report_samples import calibrate, sample_boards
-from .answers import Answers
+from .answers import Answers, Probed
 from .ceiling import deduce
+from .probing import record_interface
 from .training import Progress
 from .trial import Point
 
@@ -72,7 +74,7 @@ def evaluate(
         intervals = board_intervals(completion, given, _solution(test), image, right)
         return replace(score(completion, given, _solution(test), right), boards=boards, intervals=intervals)
     predicted, confidence = answers.read("test", None)
-    true = _symbol_of(test)
+    true = symbol_of(test)
     right[shown] = (predicted == true)[image[shown]]
     if deduced:
         completion = deduce(_solution(test), right, test.task.problem.symbols)
@@ -152,15 +154,37 @@ def _from_symbols(
     return follow_symbols(problem, given, solution, completion), answered
 
 
-def measure_point(answers: Answers, validation: EvaluationSet, progress: Progress) -> Point:
-    """A point of the learning curve. Its relabelling is fitted on the images it is scored on."""
+def measure_point(
+    answers: Answers,
+    validation: EvaluationSet,
+    progress: Progress,
+    training: Sealed | None = None,
+    interface: str = "softmax",
+) -> Point:
+    """A point of the learning curve. Its relabelling is fitted on the images it is scored on.
+
+    `training` are the symbols of the training puzzles, which the recorded gradient is held against.
+    """
     completion = answers.predict("validation")
     given = validation.examples.given.numpy(force=True)
-    task = score(completion, given, _solution(validation), np.ones_like(given)).task
+    scored = score(completion, given, _solution(validation), np.ones_like(given))
+    task = scored.task
     loss = progress.loss if math.isfinite(progress.loss) else None
     if validation.task.seen == "symbols":
         return Point(progress.epoch, loss, progress.skipped, task, None, None, None, progress.gradient)
-    confusion = _confusion(validation, answers.read("validation", CURVE_IMAGES)[0])
+    record = None
+    if isinstance(answers, Probed):
+        beliefs = answers.probe("validation", CURVE_IMAGES)
+        predicted = beliefs.argmax(-1)
+        true = symbol_of(validation)[: len(beliefs)]
+        record = replace(
+            record_interface(beliefs, true, progress.recorded, training, interface),
+            unsolved=scored.unsolved,
+            answers_saturated=saturated(completion[~given]),
+        )
+    else:
+        predicted, _ = answers.read("validation", CURVE_IMAGES)
+    confusion = _confusion(validation, predicted)
     return Point(
         epoch=progress.epoch,
         loss=loss,
@@ -171,6 +195,7 @@ def measure_point(answers: Answers, validation: EvaluationSet, progress: Progres
         symbols_used=int((confusion.sum(0) > 0).sum()),
         gradient=progress.gradient,
         no_gradient=progress.no_gradient,
+        interface=record,
     )
 
 
@@ -180,12 +205,12 @@ def _solution(chosen: EvaluationSet) -> Any:
 
 def _confusion(chosen: EvaluationSet, predicted: Int[np.ndarray, " images"]) -> Confusion:
     """Of the first images of a bank, those that were read."""
-    true = _symbol_of(chosen)[: len(predicted)]
+    true = symbol_of(chosen)[: len(predicted)]
     shown: Bool[np.ndarray, " images"] = true >= 0
     return confusion_matrix(true[shown], predicted[shown], len(chosen.task.classes))
 
 
-def _symbol_of(chosen: EvaluationSet) -> Any:
+def symbol_of(chosen: EvaluationSet) -> Any:
     """The symbol that each image of a bank shows, −1 where the task shows none of its class."""
     classes, labels = chosen.bank.classes_of(chosen.task), chosen.bank.labels
     symbols = np.full(max(int(labels.max()), *classes) + 1, -1)

@@ -44,7 +44,10 @@ def seconds_per_step(trial: Trial) -> float | None:
     try:
         with torch.random.fork_rng():
             spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
-            network = build_network(task, spec, trial.training.interface, trial.seed).to(trial.images.device)
+            interface, shape = trial.training.interface, examples.gallery.shape
+            network = build_network(task, spec, interface, trial.seed, trial.perception, shape).to(
+                trial.images.device
+            )
             train(
                 network,
                 on_device(examples, trial.images.device),

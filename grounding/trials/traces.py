@@ -2,10 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
+
+from .probing import unlabelled
+from .trial import Point
 
 
 class Trace:
@@ -43,3 +47,10 @@ class Trace:
                 self.file.write(json.dumps(plain) + "\n")
             except OSError:
                 self.__exit__()
+
+
+def write_trace(path: Path | None, curve: Sequence[Point]) -> None:
+    """Writes the trace of a trial that ran before: as it wrote it itself, which knew of no labels."""
+    with Trace(path) as trace:
+        for point in curve:
+            trace.append(asdict(unlabelled(point)))

@@ -13,6 +13,7 @@ from ...datasets.batch import Batch, Examples
 from ...datasets.errors import UsageError
 from ...solvers.solver import answer_nll
 from .network import Interface, Network
+from .recording import Recorded, Recorder
 
 Loss = Callable[[Network, Batch], Float[Tensor, " batch"]]
 
@@ -26,6 +27,7 @@ class Progress:
     skipped: float  # fraction of steps without a solved row, or with a gradient that is not finite
     gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean over rows and steps
     no_gradient: float = 0.0  # fraction of steps on images that brought perception no gradient, or a zero one
+    recorded: Recorded | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,46 @@ def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer
     return torch.optim.Adam([group for group in groups if group["params"]])
 
 
+@dataclass
+class TrainingState:
+    """A training between two epochs: the network, and all that goes on with it.
+
+    Of the network it is parameters, persistent buffers and extra state; of torch its global generators, that
+    of the CPU and that of a network's CUDA device. Python's and NumPy's are left out: a trial never seeds
+    them.
+    """
+
+    network: Network
+    optimiser: torch.optim.Optimizer
+    order: torch.Generator  # draws the order of the puzzles
+    epoch: int = 0  # that ended
+
+    def as_dict(self) -> dict[str, Any]:
+        """In tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "order": self.order.get_state(),
+            "drawn": [torch.get_rng_state(), *self._drawn_there()],
+            "epoch": self.epoch,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Takes up what `as_dict` held. What it raises leaves this state unusable."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.order.set_state(state["order"])
+        self.epoch = state["epoch"]
+        drawn, *drawn_there = state["drawn"]
+        torch.set_rng_state(drawn)
+        for there in drawn_there:
+            torch.cuda.set_rng_state(there, self.network.legal.device)
+
+    def _drawn_there(self) -> list[Tensor]:
+        device = self.network.legal.device
+        return [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+
+
 def train(
     network: Network,
     examples: Examples,
@@ -130,21 +172,28 @@ def train(
     *,
     loss: Loss = end_to_end,
     after_epoch: Callable[[Progress], None] = lambda _: None,
+    optimiser: torch.optim.Optimizer | None = None,
+    ended: int = 0,
 ) -> None:
     """Spends the training budget, telling `after_epoch` of each epoch that ends.
+
+    Where so many epochs `ended` before, it goes on with the next, with their `optimiser` and `generator`.
 
     Rows whose loss is NaN are rows the solver could not solve: they are left out of the step. A step
     without a solved row, or whose gradient is not finite, is skipped and counted. So is, apart, a step on
     images from which perception gets no gradient: a solver may have switched gradients off.
     """
-    optimiser = optimiser_for(network, training)
+    optimiser = optimiser or optimiser_for(network, training)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     device = examples.given.device
-    for epoch, batches in enumerate(orders(len(examples), training.epochs, training.batch, generator), 1):
+    left = orders(len(examples), training.epochs - ended, training.batch, generator)
+    for epoch, batches in enumerate(left, ended + 1):
         network.train()
         network.belief_gradients.clear()
         total, solved_rows, skipped, no_gradient = 0.0, 0, 0, 0
+        network.recorder = recorder = Recorder(network.perception, network.solver, len(batches))
         for rows in batches:
+            recorder.begin(rows)
             batch = examples.batch(rows.to(device))
             losses = loss(network, batch)
             solved = losses[~losses.isnan()]
@@ -157,7 +206,9 @@ def train(
                 total += float(mean.detach()) * len(solved)
                 solved_rows += len(solved)
             if len(solved) and _finite(parameters):
+                recorder.before_step()
                 optimiser.step()
+                recorder.after_step()
             else:
                 skipped += 1
         mean_loss = total / solved_rows if solved_rows else math.nan
@@ -165,7 +216,9 @@ def train(
             float(torch.stack(network.belief_gradients).mean()) if network.belief_gradients else None
         )
         steps = len(batches)
-        after_epoch(Progress(epoch, mean_loss, skipped / steps, belief_gradients, no_gradient / steps))
+        network.recorder = None
+        shares = skipped / steps, belief_gradients, no_gradient / steps
+        after_epoch(Progress(epoch, mean_loss, *shares, recorder.recorded))
 
 
 def _any_gradient(module: nn.Module) -> bool:

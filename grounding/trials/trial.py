@@ -7,9 +7,13 @@ from typing import Literal
 from ...datasets.image_source import ImageSource
 from ...datasets.task import Task
 from ...solvers.rules.acquisition import Rule
+from ..measures.beyond import Beyond
+from ..measures.interface import InterfaceRecord
 from ..measures.interventions import Interventions
 from ..measures.metrics import Scores
 from ..perception.spec import PerceptionSpec
+from .evaluation import Evaluation
+from .origin import all_ours
 from .spec import SolverSpec
 from .training import Training
 
@@ -33,10 +37,14 @@ class Trial:
         validation_puzzles: How many puzzles the learning curve is measured on.
         test_puzzles: How many puzzles are scored.
         threads: Of torch.
+        evaluation: What is measured beyond the test set; it never changes training.
         beside: The solver that a baseline is compared with. The baseline gets the pretraining and the
             learning rates that this one recommends, so that neither counts as logic.
         trace: A file that gets one JSON line per epoch; it decides nothing.
         log: A file that gets what the solver prints; None: it is printed as ever. It decides nothing.
+        checkpoint: A folder of this trial's own, named by all that decides its outcome. It gets what the
+            trial goes on from where it is interrupted and run again; None: it then begins anew. It decides
+            nothing.
         called: What the task is called beside others of its name, as `sudoku[size=9]`; it decides nothing.
     """
 
@@ -50,9 +58,11 @@ class Trial:
     validation_puzzles: int = 100
     test_puzzles: int = 300
     threads: int = 1
+    evaluation: Evaluation = field(default_factory=Evaluation)
     beside: SolverSpec | None = None
     trace: Path | None = field(default=None, compare=False)
     log: Path | None = field(default=None, compare=False)
+    checkpoint: Path | None = field(default=None, compare=False)
     called: str = field(default="", compare=False)
 
     @property
@@ -64,6 +74,12 @@ class Trial:
     def task_label(self) -> str:
         """What the task is called in this run."""
         return self.called or self.task.name
+
+    @property
+    def ours(self) -> bool:
+        """Whether it runs no code from outside; a ceiling trains no solver."""
+        solvers = (self.solver, *(() if self.beside is None else (self.beside,)))
+        return all_ours(() if self.role == "ceiling" else solvers, self.perception, self.images, self.task)
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,7 @@ class Point:
     symbols_used: int | None
     gradient: float | None = None  # norm of the loss's gradient towards the beliefs, mean per row
     no_gradient: float = 0.0  # fraction of steps on images that brought perception no gradient, or a zero one
+    interface: InterfaceRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,7 @@ class Outcome:
         interventions: What changed inputs did to the trained network, where images were seen.
         path: Which of its implementations computed the solver, where it says so.
         rules: The rules that the solver learned, where it can tell them (`learned_rules`).
+        beyond: What was measured beyond the test set, where that was asked.
     """
 
     role: Role
@@ -113,6 +131,7 @@ class Outcome:
     interventions: Interventions | None = None
     path: str | None = None
     rules: list[Rule] | None = None
+    beyond: Beyond | None = None
 
     @property
     def no_gradient(self) -> float:

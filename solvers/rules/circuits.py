@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ...datasets.problem import Problem
 from ..extras import Extra
 from .compiling import PYSDD, compile_rules
+from .entropy import Entropic, weigh
 from .worlds import LOG_IMPOSSIBLE, Leaves
 
 KLAY = Extra("klay", "klaycircuits", "circuits")
@@ -109,6 +110,34 @@ class Circuit(nn.Module):
         inputs = self._inputs(leaves)
         *values, expected = self._upward(inputs, inputs)
         return values[-1][0] - expected[0]
+
+    def evaluate(self, leaves: Leaves) -> Entropic:
+        """The root in the entropy semiring, node by node: leaves are log-probabilities, at most 0."""
+        values = weigh(self._inputs(leaves))
+        for depth in range(self.depth):
+            source, target = self._edges(depth)
+            product = depth % 2 == 0
+            nodes: list[Entropic] = []
+            for node in range(int(target[-1]) + 1):
+                edges = [
+                    Entropic(values.log_weight[at], values.log_information[at])
+                    for at in source[target == node].tolist()
+                ]
+                found = edges[0]
+                for edge in edges[1:]:
+                    found = found * edge if product else found + edge
+                nodes.append(found)
+            values = Entropic(
+                torch.stack([node.log_weight for node in nodes]),
+                torch.stack([node.log_information for node in nodes]),
+            )
+        return Entropic(values.log_weight[0], values.log_information[0])
+
+    def divergence(self, leaves: Leaves, others: Leaves) -> Float[Tensor, " batch"]:
+        """Kullback-Leibler divergence from the worlds by other leaves: E[difference of log-weights], nats."""
+        inputs, other = self._inputs(leaves), self._inputs(others)
+        *values, expected = self._upward(inputs, inputs - other)
+        return expected[0] - values[-1][0] + self._upward(other)[-1][0]
 
     def count(self) -> int:
         """How many worlds there are."""

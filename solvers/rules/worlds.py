@@ -43,6 +43,10 @@ class Worlds(Protocol):
         """Entropy of that draw, nats."""
         ...
 
+    def divergence(self, leaves: Leaves, others: Leaves) -> Float[Tensor, " batch"]:
+        """Kullback-Leibler divergence of that draw from the one by other leaves, nats."""
+        ...
+
     def most_likely(self, leaves: Leaves) -> Int[Tensor, "batch variables"]:
         """Symbols of a world with the greatest weight."""
         ...
@@ -84,6 +88,11 @@ class Enumeration(nn.Module):
         """Entropy of the distribution over worlds, nats."""
         log = self._weights(leaves).log_softmax(-1)
         return -(log.exp() * log).sum(-1)
+
+    def divergence(self, leaves: Leaves, others: Leaves) -> Float[Tensor, " batch"]:
+        """Kullback-Leibler divergence of the distribution over worlds from that by other leaves, nats."""
+        log = self._weights(leaves).log_softmax(-1)
+        return (log.exp() * (log - self._weights(others).log_softmax(-1))).sum(-1)
 
     def most_likely(self, leaves: Leaves) -> Int[Tensor, "batch variables"]:
         """Symbols of the first world of greatest weight."""

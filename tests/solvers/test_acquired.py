@@ -85,6 +85,27 @@ def test_state_holds_what_was_learned(trained):
     assert int(fresh.together.diagonal().sum()) == counted
 
 
+def test_one_that_is_taken_up_again_seeks_rules_when_the_other_does(trained):
+    def fed(solver, first, last):
+        for row in range(first, last):
+            solver.loss(*(part[row : row + 1] for part in answers))
+            rested.append((solver._acquired_from, len(solver.learned_rules)))
+        return solver
+
+    answers = puzzles(Sudoku(), 200)
+    rested: list[tuple[int, int]] = []
+    whole = fed(Acquired(Sudoku().problem.without_rules()).train(), 0, 200)
+    expected, rested[:] = list(rested), []
+    half = fed(Acquired(Sudoku().problem.without_rules()).train(), 0, 130)
+    resumed = Acquired(Sudoku().problem.without_rules()).train()
+    resumed.load_state_dict(half.state_dict())
+    assert half._acquired_from < 130  # so that the rules of now would be others than those that are kept
+    fed(resumed, 130, 200)
+    assert rested == expected
+    assert resumed.learned_rules == whole.learned_rules
+    assert resumed.learned_rules
+
+
 @pytest.mark.parametrize("task", [Mapping(), Addition()], ids=lambda task: task.name)
 def test_what_pairs_cannot_express_is_not_guessed(task):
     solver = Acquired(task.drawn(0).problem.without_rules()).train()

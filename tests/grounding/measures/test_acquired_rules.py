@@ -114,3 +114,11 @@ def test_counting_needs_as_many_different_variables_as_symbols():
     assert compare_rules(problem, TRIANGLE).missing == []
     assert compare_rules(problem, TRIANGLE[:2]).missing == [some]
     assert np.array(compare_rules(problem, TRIANGLE).superfluous).size == 3
+
+
+def test_what_follows_a_clause_that_is_known_or_left_open_is_looked_at_too():
+    auxiliary = [FRAME.literal(0, 0), FRAME.indicators + 1]
+    problem = make_problem(FRAME.variables, FRAME.domains, [NEVER_TWICE[0], auxiliary, *NEVER_TWICE[1:6]])
+    found = compare_rules(problem, [Rule(0, 1, "equal")])
+    assert [sorted(clause) for clause in found.undecided] == [sorted(auxiliary)]
+    assert sorted(map(sorted, found.missing)) == sorted(map(sorted, NEVER_TWICE[3:6]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from groundcheck.datasets.mapping import Mapping
-from groundcheck.grounding.suite.suite import check
+from groundcheck.grounding.suite.check import check
 from groundcheck.grounding.trials.run import run_trial
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
@@ -55,7 +55,7 @@ def test_on_symbols_there_is_no_perception_to_miss_a_gradient() -> None:
 
 
 def test_a_verdict_says_that_perception_heard_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.inspect", lambda *_: [])
+    monkeypatch.setattr("groundcheck.grounding.suite.suite.Suite.inspection", lambda *_: None)
     asked = {"seeds": 1, "epochs": 1, "settings": {"puzzles": 32, "batch": 8}, "workers": 0, "isolate": False}
     reason = check(Detached, tasks=[TASK], **asked).tasks[0].judgement.reason
     assert "no gradient reached perception in 100.0% of the training steps" in reason
