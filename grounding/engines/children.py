@@ -1,28 +1,20 @@
-"""Runs what a solver takes part in, here or in processes of its own, and tells how each came out."""
+"""Processes of their own for what a solver takes part in: started, heard, limited and ended."""
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 from ...datasets.errors import UsageError
-from ..checks.finding import Finding, Status
-from ..trials.printed import print_to
-from ..trials.run import run_trial
-from ..trials.session import RemoteSession, Scored, end_session, serve, without_solver
-from ..trials.timing import seconds_per_step
-from ..trials.trial import Outcome, Point, Trial
-from .inspection import Inspection
 
 # torch._dynamo: torch imports it at the first step of an optimiser, which every process would wait for.
 PRELOAD = ["groundcheck.grounding.trials.run", "sklearn.datasets", "scipy.optimize", "torch._dynamo"]
@@ -52,96 +44,6 @@ class Limits:
 
 OUTSIDE_LIMITS = Limits(seconds=1800.0, memory=8.0)  # of solvers from outside, unless others are asked for
 NO_LIMITS = Limits()
-
-
-def run_trials(
-    trials: Sequence[Trial], workers: int, ended: Callable[[int, Outcome], None], limits: Limits = NO_LIMITS
-) -> None:
-    """Runs trials; `ended` hears the index and the outcome of each as soon as it ends.
-
-    With `workers` = 0 they run here, one after the other. Otherwise at most `workers` at a time run each in
-    a process of its own: one that dies, or goes beyond `limits`, costs its own trial, which becomes an error
-    that names the cause. Another process scores, which never runs the solver's code. Outcomes are the same
-    either way. On Ctrl-C the processes are ended and KeyboardInterrupt is raised.
-    """
-    if workers == 0:
-        for index, trial in enumerate(trials):
-            ended(index, run_here(trial))
-        return
-    for index, outcome in _in_processes(trials, workers, limits):
-        ended(index, outcome)
-
-
-def run_here(trial: Trial, after_epoch: Callable[[Point], None] = lambda _: None) -> Outcome:
-    """Runs a trial in this process; another, which is kept for the next trial, scores it.
-
-    This one scores where no other can be told of the task, as a script or a notebook defines it, or where
-    this process may start none.
-    """
-    scorer = _Scorer.told_of(trial)
-    if scorer is None:
-        return run_trial(trial, after_epoch)
-    settled = False
-    try:
-        outcome = run_trial(trial, after_epoch, lambda: RemoteSession(scorer.pipe))
-        if settled := outcome.error is None:
-            end_session(scorer.pipe)
-    finally:
-        if not settled:  # it may wait for an answer that never comes
-            scorer.end()
-    return outcome
-
-
-def examine(
-    inspection: Inspection, limits: Limits, known: Mapping[str, Status] | None = None
-) -> Iterator[Finding]:
-    """The findings of an inspection, made in a process of its own; `known` are checks that ran already.
-
-    A check that ends the process, or goes beyond `limits`, is an error that names the cause; the checks
-    after it run in a new process.
-    """
-    known = dict(known or {})
-    while True:
-        current, spoke = "contract/build", False
-        with Worker.running(_inspect, (inspection, known, limits.memory)) as worker:
-            while True:
-                said = worker.hear(limits.seconds)
-                if isinstance(said, Died):
-                    break
-                spoke = True
-                if said is None:
-                    return
-                if isinstance(said, Finding):
-                    known[current] = said.status
-                    yield said
-                else:
-                    current = said
-        known[current] = "error"
-        yield Finding(
-            current,
-            "error",
-            f"the process of this check {said.cause}",
-            "Try this check by itself, in a process that you can watch.",
-            task=inspection.label or inspection.task.name,
-        )
-        if not spoke:  # nor would another process
-            return
-
-
-def time_steps(trials: Sequence[Trial], limits: Limits) -> dict[int, float]:
-    """Seconds of a training step of each trial, taken in a process of its own, by number.
-
-    Those that a broken or hanging solver keeps from being taken are left out.
-    """
-    steps: dict[int, float] = {}
-    with Worker.running(_time, (list(trials), limits.memory)) as worker:
-        for number in range(len(trials)):
-            said = worker.hear(limits.seconds)
-            if isinstance(said, Died):
-                break
-            if said is not None:
-                steps[number] = said
-    return steps
 
 
 @dataclass(frozen=True)
@@ -213,48 +115,6 @@ class Worker:
         self.receiver.close()
 
 
-@dataclass
-class _Scorer:
-    """A process that scores trials of this one, one after the other."""
-
-    worker: Worker
-    pipe: Connection
-    kept: ClassVar["_Scorer | None"] = None
-
-    @classmethod
-    def told_of(cls, trial: Trial) -> "_Scorer | None":
-        """The one that is kept, once it knows the trial; None where none can."""
-        if multiprocessing.current_process().daemon:
-            return None
-        try:
-            told = pickle.dumps((_folder(), without_solver(trial)))
-        except (pickle.PicklingError, AttributeError, TypeError):
-            return None
-        if cls.kept is None:
-            pipe, other = process_context().Pipe()
-            cls.kept = cls(Worker.start(_score_many, (other,), daemon=True), pipe)
-            other.close()
-        scorer = cls.kept
-        scorer.pipe.send_bytes(told)
-        if not scorer.pipe.recv():
-            return None
-        return scorer
-
-    def end(self) -> None:
-        """Ends it; the next trial starts another."""
-        self.worker.end()
-        self.pipe.close()
-        _Scorer.kept = None
-
-
-def _folder() -> str | None:
-    """The working directory, from which paths that a user wrote count; None where it was removed."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return None
-
-
 def _kill_group(leader: int | None) -> None:
     """Ends what a worker started as well: a solver may keep processes of its own."""
     if leader is not None and hasattr(os, "killpg"):
@@ -285,140 +145,8 @@ def process_context() -> ForkServerContext:
     return context
 
 
-@dataclass
-class _Running:
-    """A trial on its way: the process that trains, and the one that scores."""
-
-    trial: Trial
-    trainer: Worker
-    scorer: Worker
-    scored: Scored | None = None
-
-    @classmethod
-    def start(cls, trial: Trial, memory: float | int | None) -> "_Running":
-        asking, answering = process_context().Pipe()
-        scorer = Worker.start(_score, (without_solver(trial), asking))
-        trainer = Worker.start(_train, (trial, memory, answering))
-        asking.close()
-        answering.close()
-        return cls(trial, trainer, scorer)
-
-    @property
-    def signs(self) -> tuple[Connection | int, ...]:
-        """What becomes ready when either has something to say."""
-        return (*self.trainer.signs, *(self.scorer.signs if self.scored is None else ()))
-
-    def hear_score(self) -> None:
-        """Takes in what the scorer found, if it did."""
-        if self.scored is None and self.scorer.receiver.poll():
-            said = self.scorer.read()
-            self.scored = said if isinstance(said, Scored) else Scored()
-
-    def outcome(self, said: Outcome | Died) -> Outcome:
-        """Of the trainer what it says of itself, of the scorer what it scored."""
-        self.hear_score()
-        trial, scored = self.trial, self.scored or Scored()
-        if isinstance(said, Died):
-            seconds = time.monotonic() - self.trainer.started
-            said = Outcome(trial.role, trial.task.name, trial.solver.name, trial.seed, seconds=seconds,
-                           error=f"the process of this trial {said.cause}")  # fmt: skip
-        elif said.error is None and scored.scores is None:
-            said = replace(said, error="this trial ended, and nothing was scored")
-        if said.error is not None:
-            return replace(said, scores=None, interventions=None)
-        return replace(said, curve=scored.curve, scores=scored.scores, interventions=scored.interventions)
-
-    def end(self) -> None:
-        """Ends both."""
-        self.trainer.end()
-        self.scorer.end()
-
-
-def _in_processes(trials: Sequence[Trial], workers: int, limits: Limits) -> Iterator[tuple[int, Outcome]]:
-    waiting = list(enumerate(trials))[::-1]
-    running: dict[int, _Running] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                index, trial = waiting.pop()
-                running[index] = _Running.start(trial, limits.memory)
-            patience = None
-            if limits.seconds is not None:
-                oldest = min(pair.trainer.started for pair in running.values())
-                patience = max(0.0, oldest + limits.seconds - time.monotonic())
-            ready = set(wait([sign for pair in running.values() for sign in pair.signs], patience))
-            for index, pair in list(running.items()):
-                started = pair.trainer.started
-                late = limits.seconds is not None and time.monotonic() >= started + limits.seconds
-                pair.hear_score()
-                if ready & set(pair.trainer.signs):
-                    said = pair.trainer.read()
-                elif late:
-                    said = Died(f"was ended after the time limit of {limits.seconds:g} s")
-                else:
-                    continue
-                running.pop(index)
-                outcome = pair.outcome(said)
-                pair.end()
-                yield index, outcome
-    finally:
-        for pair in running.values():
-            pair.end()
-
-
-def _train(trial: Trial, memory: float | int | None, pipe: Connection, sender: Connection) -> None:
-    settle(memory)
-    print_to(trial.log)
-    outcome = run_trial(replace(trial, log=None), scoring=lambda: RemoteSession(pipe))
-    if memory is not None and outcome.error and _ran_out(outcome.error):
-        outcome = replace(outcome, error=f"{outcome.error}\nthe memory limit of {memory:g} GiB was reached")
-    sender.send(replace(outcome, scores=None, interventions=None))
-
-
-def _time(trials: Sequence[Trial], memory: float | int | None, sender: Connection) -> None:
-    settle(memory)
-    for trial in trials:
-        print_to(trial.log)
-        sender.send(seconds_per_step(trial))
-
-
-def _score(trial: Trial, pipe: Connection, sender: Connection) -> None:
-    settle(None)
-    serve(trial, pipe, sender.send)
-
-
-def _score_many(pipe: Connection, sender: Connection) -> None:
-    del sender
-    settle(None)
-    while True:
-        told = pipe.recv_bytes()
-        try:
-            folder, trial = pickle.loads(told)
-        except (ImportError, AttributeError):  # what a script or a notebook defines
-            pipe.send(False)
-            continue
-        pipe.send(True)
-        if folder is not None:  # this process began where its parent was then
-            os.chdir(folder)
-        serve(trial, pipe)
-
-
-def _inspect(
-    inspection: Inspection, known: dict[str, Status], memory: float | int | None, sender: Connection
-) -> None:
-    settle(memory)
-    print_to(inspection.log)
-    inspection = replace(inspection, log=None)
-    for finding in inspection.findings(known=known, starting=sender.send):
-        if memory is not None and finding.status in ("fail", "error") and _ran_out(finding.reason):
-            reason = f"{finding.reason}: the memory limit of {memory:g} GiB was reached"
-            sender.send(replace(finding, status="error", reason=reason))
-        else:
-            sender.send(finding)
-    sender.send(None)
-
-
-def _ran_out(error: str) -> bool:
+def ran_out(error: str) -> bool:
+    """Whether an error says that there was no more memory."""
     return "MemoryError" in error or "can't allocate memory" in error  # Python's, NumPy's; torch's
 
 

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from ..trials.trial import Outcome, Trial
 
 
+@runtime_checkable
 class Running(Protocol):
     """An engine that is open: it takes trials, and tells their outcomes in the order in which they end."""
 

@@ -11,6 +11,7 @@ from ..checks.finding import Finding, Status
 from ..checks.leak import check_leaks
 from ..checks.perception import check_perception
 from ..perception.spec import PerceptionSpec
+from ..trials.origin import all_ours
 from ..trials.printed import printed_to
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
@@ -27,6 +28,11 @@ class Inspection:
     label: str = ""  # of the task, beside others of its name
     perception: PerceptionSpec = field(default_factory=PerceptionSpec)
     log: Path | None = field(default=None, compare=False)  # a file that gets what the solver prints
+
+    @property
+    def ours(self) -> bool:
+        """Whether it runs no code from outside."""
+        return all_ours((self.spec,), self.perception, self.images, self.task)
 
     def findings(
         self,

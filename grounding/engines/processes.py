@@ -1,18 +1,17 @@
-"""What runs checks and trials: today the processes of this machine."""
+"""The engine of this machine: checks and trials in processes of their own, or in this one."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...datasets.image_source import ImageSource
-from ..checks.finding import Finding, Status
 from ..perception.spec import PerceptionSpec
-from ..trials.printed import printed_to
 from ..trials.spec import SolverSpec
-from ..trials.timing import seconds_per_step
-from ..trials.trial import Outcome, Trial
-from .children import NO_LIMITS, OUTSIDE_LIMITS, Limits, examine, run_trials, time_steps
-from .inspection import Inspection
+from ..trials.trial import Trial
+from .children import NO_LIMITS, OUTSIDE_LIMITS, Limits
+from .errands import Errands, ErrandsApart, ErrandsHere, Timed
+from .pairs import Here, Pairs
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,7 @@ class Processes:
             perception: What reads them; None: the usual one.
         """
         reader = perception or PerceptionSpec()
-        workers = self.workers
-        if workers is None:
-            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-            workers = cores or 1
+        workers = self.count
         portable = spec.portable and images.portable and reader.portable
         if images.device != "cpu" or not portable:
             workers = 0
@@ -57,36 +53,48 @@ class Processes:
             return Processes(max(1, workers), True, self.limits or OUTSIDE_LIMITS)
         return Processes(workers, False, NO_LIMITS)
 
-    def run(self, trials: Sequence[Trial], ended: Callable[[int, Outcome], None]) -> None:
-        """Runs trials.
+    @property
+    def name(self) -> str:
+        """As `Engine.name`."""
+        return "processes"
 
-        Args:
-            trials: What to run.
-            ended: Hears the index and the outcome of each once, as soon as it ends.
-        """
-        run_trials(trials, self.workers or 0, ended, self.limits or NO_LIMITS)
+    @contextmanager
+    def open(self) -> Generator[Pairs | Here]:
+        """As `Engine.open`; without workers trials run in this process, when somebody listens."""
+        if not self.count:
+            yield Here()
+            return
+        pairs = Pairs(self.count, self.limits or NO_LIMITS)
+        try:
+            yield pairs
+        finally:
+            pairs.end()
+
+    @contextmanager
+    def errands(self) -> Generator[Errands]:
+        """What runs checks and timings: processes beside those of trials, or without workers this one."""
+        if not (self.count or self.isolate):
+            yield ErrandsHere()
+            return
+        errands = ErrandsApart(self.limits or NO_LIMITS)
+        try:
+            yield errands
+        finally:
+            errands.end()
+
+    @property
+    def count(self) -> int:
+        """How many trials run at once; 0: they run in this process."""
+        return usable_cores() if self.workers is None else self.workers
 
     def time_steps(self, trials: Sequence[Trial]) -> dict[int, float]:
         """Seconds of a training step of each trial, by its number; one that cannot be taken is left out."""
-        if self.workers:
-            return time_steps(trials, self.limits or NO_LIMITS)
-        steps: dict[int, float] = {}
-        for number, trial in enumerate(trials):
-            with printed_to(trial.log):
-                if (seconds := seconds_per_step(trial)) is not None:
-                    steps[number] = seconds
-        return steps
+        with self.errands() as errands:
+            errands.time_steps(trials)
+            return next((told.steps for told in errands.hear() if isinstance(told, Timed)), {})
 
-    def inspect(self, inspection: Inspection, known: Mapping[str, Status]) -> Iterator[Finding]:
-        """The checks of a task that need no training end to end.
 
-        Args:
-            inspection: The checks of one task.
-            known: Status of those that ran before, by id; they are left out.
-
-        Returns:
-            Findings, one by one as checks end.
-        """
-        if self.isolate:
-            return examine(inspection, self.limits or NO_LIMITS, known)
-        return inspection.findings(known=known)
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return cores or 1

@@ -12,6 +12,7 @@ from typing import Any
 from ...datasets.task import Setting
 from ..trials.trial import Outcome
 from .report import TaskReport
+from .spent import Spent
 
 SCHEMA = 1
 
@@ -102,6 +103,9 @@ class ExperimentRecord:
         started: ISO 8601, UTC.
         ended: Empty where it still runs, or was killed.
         interrupted: Whether it was ended before every cell was decided.
+        out_of_time: Whether that was because the time it was given was over.
+        spent: What its last part cost; None where that is not known.
+        sources: Digests of what was read: image sets by name, files of boards by path.
     """
 
     name: str
@@ -114,3 +118,6 @@ class ExperimentRecord:
     started: str = ""
     ended: str = ""
     interrupted: bool = False
+    out_of_time: bool = False
+    spent: Spent | None = None
+    sources: dict[str, str] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from .accounting import Accounting, account
 from .face import html_table
 from .files import plain, write_json
 from .records import RecordError, decode_record, read_file
+from .spent import Spent
 
 SCHEMA = 2  # raised whenever a reader of older reports would misread a newer one
 
@@ -184,6 +185,7 @@ class Report:
         classes: The classes that were named to stand for the symbols, in order; empty where none were.
         started: When the run began, as ISO 8601 in UTC; "" where that is not known.
         ended: The same of its end.
+        spent: What the run cost, and what came from the cache; None where that is not known.
         schema: Of the JSON, raised whenever a reader of older reports would misread a newer one.
     """
 
@@ -201,6 +203,7 @@ class Report:
     classes: list[str] = field(default_factory=list)
     started: str = ""
     ended: str = ""
+    spent: Spent | None = None
     schema: int = SCHEMA
 
     @property
@@ -278,13 +281,13 @@ class Report:
         """The report for JSON, with `exit_code` and `summary`.
 
         Args:
-            timings: Whether dates and the seconds of outcomes are kept; without, two runs of one seed and
-                thread count are equal bit by bit.
+            timings: Whether dates, the seconds of outcomes and what the run cost are kept; without, two runs
+                of one seed and thread count are equal bit by bit.
         """
         record: dict[str, Any] = plain(self)
         record |= {"exit_code": self.exit_code, "summary": self.summary}
         if not timings:
-            del record["started"], record["ended"]
+            del record["started"], record["ended"], record["spent"]
             for task in record["tasks"]:
                 for outcome in task["outcomes"]:
                     del outcome["seconds"]

@@ -2,8 +2,10 @@
 
 run.json        settings and environment, written once, with a schema version
 trials.jsonl    one JSON line per trial, appended and flushed to the disk when it ends
+ahead.jsonl     the same of trials that no decision asked for yet; it goes when the run ends
 findings.jsonl  one JSON line per check
 traces/         one file per trial, one JSON line per epoch
+checkpoints/    one folder per trial that lasts, until it has ended: what it goes on from
 logs/           one file per trial or inspection whose solver printed something
 report.json     written when the run ends; a run that is continued removes it first
 lock, holder    held by the process that writes here, and which that is
@@ -13,9 +15,10 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ from .files import plain, write_json
 from .logs import Logs
 from .records import RecordError, decode_record, read_file
 
+AHEAD = "ahead.jsonl"
 SCHEMA = 2  # 1: a finding holds check and task as one word, and `task` is the number of the task
 RESUME_HINT = "Every trial that ended is kept: make room, then continue with --resume"
 SAME_VERSIONS = ("groundcheck", "torch", "numpy")  # others hardly move a figure
@@ -46,14 +50,35 @@ class Record:
 
     def log(self, trial: Trial) -> Path:
         """Where the solver of a trial prints to."""
-        return self.logs.path(f"{trial.task.name}-{trial.role}-{trial.seed}-{key_of(trial)}")
+        return self.logs.path(_name_of(trial))
 
     def recall(self, trial: Trial) -> Outcome | None:
         """The outcome of a trial that ended in an earlier part of this run."""
         del trial
 
-    def keep(self, trial: Trial, outcome: Outcome) -> None:
-        """Keeps the outcome of a trial."""
+    def keep(self, trial: Trial, outcome: Outcome, *, number: int = 0, cached: bool = False) -> None:
+        """Keeps the outcome of a trial that was asked for.
+
+        Args:
+            trial: The trial.
+            outcome: What came of it.
+            number: Of the task that asked for it; a trial is kept once for each of several that did.
+            cached: Whether it was taken from the cache.
+        """
+
+    def placed(self, trial: Trial) -> Trial:
+        """The trial with the files that it may write."""
+        return replace(trial, trace=self.trace(trial), log=self.log(trial), checkpoint=self.checkpoint(trial))
+
+    def set_ahead(self, trial: Trial, outcome: Outcome) -> None:
+        """Puts aside the outcome of a trial that nobody asked for yet."""
+
+    def recall_ahead(self, trial: Trial) -> Outcome | None:
+        """What an earlier part of this run put aside."""
+        del trial
+
+    def clear_ahead(self) -> None:
+        """Forgets what was put aside: nobody will ask for it."""
 
     def findings(self, task: int) -> list[Finding]:
         """What checks found about the task of that number in an earlier part of this run."""
@@ -65,6 +90,10 @@ class Record:
 
     def trace(self, trial: Trial) -> Path | None:
         """Where the trial writes its trace."""
+        del trial
+
+    def checkpoint(self, trial: Trial) -> Path | None:
+        """The folder of what the trial goes on from where it is interrupted."""
         del trial
 
     def finish(self, report: Mapping[str, Any]) -> None:
@@ -79,6 +108,7 @@ class RunDirectory(Record):
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     found: list[tuple[int, Finding]] = field(default_factory=list)
     started: str = ""
+    ahead: dict[str, Outcome] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.logs = Logs(self.path / "logs")
@@ -87,9 +117,29 @@ class RunDirectory(Record):
         """The outcome of a trial that ended before this run was continued."""
         return self.outcomes.get(key_of(trial))
 
-    def keep(self, trial: Trial, outcome: Outcome) -> None:
+    def keep(self, trial: Trial, outcome: Outcome, *, number: int = 0, cached: bool = False) -> None:
         """Appends a line and waits until it is on the disk."""
-        append_line(self.path / "trials.jsonl", {"key": key_of(trial), **plain(outcome)})
+        del number  # a run has each trial once
+        marked = {"cached": True} if cached else {}
+        append_line(self.path / "trials.jsonl", {"key": key_of(trial), **marked, **plain(outcome)})
+        self.drop_checkpoint(trial)
+
+    def set_ahead(self, trial: Trial, outcome: Outcome) -> None:
+        """Appends a line to a file of its own: it belongs to the run once it is asked for."""
+        append_line(self.path / AHEAD, {"key": key_of(trial), **plain(outcome)})
+        self.drop_checkpoint(trial)
+
+    def recall_ahead(self, trial: Trial) -> Outcome | None:
+        """What was put aside before this run was continued."""
+        return self.ahead.get(key_of(trial))
+
+    def clear_ahead(self) -> None:
+        """Deletes that file."""
+        (self.path / AHEAD).unlink(missing_ok=True)
+
+    def drop_checkpoint(self, trial: Trial) -> None:
+        """Deletes what a trial would go on from: it has ended."""
+        shutil.rmtree(self.checkpoint(trial), ignore_errors=True)
 
     def findings(self, task: int) -> list[Finding]:
         """What checks found before this run was continued."""
@@ -101,21 +151,32 @@ class RunDirectory(Record):
 
     def trace(self, trial: Trial) -> Path:
         """A file named after the trial."""
-        return self.path / "traces" / f"{trial.task.name}-{trial.role}-{trial.seed}-{key_of(trial)}.jsonl"
+        return self.path / "traces" / f"{_name_of(trial)}.jsonl"
+
+    def checkpoint(self, trial: Trial) -> Path:
+        """A folder named after the trial, which makes it when it first has something to keep."""
+        return self.path / "checkpoints" / _name_of(trial)
 
     def finish(self, report: Mapping[str, Any]) -> None:
-        """Writes report.json."""
+        """Writes report.json. Of a run that came to its end nothing is left to go on from."""
         try:
             write_json(self.path / "report.json", report)
         except OSError as error:
             raise UnusableFileError(f"{error}. {RESUME_HINT}") from error
+        if not report.get("interrupted"):
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+
+
+def _name_of(trial: Trial) -> str:
+    return f"{trial.task.name}-{trial.role}-{trial.seed}-{key_of(trial)}"
 
 
 def key_of(trial: Trial) -> str:
-    """A digest of everything that decides the trial's outcome."""
+    """A digest of everything that decides the trial's outcome: a ceiling does not depend on the solver."""
+    solver = [] if trial.role == "ceiling" else [trial.solver.name, dict(trial.solver.options)]
     decides: dict[str, Any] = {
         "task": [trial.task.name, trial.task.version, trial.task.settings, *trial.task.files.values()],
-        "solver": [trial.solver.name, dict(trial.solver.options)],
+        "solver": solver,
         "role": trial.role,
         "seed": trial.seed,
         "training": trial.training.settings,
@@ -127,6 +188,8 @@ def key_of(trial: Trial) -> str:
         decides["classes"] = trial.images.classes
     if not trial.perception.usual:
         decides["perception"] = trial.perception.record
+    if trial.evaluation.asks:
+        decides["evaluation"] = trial.evaluation.record
     if trial.beside is not None:
         decides["beside"] = [trial.beside.name, dict(trial.beside.options)]
     return hashlib.sha256(json.dumps(plain(decides), sort_keys=True).encode()).hexdigest()[:16]
@@ -146,11 +209,12 @@ def open_run(
         yield Record()
         return
     path = Path(path)
-    _prepare(path)
-    with _held(path):
+    prepare(path)
+    with held(path):
         described = {"settings": plain(settings), "environment": plain(environment)}
         outcomes: dict[str, Outcome] = {}
         found: list[tuple[int, Finding]] = []
+        ahead: dict[str, Outcome] = {}
         started = timestamp()
         if (path / "run.json").exists():
             if not resume:
@@ -166,11 +230,12 @@ def open_run(
             _compare(path, before, described["settings"], described["environment"])
             started = before.started or started
             outcomes, found = read_trials(path, mend=True), read_findings(path, mend=True)
+            ahead = read_trials(path, mend=True, file=AHEAD)
             for name in ("report.json", "report.html"):
                 (path / name).unlink(missing_ok=True)
         else:
             write_json(path / "run.json", {"schema": SCHEMA, "started": started, **described})
-        yield RunDirectory(path, outcomes, found, started)
+        yield RunDirectory(path, outcomes, found, started, ahead)
 
 
 def timestamp() -> str:
@@ -214,11 +279,11 @@ class _Number:
     number: int | None = None
 
 
-def read_trials(path: Path, *, mend: bool = False) -> dict[str, Outcome]:
+def read_trials(path: Path, *, mend: bool = False, file: str = "trials.jsonl") -> dict[str, Outcome]:
     """Outcomes by key. A last line that a kill cut short is left out, and with `mend` cut off."""
     outcomes: dict[str, Outcome] = {}
-    for number, line in whole_lines(path / "trials.jsonl", mend=mend):
-        with _damage(path / "trials.jsonl"):
+    for number, line in whole_lines(path / file, mend=mend):
+        with _damage(path / file):
             key = decode_record(line, _Key, first_line=number).key
             outcomes[key] = decode_record(line, Outcome, first_line=number)
     return outcomes
@@ -248,21 +313,29 @@ def _of_schema_1(path: Path, line: bytes, number: int) -> tuple[int, Finding]:
         raise RecordError(f"line {number}: {error}") from error
 
 
-def _prepare(path: Path) -> None:
-    """Makes the folder. Only an empty one, or one of ours, is taken."""
+def prepare(path: Path, asked: str = "run.json", what: str = "run") -> None:
+    """Makes the folder. Only an empty one, or one of ours, is taken.
+
+    Args:
+        path: The folder.
+        asked: The file that tells what was asked for there: without it, it is none of ours.
+        what: What the folder is to hold, for the message.
+    """
+    if path.exists() and not path.is_dir():
+        raise UnusableFileError(f"the {what} folder {path} is a file: name a folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        ours = {"run.json", "lock", "holder"}
+        ours = {asked, "lock", "holder"}
         foreign = sorted(item.name for item in path.iterdir() if item.name not in ours)
-        if foreign and not (path / "run.json").exists():
-            raise UsageError(f"{path} is not empty ({foreign[0]}) and holds no run: choose another folder")
+        if foreign and not (path / asked).exists():
+            raise UsageError(f"{path} is not empty ({foreign[0]}) and holds no {what}: choose another folder")
         (path / "traces").mkdir(exist_ok=True)
     except OSError as error:
-        raise UnusableFileError(f"the run folder {path} cannot be written: {error.strerror}") from error
+        raise UnusableFileError(f"the {what} folder {path} cannot be written: {error.strerror}") from error
 
 
 @contextmanager
-def _held(path: Path) -> Generator[None]:
+def held(path: Path) -> Generator[None]:
     """A lock between processes that ends with the process, however it ends."""
     try:
         with FileLock(path / "lock", timeout=0):
@@ -284,26 +357,31 @@ def _holder(path: Path) -> str:
 def _compare(
     path: Path, before: RunRecord, settings: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> None:
-    differing = list(_differences("", before.settings, settings))
-    old, new = (around.get("versions", {}) for around in (before.environment, environment))
-    differing += [
-        f"{name} was {old.get(name)} and is now {new.get(name)}"
-        for name in SAME_VERSIONS
-        if old.get(name) != new.get(name)
-    ]
+    differing = list(differences("", before.settings, settings))
+    differing += other_versions(before.environment, environment)
     if differing:
         raise UsageError(f"{path} cannot be continued: {'; '.join(differing)}. Choose another folder")
 
 
-def _differences(name: str, then: Any, now: Any) -> Iterator[str]:
+def other_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Which versions differ between two environments, as far as they decide figures."""
+    old, new = (around.get("versions", {}) for around in (before, now))
+    return [
+        f"{name} was {old.get(name)} and is now {new.get(name)}"
+        for name in SAME_VERSIONS
+        if old.get(name) != new.get(name)
+    ]
+
+
+def differences(name: str, then: Any, now: Any) -> Iterator[str]:
     """What differs between two settings, field by field; a task's fields are told with its name."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in sorted(then.keys() | now.keys()):
             inner = f"{name}.{key}" if name and not name.endswith(": ") else f"{name}{key}"
-            yield from _differences(inner, then.get(key), now.get(key))
+            yield from differences(inner, then.get(key), now.get(key))
     elif name == "tasks" and [one["task"] for one in then] == [one["task"] for one in now]:
         for old, new in zip(then, now, strict=True):
-            yield from _differences(f"{old['task']}: ", old, new)
+            yield from differences(f"{old['task']}: ", old, new)
     elif name == "tasks":
         named = (", ".join(one["task"] for one in tasks) for tasks in (then, now))
         yield "tasks were {} and are now {}".format(*named)

@@ -19,6 +19,8 @@ class Budget:
         settings: By name, for the task, solver or training that knows the name; they come after `epochs`.
         train: Whether solvers are trained end to end; without, only the checks run that need no such
             training.
+        robust: Whether trained networks are asked beyond the test set as well: out of distribution, on
+            corrupted boards, and how sure they are. It changes no training, and no figure of the test set.
 
     Raises:
         UsageError: For `seeds` below 1.
@@ -28,6 +30,7 @@ class Budget:
     epochs: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     train: bool = True
+    robust: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds < 1:

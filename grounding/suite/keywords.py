@@ -25,6 +25,7 @@ class Keywords(TypedDict, total=False):
     epochs: int | None
     settings: Mapping[str, Any] | None
     train: bool
+    robust: bool
     workers: int | None
     isolate: bool | None
     limits: Limits | None

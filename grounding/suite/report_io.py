@@ -11,8 +11,11 @@ from ...datasets.image_source import ImageSource
 from ...datasets.own_task import rebuild_task
 from ...datasets.task import Setting
 from ..perception.spec import PerceptionSpec
+from ..results.cell_reports import experiment_reports
+from ..results.experiment_reading import holds_experiment, read_experiment
 from ..results.report import PerceptionRecord, Report
 from ..results.run_directory import key_of, read_findings, read_run, read_trials
+from ..trials.evaluation import Evaluation
 from ..trials.spec import SolverSpec
 from ..trials.training import Training
 from .labels import label_tasks
@@ -35,6 +38,24 @@ def read_report(path: Path, solver: str | None = None) -> Report:
         return Report.read(path, solver)
     finished = path / "report.json"
     return Report.read(finished) if finished.exists() else rebuild(path)
+
+
+def read_reports(path: Path) -> list[Report]:
+    """Reads a report, or those of an experiment: one for each of its solvers and settings that has a verdict.
+
+    Args:
+        path: As for `read_report`, or the folder of an experiment.
+
+    Raises:
+        UsageError: As for `read_report`, and for an experiment of which nothing is decided yet.
+        OSError: For what cannot be read.
+    """
+    if not holds_experiment(path):
+        return [read_report(path)]
+    found = experiment_reports(read_experiment(path))
+    if not found:
+        raise UsageError(f"{path}: no cell of this experiment is decided yet")
+    return found
 
 
 def rebuild(path: Path) -> Report:
@@ -97,6 +118,7 @@ class _Asked:
     tasks: list[_AskedTask]
     classes: list[str] = field(default_factory=list)
     perception: PerceptionRecord = field(default_factory=PerceptionRecord)
+    evaluation: Evaluation = field(default_factory=Evaluation)
 
     def suite(self) -> Suite:
         """The suite as it was when nothing had run."""
@@ -110,4 +132,5 @@ class _Asked:
             seeds=self.seeds,
             images=ImageSource(self.images, device=self.device, classes=tuple(self.classes)),
             perception=PerceptionSpec(self.perception.name, self.perception.options),
+            evaluation=self.evaluation,
         )

@@ -1,5 +1,7 @@
 """One training run as a report, so that what reads reports reads it."""
 
+from typing import Any
+
 from ...datasets.image_set import ImageSet
 from ...datasets.own_task import reference_of
 from ..results.environment import environment
@@ -7,6 +9,15 @@ from ..results.report import PerceptionRecord, Report, TaskReport
 from ..results.run_directory import timestamp
 from ..trials.trial import Outcome, Trial
 from ..verdict import Judgement
+from .suite import Suite, TaskRun
+
+
+def asked_of(trial: Trial) -> dict[str, Any]:
+    """Everything that decides what a single trial finds, for the record of a run."""
+    rules_given = getattr(trial.solver.load(), "rules", "learned") == "given"
+    runs = [TaskRun(trial.task, trial.training)]
+    suite = Suite(trial.solver, rules_given, runs, 1, trial.images, trial.perception)
+    return {**suite.asked, "role": trial.role, "seed": trial.seed}
 
 
 def report_trial(trial: Trial, outcome: Outcome, images: ImageSet) -> Report:

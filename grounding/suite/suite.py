@@ -1,30 +1,31 @@
-"""The suite: every check of a solver on every task, seeds until they decide, one report."""
+"""The suite: which checks and trials a solver is put to on every task, and what they amount to."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Unpack
+from typing import Any
 
 from ...datasets.image_source import ImageSource
 from ...datasets.own_task import find_task, reference_of
 from ...datasets.task import Task
-from ..checks.finding import Finding, Status
+from ..checks.beyond import check_beyond
+from ..checks.finding import Finding
 from ..checks.identifiable import check_relabellings, identifiable
+from ..checks.joint import check_joint
+from ..checks.robust import BeyondSeeds
 from ..checks.trained import Trained, check_trained
 from ..engines.inspection import Inspection
-from ..engines.processes import Processes
 from ..measures.identifiability import Identifiability
 from ..measures.statistics import SequentialTest
 from ..perception.spec import Factory as PerceptionFactory
 from ..perception.spec import PerceptionSpec
-from ..results.accounting import require_known
-from ..results.environment import environment
 from ..results.logs import Logs
 from ..results.report import PerceptionRecord, Report, TaskReport
-from ..results.run_directory import Record, open_run, timestamp
 from ..trials.budget import budget_for
+from ..trials.corrupted import require_givens
+from ..trials.evaluation import Evaluation
 from ..trials.printed import printed_to
 from ..trials.roles import BY_NAME, ROLE_NAMES, subject_of
 from ..trials.spec import Factory, SolverSpec
@@ -32,10 +33,9 @@ from ..trials.training import Training
 from ..trials.trial import Outcome, Role, Trial, gradients_lost
 from ..verdict import judge
 from .budget import Budget
-from .estimate import Estimate, estimate_run
-from .keywords import Keywords, apply_keywords
+from .estimate import Estimate
 from .labels import distinct_tasks, label_tasks
-from .settings import apply_perception_settings, apply_settings
+from .settings import apply_evaluation_settings, apply_perception_settings, apply_settings
 
 DEFAULT_TASKS = ("mapping", "sudoku")
 # Contract checks without which there is nothing to train.
@@ -89,98 +89,6 @@ class TaskRun:
         return sorted((o for o in self.outcomes if o.role == role), key=lambda o: o.seed)
 
 
-def check(
-    solver: "str | Factory | SolverSpec",
-    *,
-    tasks: Sequence[str | Task] = DEFAULT_TASKS,
-    images: str | ImageSource | Callable[..., Any] = "digits",
-    perception: "str | PerceptionFactory | PerceptionSpec" = "lenet",
-    budget: Budget | None = None,
-    engine: Processes | None = None,
-    listener: Listener | None = None,
-    run: str | Path | None = None,
-    resume: bool = False,
-    expect: Sequence[str] = (),
-    **keywords: Unpack[Keywords],
-) -> Report:
-    """Checks a solver: contract, leaks, and training end to end on every task until the seeds decide.
-
-    On each seed four things are trained: the solver, the same network without logic, the ceiling (the same
-    perception with labels), and the solver on true symbols. Seeds are 0, 1, …; Wald's test stops them, or the
-    budget does.
-
-    Args:
-        solver: A name (`satnet`), `package.module:attribute`, `file.py:attribute`, or a callable
-            `Problem -> nn.Module`.
-        tasks: Names, `module:attribute` or `file.py:attribute`, or tasks with settings of their own.
-        images: The name of an image set (`mnist`, `folder:PATH`, `arrays:FILE.npz`, `torchvision:NAME`), a
-            callable that returns `Pictures`, or an `ImageSource` with its folder and device.
-        perception: What reads the images: a name (`resnet18`), `package.module:attribute`, or a callable
-            `(image_shape, symbols) -> nn.Module` that gives logits. It is the same for the solver, the
-            baseline and the ceiling.
-        budget: At most how many seeds, epochs, and other settings.
-        engine: How many processes run trials, and within which limits.
-        listener: Hears of findings, waves of trials, and outcomes.
-        run: A folder that keeps every trial as it ends.
-        resume: Continue the run in that folder: run what is missing.
-        expect: Ids of checks that are expected to fail, with * for anything; they do not count.
-        **keywords: Fields of `ImageSource`, `Budget` and `Processes` in place of an object that is not handed
-            over: `data_root` (its `root`), `download`, `device`, `classes`; `seeds`, `epochs`, `settings`,
-            `train`; `workers`, `isolate`, `limits`.
-
-    Returns:
-        The report. On Ctrl-C it is on what was found so far, with `interrupted` set.
-
-    Raises:
-        UsageError: For a solver, task, setting, option, image set, perception, device or `expect` that cannot
-            be meant.
-        DataUnavailableError: For missing or damaged images.
-    """
-    source, budget, engine = apply_keywords(images, budget, engine, keywords)
-    listener = listener or Listener()
-    suite = plan_suite(solver, tasks, source, budget, perception)
-    require_known(expect, [run.label for run in suite.runs])
-    loaded = source.load()
-    engine = engine.fitted(suite.spec, source, suite.perception)
-    around, began = environment(source.device), timestamp()
-    with open_run(run, {**suite.asked, "images_digest": loaded.digest}, around, resume=resume) as record:
-        interrupted = False
-        listener.begun([task_run.label for task_run in suite.runs])
-        try:
-            for number, task_run in enumerate(suite.runs):
-                log = record.logs.path(f"{task_run.label}-checks")
-                inspection = Inspection(
-                    suite.spec,
-                    task_run.task,
-                    task_run.training,
-                    source,
-                    task_run.label,
-                    suite.perception,
-                    log,
-                )
-                task_run.findings.extend(record.findings(number))
-                for finding in inspect(task_run, inspection, engine):
-                    task_run.findings.append(finding)
-                    record.note(number, finding)
-                    listener.finding(finding)
-                broke = any(f.status in ("fail", "error") for f in task_run.findings)
-                record.logs.ended(log, broke=broke)
-            if budget.train and listener.estimate is not None and (known := suite.estimate(engine, record)):
-                listener.estimate(known)
-            while budget.train and (wave := suite.wave()):
-                run_wave(wave, engine, record, listener)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            if (printed := record.logs.close()) is not None:
-                listener.printed(printed)
-        report = suite.whole(loaded.digest, around, interrupted=interrupted)
-        dates = {"started": record.started or began, "ended": timestamp()}
-        report = replace(report, expect=list(expect), **dates)
-        record.finish(report.as_dict())
-    return report
-
-
 def plan_suite(
     solver: "str | Factory | SolverSpec",
     tasks: Sequence[str | Task],
@@ -194,13 +102,15 @@ def plan_suite(
     meant.
     """
     spec = SolverSpec.of(solver)
-    settings, reader = apply_perception_settings(budget.settings, PerceptionSpec.of(perception))
+    settings, evaluation = apply_evaluation_settings(budget.settings, robust=budget.robust)
+    settings, reader = apply_perception_settings(settings, PerceptionSpec.of(perception))
     rules_given = getattr(import_solver(spec), "rules", "learned") == "given"
     chosen = [find_task(task) if isinstance(task, str) else task for task in tasks]
     budgets = [budget_for(task, budget.epochs) for task in chosen]
     chosen, spec, budgets = apply_settings(settings, chosen, spec, budgets)
     loaded = images.load()
     for task in chosen:
+        require_givens(task, evaluation)
         spec.try_options(task.problem)
         reader.try_on(loaded.shape, len(task.classes))
         for seed in range(budget.seeds):
@@ -208,7 +118,7 @@ def plan_suite(
     kept = distinct_tasks(chosen)
     labels = label_tasks([chosen[number] for number in kept])
     runs = [TaskRun(chosen[n], budgets[n], label) for n, label in zip(kept, labels, strict=True)]
-    return Suite(spec, rules_given, runs, budget.seeds, images, reader)
+    return Suite(spec, rules_given, runs, budget.seeds, images, reader, evaluation=evaluation)
 
 
 def import_solver(spec: SolverSpec) -> Factory:
@@ -224,42 +134,6 @@ def import_solver(spec: SolverSpec) -> Factory:
         logs.close()
 
 
-def run_wave(
-    wave: Sequence[tuple[TaskRun, Trial]], engine: Processes, record: Record, listener: Listener
-) -> None:
-    """Runs the trials of a wave that the record does not have yet, and keeps each as it ends."""
-    missing: list[tuple[TaskRun, Trial]] = []
-    for run, trial in wave:
-        if (known := record.recall(trial)) is None:
-            missing.append((run, replace(trial, trace=record.trace(trial), log=record.log(trial))))
-        else:
-            run.outcomes.append(known)
-    listener.wave([trial for _, trial in missing])
-
-    def ended(index: int, outcome: Outcome) -> None:
-        run, trial = missing[index]
-        record.logs.ended(trial.log, broke=outcome.error is not None)
-        record.keep(trial, outcome)
-        run.outcomes.append(outcome)
-        listener.outcome(replace(outcome, task=run.label))
-
-    engine.run([trial for _, trial in missing], ended)
-
-
-def inspect(run: TaskRun, inspection: Inspection, engine: Processes) -> Iterator[Finding]:
-    """The checks that need no end-to-end training, as the engine runs them.
-
-    Those that a continued run has findings of already do not run again.
-    """
-    known: dict[str, Status] = {f.check: f.status for f in run.findings}
-    run.built = all(known.get(check, "pass") == "pass" for check in TRAINABLE)
-    for finding in engine.inspect(inspection, known):
-        run.built &= not (finding.check in TRAINABLE and finding.status != "pass")
-        yield finding
-    if run.built and "identifiable" not in known and (finding := identify(run, [0])) is not None:
-        yield finding
-
-
 def identify(run: TaskRun, seeds: Sequence[int]) -> Finding | None:
     """Which relabellings the training puzzles of each seed leave open; their verdicts rest on that."""
     for seed in seeds:
@@ -273,6 +147,13 @@ def identify(run: TaskRun, seeds: Sequence[int]) -> Finding | None:
                 return finding
             run.identified[seed] = found
     return next(identifiable.run([run.identified[s] for s in seeds], run.label))
+
+
+def identify_jointly(run: TaskRun) -> Finding:
+    """Which readings fit together with other rules, for who learns them."""
+    task = run.task.drawn(0)
+    puzzles = task.generate("train", run.training.puzzles, 0)
+    return check_joint(puzzles, len(task.classes), run.label)
 
 
 def _mean_task(outcomes: Sequence[Outcome]) -> float | None:
@@ -292,6 +173,9 @@ class Suite:
     perception: PerceptionSpec = field(default_factory=PerceptionSpec)
     test: SequentialTest = field(default_factory=SequentialTest)
     roles: tuple[Role, ...] = ROLE_NAMES  # those that the verdict rests on are "grounding" and "ceiling"
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    fixed: bool = False  # whether all seeds run, also after those that decide
+    checks: bool = True  # whether the checks run that need no training end to end
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -305,6 +189,7 @@ class Suite:
             **({} if self.perception.usual else {"perception": self.perception.record}),
             "device": self.images.device,
             "seeds": self.seeds,
+            **({"evaluation": self.evaluation.record} if self.evaluation.asks else {}),
             "tasks": [
                 {
                     "task": run.task.name,
@@ -334,40 +219,34 @@ class Suite:
             interrupted=interrupted,
         )
 
+    def inspection(self, run: TaskRun, log: Path | None = None) -> Inspection | None:
+        """The checks of a task that need no training end to end; None where nothing is to be checked.
+
+        Args:
+            run: The task.
+            log: A file that gets what the solver prints.
+        """
+        if not self.checks:
+            return None
+        return Inspection(self.spec, run.task, run.training, self.images, run.label, self.perception, log)
+
     def wave(self) -> list[tuple[TaskRun, Trial]]:
         """The trials of the fewest further seeds that could decide, over all tasks; empty when all did."""
         return [
-            (run, self._trial(run, role, solver, seed))
+            (run, trial)
             for run in self.runs
             if run.built
-            for seed in self._next_seeds(run)
-            for role, solver in self._roles(run.task)
+            for seed in self.next_seeds(run)
+            for trial in self.trials(run, seed)
         ]
 
-    def estimate(self, engine: Processes, record: Record) -> Estimate | None:
-        """How long this suite will take from here on, by a few steps of each trial of a seed.
-
-        None where nothing trains, where trials of this run ended before, which tell better, or where no step
-        could be taken.
-        """
-        wave = self.wave()
-        first = min((trial.seed for _, trial in wave), default=0)
-        trials = [trial for _, trial in wave if trial.seed == first]
-        if not wave or any(record.recall(trial) is not None for trial in trials):
-            return None
-        log = record.logs.path("timing")
-        steps = engine.time_steps([replace(trial, log=log) for trial in trials])
-        record.logs.ended(log, broke=False)
-        seeds = len({trial.seed for _, trial in wave})
-        return estimate_run(trials, steps, seeds, self.seeds, engine.workers or 0)
+    def trials(self, run: TaskRun, seed: int) -> list[Trial]:
+        """The trials of a task on a seed, one for each role."""
+        return [self._trial(run, role, solver, seed) for role, solver in self._roles(run.task)]
 
     def trials_of(self, seed: int) -> list[tuple[TaskRun, Trial]]:
         """Every trial that a seed may call for."""
-        return [
-            (run, self._trial(run, role, solver, seed))
-            for run in self.runs
-            for role, solver in self._roles(run.task)
-        ]
+        return [(run, trial) for run in self.runs for trial in self.trials(run, seed)]
 
     def report(self, run: TaskRun) -> TaskReport:
         """What a task amounts to so far; seeds that lack a trial, after Ctrl-C, do not count."""
@@ -412,16 +291,25 @@ class Suite:
             files=run.task.files,
             training=run.training.settings,
             judgement=judgement,
-            findings=[*findings, *(check_trained(trained, run.label) if counted else [])],
+            findings=[
+                *findings,
+                *(check_trained(trained, run.label) if counted else []),
+                *([identify_jointly(run)] if self._rules_open(run) else []),
+                *check_beyond(BeyondSeeds(counted), run.label),
+            ],
             outcomes=sorted(run.outcomes, key=lambda o: (o.seed, ROLE_NAMES.index(o.role))),
         )
+
+    def _rules_open(self, run: TaskRun) -> bool:
+        """Whether shortcuts of reading and rules together are asked for."""
+        return self.evaluation.robust and not self.rules_given and run.built and run.task.seen == "images"
 
     def _roles(self, task: Task) -> list[tuple[Role, SolverSpec]]:
         if task.seen == "symbols":
             return [("reasoning", self.spec)]
-        roles: list[tuple[Role, SolverSpec]] = [
-            (role, BASELINE if BY_NAME[role].answers == "baseline" else self.spec) for role in self.roles
-        ]
+        # A ceiling trains no solver: it takes along the name alone, and nothing that could be imported.
+        solvers = {"baseline": BASELINE, "rules": SolverSpec(self.spec.name), "solver": self.spec}
+        roles: list[tuple[Role, SolverSpec]] = [(r, solvers[BY_NAME[r].answers]) for r in self.roles]
         return [(role, solver) for role, solver in roles if role != "baseline" or self.spec != BASELINE]
 
     def _complete(self, run: TaskRun) -> set[int]:
@@ -429,13 +317,20 @@ class Suite:
         roles = [role for role, _ in self._roles(run.task)]
         return {seed for _, seed in done if all((role, seed) in done for role in roles)}
 
-    def _next_seeds(self, run: TaskRun) -> range:
-        done = len(self._complete(run))
-        if run.task.seen == "symbols":  # nothing to decide about grounding: two seeds show what it can do
-            return range(done, min(self.seeds, 2))
+    def at_most(self, run: TaskRun) -> int:
+        """How many seeds of a task may run."""
+        # Seen as symbols, there is nothing to decide about grounding: two seeds show what it can do.
+        nothing = run.task.seen == "symbols" and not self.fixed
+        return min(self.seeds, 2) if nothing else self.seeds
+
+    def next_seeds(self, run: TaskRun) -> range:
+        """The fewest further seeds of a task that could decide; none when those that ran did."""
+        done, most = len(self._complete(run)), self.at_most(run)
+        if self.fixed or run.task.seen == "symbols":
+            return range(done, most)
         judged = self.report(run).judgement
         further = int(judged.tied) if judged.decided else self.test.soonest(judged.grounded, judged.failed)
-        return range(done, min(self.seeds, done + further))
+        return range(done, min(most, done + further))
 
     def _trial(self, run: TaskRun, role: Role, solver: SolverSpec, seed: int) -> Trial:
         return Trial(
@@ -447,5 +342,6 @@ class Suite:
             beside=self.spec if role == "baseline" else None,
             images=self.images,
             perception=self.perception,
+            evaluation=self.evaluation,
             called=run.label,
         )

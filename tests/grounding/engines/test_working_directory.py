@@ -12,7 +12,7 @@ from PIL import Image
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.engines.processes import Processes
-from groundcheck.grounding.suite.suite import check
+from groundcheck.grounding.suite.check import check
 from groundcheck.solvers.neural import MLP
 
 

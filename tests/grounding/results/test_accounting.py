@@ -70,3 +70,42 @@ def test_an_expectation_that_no_check_answers_to_is_refused_with_the_nearest() -
     }.items():
         with pytest.raises(UnknownNameError, match=words):
             require_known(["*", wrong], known)
+
+
+@pytest.mark.parametrize(
+    ("ran", "others", "too_few"), [(1, 3, False), (1, 4, True), (2, 6, False), (2, 7, True)]
+)
+def test_a_quarter_has_to_run(ran: int, others: int, too_few: bool) -> None:
+    findings = found(
+        **{f"r{n}": "inconclusive" for n in range(ran)}, **{f"s{n}": "skip" for n in range(others)}
+    )
+    assert account(findings).too_few is too_few
+
+
+def test_what_is_told_is_what_there_was() -> None:
+    quiet = account(found(a="pass"))
+    assert quiet.sentence == "1 check collected, 1 ran, 0 skipped"
+    assert (quiet.expected, quiet.unexpected, quiet.skipped) == ((), (), {})
+    skips = [Finding(name, "skip", "no rules") for name in "abc"] + found(d="skip")
+    assert account(skips).skipped == {"no rules": 3, "reason of d": 1}
+    assert account(skips).sentence == "4 checks collected, 0 ran, 4 skipped"
+    expected = account(found(a="fail", b="error", c="fail"), ["a", "b"])
+    assert expected.sentence == "3 checks collected, 2 ran, 0 skipped, 1 broke, 2 failed as expected"
+    assert (expected.unexpected, expected.warnings) == (("c",), [])
+
+
+def test_an_expectation_is_told_as_unmatched_or_as_passed_and_never_as_both() -> None:
+    counted = account(found(a_one="pass", a_two="fail", b="pass"), ["a/*", "b", "c", "a/one"])
+    assert (counted.passed_though_expected, counted.unmatched) == (("b", "a/one"), ("c",))
+    assert counted.warnings == [
+        "--expect: no check is called c", "--expect: b did not fail", "--expect: a/one did not fail",
+    ]  # fmt: skip
+
+
+def test_only_a_star_stands_for_anything() -> None:
+    findings = found(a_b="fail", axb="fail")
+    assert account(findings, ["a.b"]).expected == ()
+    assert account(findings, ["a/b"]).expected == ("a/b",)
+    assert account(findings, ["a*b"]).expected == ("a/b", "axb")
+    assert account(findings, ["a"]).expected == ()
+    assert account([Finding("a\nb", "fail", "")], ["a*b"]).expected == ("a\nb",)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from groundcheck.grounding.cli import app
 from groundcheck.grounding.report.differences import print_differences
 from groundcheck.grounding.report.leaderboard import differences, render_leaderboard
-from groundcheck.grounding.results.comparison import compare, estimate
+from groundcheck.grounding.results.comparison import compare, estimate, report_names
 from groundcheck.grounding.results.report import Report
 
 
@@ -133,6 +133,80 @@ def test_differences_are_told_of_what_one_of_two_lacks() -> None:
     assert differences(one, one) == ""
     assert differences(one, other) == "size 4 instead of unset"
     assert differences({"puzzles": 2000}, {}) == "training puzzles unset instead of 2,000"
+
+
+def retrained(report: Report, **training: object) -> Report:
+    """The same report with another budget."""
+    [task] = report.tasks
+    return replace(report, tasks=[replace(task, training={**task.training, **training})])
+
+
+def judged(report: Report) -> Report:
+    """The same report, as of a network that was trained elsewhere."""
+    [task] = report.tasks
+    return replace(report, tasks=[replace(task, training={"trained": "elsewhere"})])
+
+
+def test_reports_of_other_budgets_are_compared_when_asked_to(tmp_path: Path, mlp_report: Report) -> None:
+    longer = retrained(mlp_report, epochs=20)
+    with pytest.raises(
+        ValueError, match=r"budget epochs is 2 in one and 20 in the other\. With --any-budget they"
+    ):
+        compare([mlp_report, longer])
+    with pytest.raises(ValueError, match="training is done here in one and done elsewhere in the other"):
+        compare([mlp_report, judged(mlp_report)])
+    assert compare([mlp_report, longer], any_budget=True)
+    assert compare([mlp_report, judged(mlp_report)], any_budget=True)
+    other = replace(longer, images="mnist", images_digest="1" * 64)
+    with pytest.raises(ValueError, match=r"image set is digits in one and mnist in the other$"):
+        compare([mlp_report, other], any_budget=True)
+    for name, report in (("a.json", mlp_report), ("b.json", longer)):
+        report.write(tmp_path / name)
+    paths = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    assert CliRunner().invoke(app, ["compare", *paths]).exit_code == 2
+    told = CliRunner().invoke(app, ["compare", *paths, "--any-budget"])
+    assert told.exit_code == 0, told.output
+    assert "2: epochs=20" in told.output
+
+
+def test_reports_are_called_by_what_differs_and_nothing_else(mlp_report: Report) -> None:
+    assert report_names([mlp_report, mlp_report]) == ["mlp", "mlp"]
+    rated = [retrained(mlp_report, rate=rate) for rate in (0.1, 0.2)]
+    assert report_names(rated) == ["rate=0.1", "rate=0.2"]
+    wide = replace(rated[1], solver="rival", options={"rate": 3})
+    assert report_names([rated[1], wide]) == ["mlp", "rival, solver.rate=3"]
+    looked = replace(mlp_report, perception=replace(mlp_report.perception, name="mlp"))
+    assert report_names([mlp_report, looked]) == ["perception=lenet", "perception=mlp"]
+
+
+def test_leaderboard_names_what_differs_and_takes_other_budgets(tmp_path: Path, mlp_report: Report) -> None:
+    rated = [
+        retrained(replace(mlp_report, options={"width": 8}), rate=rate, epochs=epochs)
+        for rate, epochs in ((0.1, 2), (0.2, 2), (0.2, 20))
+    ]
+    found = [(tmp_path, report) for report in rated]
+    page = render_leaderboard(found, tmp_path)
+    assert page.count("<table") == 2
+    assert '<td data-label="rate">0.2</td>' in page
+    assert 'data-label="width"' not in page
+    assert 'data-label="epochs"' not in page
+    assert "width=8" in page
+    page = render_leaderboard(found, tmp_path, any_budget=True)
+    assert page.count("<table") == 1
+    assert '<td data-label="epochs">20</td>' in page
+    assert "epochs 20 instead" not in page
+
+
+def test_leaderboard_tells_what_was_trained_elsewhere_in_words(tmp_path: Path, mlp_report: Report) -> None:
+    pair = [(tmp_path, mlp_report), (tmp_path, judged(mlp_report))]
+    for order in (pair, pair[::-1]):
+        page = render_leaderboard(order, tmp_path)
+        assert "unset" not in page
+        assert "Images digits, trained elsewhere." in page
+        assert page.count("Differs from the first table of mapping:") == 1
+    here = {"task": "made", "perception": "mlp", "epochs": 2}
+    assert differences({"task": "made", "trained elsewhere": True}, here) == "trained here"
+    assert differences(here, {"task": "made", "trained elsewhere": True}) == "trained elsewhere"
 
 
 def test_leaderboard_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -23,10 +23,12 @@ from groundcheck.grounding.results.run_directory import key_of, open_run, read_t
 from groundcheck.grounding.suite import suite
 from groundcheck.grounding.suite.report_io import read_report
 from groundcheck.grounding.suite.suite import Listener
+from groundcheck.grounding.trials import checkpoint
 from groundcheck.grounding.trials.run import run_trial
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.grounding.trials.trial import Outcome, Trial
+from groundcheck.solvers.neural import MLP
 
 TINY_TASK: dict[str, Any] = {
     "tasks": ["mapping"],
@@ -35,7 +37,7 @@ TINY_TASK: dict[str, Any] = {
     "settings": {"puzzles": 64},
     "workers": 0,
 }
-INSPECT = suite.inspect
+INSPECTION = suite.Suite.inspection
 KEPT = {"settings": {"seeds": 2}, "environment": {"versions": {"torch": "2"}}}
 TRIAL = Trial(
     task=Mapping(),
@@ -54,7 +56,7 @@ def figures(report: Report) -> Any:
 def unchecked() -> Iterator[None]:
     """Leaves out the checks that need no training: these tests are about trials."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suite, "inspect", lambda *_: iter(()))
+        patch.setattr(suite.Suite, "inspection", lambda *_: None)
         yield
 
 
@@ -69,7 +71,7 @@ def test_a_killed_run_continues_with_what_is_missing(tmp_path: Path, whole: Repo
     script = (
         "from groundcheck.grounding import check\n"
         "from groundcheck.grounding.suite import suite\n"
-        "suite.inspect = lambda *_: iter(())\n"
+        "suite.Suite.inspection = lambda *_: None\n"
         f"check('mlp', run={str(folder)!r}, **{TINY_TASK!r})\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
@@ -97,7 +99,7 @@ def test_a_killed_run_continues_with_what_is_missing(tmp_path: Path, whole: Repo
 
 
 def test_a_continued_run_repeats_no_check_that_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suite, "inspect", INSPECT)
+    monkeypatch.setattr(suite.Suite, "inspection", INSPECTION)
     whole = check("mlp", run=tmp_path, train=False, **TINY_TASK).tasks[0].findings
     kept = tmp_path / "findings.jsonl"
     lines = kept.read_text().splitlines(keepends=True)
@@ -123,6 +125,38 @@ def test_ctrl_c_keeps_what_ended_and_can_be_continued(tmp_path: Path, whole: Rep
     continued = check("mlp", run=tmp_path, resume=True, **TINY_TASK)
     assert figures(continued) == figures(whole)
     assert not continued.interrupted
+
+
+class Interrupted(MLP):
+    """Ctrl-C comes in its third epoch, once."""
+
+    steps = 0
+
+    def loss(self, beliefs: Any, given: Any, answer: Any) -> Any:
+        Interrupted.steps += self.training
+        if Interrupted.steps == 5:  # of two in an epoch
+            raise KeyboardInterrupt
+        return super().loss(beliefs, given, answer)
+
+
+def test_a_trial_goes_on_from_its_checkpoint_which_then_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoint, "COSTS", 0)
+    budget = {"seeds": 1, "epochs": 4, "settings": {"puzzles": 64, "batch": 32}}
+    asked = {**TINY_TASK, **budget, "isolate": False}
+    Interrupted.steps = 5
+    whole = check(Interrupted, **asked)
+    steps, Interrupted.steps = Interrupted.steps - 5, 0
+    assert check(Interrupted, run=tmp_path, **asked).interrupted
+    [folder] = (tmp_path / "checkpoints").iterdir()
+    assert folder.name.startswith("mapping-grounding-0-")
+    assert {path.stem[-6:] for path in folder.iterdir()} == {"000001", "000002"}
+    continued = check(Interrupted, run=tmp_path, resume=True, **asked)
+    assert figures(continued) == figures(whole)
+    assert Interrupted.steps == steps + 1  # that of the epoch in flight was taken twice
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_workers_give_the_same_results_in_the_same_order(tmp_path: Path, whole: Report) -> None:
@@ -250,6 +284,8 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path: 
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot be written: Not a directory"):
         check("mlp", run=tmp_path / "file" / "run", **TINY_TASK)
+    with pytest.raises(OSError, match="file is a file: name a folder"):
+        check("mlp", run=tmp_path / "file", **TINY_TASK)
     with pytest.raises(OSError, match="/proc/run cannot be written"):  # where even root cannot make a folder
         check("mlp", run="/proc/run", **TINY_TASK)
 

@@ -11,8 +11,8 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.engines.children import NO_LIMITS, OUTSIDE_LIMITS, Limits
 from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.suite.budget import Budget
+from groundcheck.grounding.suite.check import check
 from groundcheck.grounding.suite.keywords import apply_keywords
-from groundcheck.grounding.suite.suite import check
 from groundcheck.grounding.trials.spec import SolverSpec
 
 
@@ -70,7 +70,7 @@ def test_objects_and_keywords_give_the_same_report() -> None:
     asked = {"solver": "mlp", "tasks": [Mapping(symbols=3)]}
     by_object = check(**asked, budget=Budget(1, 1, settings, train=False), engine=Processes(0))
     by_keyword = check(**asked, seeds=1, epochs=1, settings=settings, train=False, workers=0)
-    when = {"started": "", "ended": ""}
+    when = {"started": "", "ended": "", "spent": None}
     assert replace(by_object, **when) == replace(by_keyword, **when)
 
 

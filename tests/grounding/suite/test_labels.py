@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,6 +17,8 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding import check
 from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.engines.inspection import Inspection
+from groundcheck.grounding.engines.pairs import Here
 from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.gate import pipeline
 from groundcheck.grounding.gate.gate import evaluate_gate
@@ -26,10 +30,11 @@ from groundcheck.grounding.results.run_directory import Record
 from groundcheck.grounding.suite import suite
 from groundcheck.grounding.suite.labels import distinct_tasks, label_tasks
 from groundcheck.grounding.suite.report_io import read_report
+from groundcheck.grounding.suite.scheduling import schedule
 from groundcheck.grounding.trials.roles import label_of
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
-from groundcheck.grounding.trials.trial import Outcome, Trial
+from groundcheck.grounding.trials.trial import Outcome
 
 PLAIN, SMALL = "mapping", "mapping[symbols=3]"
 ASKED: dict[str, Any] = {
@@ -41,21 +46,26 @@ ASKED: dict[str, Any] = {
 }
 
 
-def inspect(run: suite.TaskRun, *_: object) -> Iterator[Finding]:
+class TwoChecks(Inspection):
     """The small task fails a check that the other one passes; what a run has already is not made again."""
-    known = {finding.check for finding in run.findings}
-    if "contract/build" not in known:
-        yield Finding("contract/build", "pass", "built", task=run.label)
-    if "contract/range" not in known:
-        status = "fail" if run.label == SMALL else "pass"
-        yield Finding("contract/range", status, "seen", "mend it", 1.0, 0.0, task=run.label)
+
+    def findings(self, *, known: Any = None, starting: Any = None) -> Iterator[Finding]:
+        if "contract/build" not in known:
+            yield Finding("contract/build", "pass", "built", task=self.label)
+        if "contract/range" not in known:
+            status = "fail" if self.label == SMALL else "pass"
+            yield Finding("contract/range", status, "seen", "mend it", 1.0, 0.0, task=self.label)
+
+
+def inspection(of: suite.Suite, run: suite.TaskRun, *_: object) -> TwoChecks:
+    return TwoChecks(of.spec, run.task, run.training, of.images, run.label)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suite, "inspect", inspect)
+        patch.setattr(suite.Suite, "inspection", inspection)
         check("mlp", run=path, **ASKED)
         yield path
 
@@ -123,7 +133,7 @@ def test_each_has_its_trials_traces_and_findings_and_goes_on_with_them(folder: P
     assert [task.label for task in partial.tasks] == [PLAIN, SMALL]
     continued = check("mlp", run=again, resume=True, **ASKED)
     assert continued.as_dict(timings=False)["tasks"] == whole
-    assert len((again / "findings.jsonl").read_text().splitlines()) == 4
+    assert len((again / "findings.jsonl").read_text().splitlines()) == 6  # with the count of relabellings
 
 
 def as_before(finding: dict[str, Any]) -> dict[str, Any]:
@@ -173,24 +183,32 @@ def test_a_run_of_the_version_before_is_read_and_not_continued(folder: Path, tmp
 def test_the_progress_of_each_has_a_row_and_lines_of_its_own() -> None:
     tasks = [Mapping(), Mapping(symbols=3)]
     runs = [suite.TaskRun(task, Training(), label) for task, label in zip(tasks, (PLAIN, SMALL), strict=True)]
-    planned = suite.Suite(SolverSpec("mlp"), False, runs, 1, ImageSource()).wave()
+    planned = suite.Suite(SolverSpec("mlp"), False, runs, 1, ImageSource(), checks=False)
+    trials = [trial for _, trial in planned.wave()]
 
-    class Ended(Processes):
-        """An engine whose trials end at once."""
+    class Ended(Here):
+        """Trials that end at once."""
 
-        def run(self, trials: list[Trial], ended: Callable[[int, Outcome], None]) -> None:
-            for number, trial in enumerate(trials):
-                ended(number, Outcome(trial.role, trial.task.name, trial.solver.name, trial.seed))
+        def hear(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
+            ended, self.waiting = list(self.waiting), deque()
+            return [(n, Outcome(t.role, t.task.name, t.solver.name, t.seed, error="x")) for n, t in ended]
+
+    class Engine(Processes):
+        """Runs those."""
+
+        @contextmanager
+        def open(self) -> Iterator[Ended]:
+            yield Ended()
 
     progress, lines = Progress(), []
     listener = suite.Listener(
         wave=progress.wave,
         outcome=lambda outcome: (progress.outcome(outcome), lines.append(label_of(outcome))),
     )
-    suite.run_wave(planned, Ended(0), Record(), listener)
+    schedule([planned], Engine(0), Record(), listener)
     assert {label: sum(map(len, row.ended.values())) for label, row in progress.rows.items()} == {
         PLAIN: 3, SMALL: 3,
     }  # fmt: skip
     assert f"grounding/{SMALL} mlp seed 0" in lines
-    assert planned[-1][1].label.startswith(f"reasoning/{SMALL} ")
+    assert trials[-1].label.startswith(f"reasoning/{SMALL} ")
     assert [outcome.task for run in runs for outcome in run.outcomes] == ["mapping"] * 6
