@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .bars import HIGH
+from .diagnosis.cause import Explanation
 from .measures.identifiability import Identifiability
 
 Verdict = Literal[
@@ -42,6 +43,19 @@ LEFT_OPEN = (
     "The training puzzles do not tell these symbols apart, so that no training can: more varied puzzles, or "
     "labels for the symbols that are not fixed."
 )
+REASONS_AND_STOPPED = (
+    "The solver reasons on true symbols and perception tells them apart, and training gets no further: "
+    "where raw grounding is below aligned, the two name the symbols differently; a slower perception, or "
+    "another start."
+)
+TOLD_APART_AND_STOPPED = (
+    "The training puzzles tell all symbols apart, and training gets no further: see which are exchanged in "
+    "the confusion matrix, and try a slower perception, or another start."
+)
+SOUND_AND_STOPPED = (
+    "It answers from true symbols, its gradient checks passed, and training gets no further: look at its "
+    "learning rate against perception's, and the interface."
+)
 TOLD_APART = (
     "The training puzzles tell all symbols apart: see which are exchanged in the confusion matrix, and train "
     "longer, with a slower perception, or from another start."
@@ -63,11 +77,18 @@ class Evidence:
     traceback: bool = False  # whether what broke left one
     unfit: bool = False  # whether a ceiling decided nothing
     broken_ceiling: bool = False
+    causes: Sequence[Explanation] = ()  # named from what the trials recorded, most likely first
+    stopped: bool = False  # whether the loss of most failing seeds no longer fell
 
 
 def remedy(verdict: Verdict, known: Evidence) -> str:
     """One sentence or two; empty where there is nothing to do."""
     symbols = known.on_symbols
+    if verdict in ("UNGROUNDED", "NOT REASONING", "SHORTCUT") and known.causes:
+        first = known.causes[0]
+        return (
+            "Perception is fine. " if (verdict, first.cause) == ("NOT REASONING", "solver") else ""
+        ) + first.remedy
     failing = [name for name, status in known.gradients.items() if status in ("fail", "error")]
     if verdict in ("UNGROUNDED", "NOT REASONING") and failing:
         return BROKEN_GRADIENT.format(ids=", ".join(failing))
@@ -75,11 +96,13 @@ def remedy(verdict: Verdict, known: Evidence) -> str:
         start = "Perception is fine. " if verdict == "NOT REASONING" else ""
         return start + FIRST_ON_SYMBOLS.format(on_symbols=symbols)
     if verdict == "UNGROUNDED" and symbols is not None and "pass" in known.gradients.values():
-        return SOUND_PARTS
+        return SOUND_AND_STOPPED if known.stopped else SOUND_PARTS
     if verdict == "NOT REASONING" and symbols is not None:
-        return REASONS_ON_SYMBOLS
+        return REASONS_AND_STOPPED if known.stopped else REASONS_ON_SYMBOLS
     if verdict == "SHORTCUT" and known.identified:
-        return TOLD_APART if all(found.unique for found in known.identified) else LEFT_OPEN
+        if all(found.unique for found in known.identified):
+            return TOLD_APART_AND_STOPPED if known.stopped else TOLD_APART
+        return LEFT_OPEN
     if verdict == "ERROR" and known.traceback:
         return TRACEBACK
     if verdict == "INCONCLUSIVE" and (known.unfit or known.broken_ceiling):

@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from .bars import HIGH, LEAST, Bars, bars, guessed_answers, perfect_ceiling, unfit
+from .diagnosis.causes import explain
+from .diagnosis.learning import most_stopped
+from .diagnosis.subject import make_subject
 from .measures.counts import count_of
 from .measures.identifiability import Identifiability
 from .measures.interventions import answered_from_symbols
@@ -19,6 +22,7 @@ from .measures.statistics import Decision, SequentialTest, wilson_interval
 from .remedies import Evidence, Verdict, remedy
 from .trials.trial import Outcome
 
+FAILURES = ("UNGROUNDED", "NOT REASONING", "SHORTCUT")  # that the trials may explain
 # Where as many seeds failed in one way as in another, the first of these names the task's verdict.
 WORST_FIRST: tuple[Verdict, ...] = ("ERROR", "UNGROUNDED", "NOT REASONING", "SHORTCUT")
 
@@ -145,6 +149,16 @@ def judge(
     else:
         verdict = _of_failures(decision, seeds, failures)
     identities = [identified[o.seed] for o in outcomes if o.seed in identified]
+    subject = make_subject(
+        outcomes,
+        ceilings,
+        baselines,
+        rules_given=rules_given,
+        on_symbols=on_symbols,
+        gradients=gradients or {},
+        identified=identified,
+    )
+    told = verdict in FAILURES and subject.recorded
     evidence = Evidence(
         on_symbols,
         gradients or {},
@@ -152,6 +166,8 @@ def judge(
         traceback=any(TRACEBACK_STARTS in (o.error or "") for o in outcomes),
         unfit=any(ceiling.scores and unfit(ceiling) for ceiling in ceilings),
         broken_ceiling=any(ceiling.error for ceiling in ceilings),
+        causes=explain(subject) if told else (),
+        stopped=told and bool(most_stopped(subject)),
     )
     return Judgement(
         verdict=verdict,

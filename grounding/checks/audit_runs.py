@@ -176,7 +176,7 @@ def _nudged(values: Tensor, nudge: int) -> Tensor:
         return values
     up = torch.rand(values.shape, generator=torch.Generator().manual_seed(nudge)) < 0.5
     step = torch.finfo(values.dtype).eps
-    return values * torch.where(up, 1 + step, 1 - step).to(values.dtype)
+    return values * (1 + torch.where(up, step, -step).to(values.dtype))
 
 
 def _array(values: Tensor) -> np.ndarray:

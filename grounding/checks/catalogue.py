@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .abstain import abstain
 from .audit import audit_checks
+from .beyond import beyond
 from .bypass import bypass
 from .contract.contract import contract
 from .identifiable import identifiable
+from .joint import joint
 from .leak import leak
 from .perception import perception
 from .registry import Check, explain
+from .robust import robust
 from .trained import trained
 
 
@@ -20,8 +24,12 @@ def every_check() -> Iterator[Check[Any]]:
     yield from perception.checks
     yield from leak.checks
     yield from identifiable.checks
+    yield from joint.checks
     yield from trained.checks
     yield from bypass.checks
+    yield from beyond.checks
+    yield from robust.checks
+    yield from abstain.checks
     yield from audit_checks.checks
 
 

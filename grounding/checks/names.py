@@ -43,6 +43,13 @@ def suggest(id_: str, known: Sequence[str]) -> str:
 
 
 @cache
+def beyond_ids() -> tuple[str, ...]:
+    """The checks that look at trained networks beyond their test set."""
+    files = [Path(__file__).with_name(f"{module}.py") for module in ("beyond", "robust", "abstain")]
+    return tuple(id_ for path in files for found in _registries(path) for id_ in found.ids)
+
+
+@cache
 def registered(module: str) -> tuple[str, ...]:
     """The checks of one file of this folder, of a registry without a place in the suite."""
     path = Path(__file__).with_name(f"{module}.py")

@@ -5,7 +5,6 @@ None of it trains anything; scoring rests on all of it.
 
 import json
 import pickle
-import random
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +19,7 @@ from ...datasets.own_task import find_task, rebuild_task, reference_of
 from ...datasets.task import SPLITS, Puzzles, Setting, Split, Task
 from .finding import Finding
 from .registry import FailCheckError, Registry, Result, SkipCheckError, passed
+from .seeding import seeded_generators
 
 SIZE = 200  # puzzles of a split that are looked at
 PROVED = 50  # of which rules and uniqueness are proved by SAT
@@ -113,11 +113,10 @@ def check_deterministic(subject: TaskSubject) -> Result:
 
     Remedy: Draw from the `rng` that `draw` is handed, and from nothing else.
     """
-    first = subject.splits["train"]
-    random.seed(1)
-    np.random.seed(1)  # noqa: NPY002 - a task that draws from it is what is looked for
-    torch.manual_seed(1)
-    again = as_task(subject.task).drawn(0).generate("train", SIZE, 0)
+    with seeded_generators(0):
+        first = subject.task.drawn(0).generate("train", SIZE, 0)
+    with seeded_generators(1):
+        again = subject.task.drawn(0).generate("train", SIZE, 0)
     if not _same(first, again):
         _fail("the same split, size and seed gave other puzzles the second time")
     if _same(first, subject.task.drawn(0).generate("train", SIZE, 1)):

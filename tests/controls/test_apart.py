@@ -16,8 +16,9 @@ from groundcheck.datasets.batch import Sealed
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.checks.trained import Trained, check_trained
-from groundcheck.grounding.engines.children import run_here, run_trials
-from groundcheck.grounding.suite import processes
+from groundcheck.grounding.engines import scorer
+from groundcheck.grounding.engines.pairs import run_trials
+from groundcheck.grounding.engines.scorer import run_here
 from groundcheck.grounding.trials import run, scoring, session
 from groundcheck.grounding.trials.run import run_trial
 from groundcheck.grounding.trials.session import LocalSession, RemoteSession, serve, without_solver
@@ -118,7 +119,7 @@ def test_a_process_that_may_start_none_scores_itself(
     monkeypatch: pytest.MonkeyPatch, honest: Outcome
 ) -> None:
     monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
-    monkeypatch.setattr(processes, "RemoteSession", None)
+    monkeypatch.setattr(scorer, "RemoteSession", None)
     assert plain(run_here(TRIAL)) == honest
 
 

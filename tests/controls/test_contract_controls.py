@@ -10,7 +10,8 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.checks.contract.contract import check_contract, contract
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.engines.children import Limits, examine
+from groundcheck.grounding.engines.children import Limits
+from groundcheck.grounding.engines.errands import examine
 from groundcheck.grounding.engines.inspection import Inspection
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training

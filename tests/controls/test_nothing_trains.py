@@ -13,7 +13,8 @@ from rich.console import Console
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import check
-from groundcheck.grounding.engines.children import Limits, Worker, examine
+from groundcheck.grounding.engines.children import Limits, Worker
+from groundcheck.grounding.engines.errands import examine
 from groundcheck.grounding.engines.inspection import Inspection
 from groundcheck.grounding.report.table import print_report
 from groundcheck.grounding.results.report import Report

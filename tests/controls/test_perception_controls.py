@@ -12,7 +12,8 @@ from groundcheck.datasets.pictures import Pictures
 from groundcheck.grounding.checks.contract.contract import contract
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.perception import check_perception, perception
-from groundcheck.grounding.engines.children import Limits, examine
+from groundcheck.grounding.engines.children import Limits
+from groundcheck.grounding.engines.errands import examine
 from groundcheck.grounding.engines.inspection import Inspection
 from groundcheck.grounding.perception.spec import PerceptionSpec
 from groundcheck.grounding.trials.spec import SolverSpec

@@ -43,3 +43,48 @@ def test_no_traceback_is_promised_where_there_is_none() -> None:
 @pytest.mark.parametrize("verdict", UNKNOWN)
 def test_where_nothing_else_is_known_there_is_one_answer_each(verdict: Verdict) -> None:
     assert remedy(verdict, Evidence()) == UNKNOWN[verdict]
+
+
+ALL = Evidence(
+    0.1, {"contract/gradient-beliefs": "fail"}, [TWO], traceback=True, unfit=True, broken_ceiling=True
+)
+
+
+def test_what_is_known_reaches_the_verdicts_that_it_explains_and_no_other() -> None:
+    """With everything there is to know, each verdict hears of its own evidence."""
+    heard = {verdict for verdict in UNKNOWN if remedy(verdict, ALL) != UNKNOWN[verdict]}
+    assert heard == {"UNGROUNDED", "NOT REASONING", "SHORTCUT", "ERROR", "INCONCLUSIVE"}
+
+
+@pytest.mark.parametrize(
+    ("known", "ungrounded", "not_reasoning"),
+    [
+        (
+            Evidence(gradients={"a": "error"}),
+            "Mend the gradient first: a did",
+            "Mend the gradient first: a did",
+        ),
+        (Evidence(0.1, {"a": "fail", "b": "pass", "c": "error"}), "a, c did not pass", "a, c did not pass"),
+        (Evidence(gradients={"a": "inconclusive"}), UNKNOWN["UNGROUNDED"], UNKNOWN["NOT REASONING"]),
+        (Evidence(0.9499, {"a": "skip"}), "It answers 0.95", "Perception is fine. It answers 0.95"),
+        (Evidence(0.95, {"a": "pass"}), "its gradient checks passed", "reasons on true symbols"),
+        (Evidence(0.95, {"a": "skip"}), UNKNOWN["UNGROUNDED"], "reasons on true symbols"),
+        (Evidence(None, {"a": "pass"}), UNKNOWN["UNGROUNDED"], UNKNOWN["NOT REASONING"]),
+        (Evidence(0.0), "It answers 0.00", "Perception is fine. It answers 0.00"),
+    ],
+)
+def test_a_gradient_comes_before_the_symbols_and_these_before_the_rest(
+    known: Evidence, ungrounded: str, not_reasoning: str
+) -> None:
+    told = remedy("UNGROUNDED", known)
+    assert ungrounded in told
+    assert not told.startswith("Perception is fine")
+    assert not_reasoning in remedy("NOT REASONING", known)
+
+
+def test_a_ceiling_that_read_badly_comes_before_one_that_broke() -> None:
+    both = remedy("INCONCLUSIVE", Evidence(unfit=True, broken_ceiling=True))
+    assert both == remedy("INCONCLUSIVE", Evidence(unfit=True)) != UNKNOWN["INCONCLUSIVE"]
+    assert remedy("INCONCLUSIVE", Evidence(broken_ceiling=True)) not in (both, UNKNOWN["INCONCLUSIVE"])
+    counting_stopped = Identifiability(1, False, np.eye(2, dtype=bool), (), 10, 1)
+    assert "do not tell" in remedy("SHORTCUT", Evidence(identified=[counting_stopped]))

@@ -187,7 +187,11 @@ def test_what_the_code_raises_comes_with_its_traceback() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 @pytest.mark.parametrize(
     ("end", "words"),
-    [(lambda: os._exit(7), "exit code 7"), (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal 9")],
+    [
+        (lambda: os._exit(7), "exit code 7"),
+        (lambda: os._exit(0), "exit code 0"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal 9"),
+    ],
 )
 def test_code_that_ends_its_process_is_told(end, words: str) -> None:
     with pytest.raises(AuditCrashError, match=words):
@@ -288,6 +292,11 @@ def test_relabellings_start_from_different_states_and_their_controls_from_the_sa
     assert drawn[::2] == drawn[1::2]
     assert len(set(drawn)) == 4
     assert [line.split()[0] for line in drawn[::2]] == ["4", "4", "4", "32"]
+
+
+@pytest.mark.parametrize(("steps", "compared"), [(1, 4), (3, 12), (5, 19)])
+def test_three_trainings_of_all_steps_are_compared_and_one_of_four_at_most(steps: int, compared: int) -> None:
+    assert audit(losses.over_the_queries, SMALL, steps=steps, batch=2).steps == compared
 
 
 def trace(*steps: dict[str, list[float]]) -> Trace:

@@ -233,3 +233,49 @@ def test_ids_are_told_before_they_run_and_those_that_ran_are_left_out() -> None:
     assert heard == ["leak/images", "leak/echo"]
     assert [c.id for c in leak.checks] == ["leak/labels", "leak/images", "leak/echo"]
     assert Setting(spec, SMALL, DIGITS, Training()).task == SMALL
+
+
+class Pairs(leak_module._Start):
+    """Trainings of which those with other labels are the farther ones on so many of all pairs."""
+
+    def __init__(self, farther: int) -> None:
+        self.farther, self.others, self.trained = farther, 0, []
+
+    def train(self, examples):
+        self.trained.append(examples)
+        other = examples is self.wrong
+        self.others += other
+        size = (2.0 if self.others <= self.farther else 0.5) if other else 1.0
+        first = len(self.trained) % 3 == 1
+        return leak_module._Trained(0.0, (torch.tensor([0.0 if first else size]),))
+
+    wrong = None
+
+
+@pytest.mark.parametrize(("farther", "leaks"), [(12, True), (11, True), (10, False), (0, False)])
+def test_eleven_of_twelve_pairs_have_to_agree(farther: int, leaks: bool) -> None:
+    puzzles = SMALL.generate("train", 4, 0)
+    true, _ = assemble(SMALL, puzzles, DIGITS.train)
+    pairs = Pairs(farther)
+    pairs.wrong = relabelled(SMALL, puzzles, true, DIGITS)
+    chance = leak_module._chance_of_labels(pairs, true, pairs.wrong)
+    assert (chance < leak_module.NOISE_ERROR) == leaks
+    assert len(pairs.trained) == 36
+    orders = {tuple(e is pairs.wrong for e in pairs.trained[n : n + 3]) for n in range(0, 36, 3)}
+    assert orders == {(False, False, True), (False, True, False)}  # in a drawn order
+
+
+def test_which_states_are_the_same() -> None:
+    one, other = torch.ones(2), torch.tensor([1.0, 2.0])
+    same = leak_module._equal
+    assert same({"a": one, "b": 3}, {"a": one.clone(), "b": 4})
+    assert not same({"a": one}, {"a": other})
+    assert not same({"a": one, "b": other}, {"a": one, "b": one})
+    assert not same({"a": one}, {"b": one})
+
+
+def test_the_losses_and_the_distance_of_a_leak_are_told() -> None:
+    moved = found("labels", OverAllCells, LEAKY)
+    assert "the training loss sees the labels of the givens" in moved.reason
+    size = float(moved.reason.partition("moved by up to ")[2].partition(":")[0])
+    assert size == pytest.approx(moved.figure, rel=0.05)

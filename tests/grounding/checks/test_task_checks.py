@@ -167,6 +167,14 @@ def test_each_way_of_breaking_it_is_caught(task: Any, check: str) -> None:
     assert statuses(task)[f"task/{check}"] in (("fail", "error") if task is Narrow else ("fail",))
 
 
+@pytest.mark.parametrize("state", [0, 1, 2])
+def test_it_is_caught_whatever_state_the_generators_are_in(state: int) -> None:
+    random.seed(state)
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    assert statuses(Untied)["task/deterministic"] == "fail"
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
 def test_a_task_that_moves_a_global_generator_is_caught() -> None:
     assert statuses(Global)["task/global-state"] == "fail"
     assert statuses(Median)["task/global-state"] == "pass"

@@ -1,0 +1,241 @@
+"""Perceptions with a fault of a known size: the figure is that size, and the bound holds."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from groundcheck.grounding.checks.finding import Finding
+from groundcheck.grounding.checks.perception import Reader, perception
+from groundcheck.grounding.perception.spec import PerceptionSpec
+
+IMAGES = torch.rand(12, 2, 3, 4, generator=torch.Generator().manual_seed(0))
+
+
+class Known(nn.Module):
+    """Logits of which the largest is 4 in absolute value, changed by `spoil`."""
+
+    spoil: ClassVar[Callable[["Known", Tensor, Tensor], Any]] = staticmethod(
+        lambda self, logits, images: logits
+    )
+
+    def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+        super().__init__()
+        assert image_shape == IMAGES.shape[1:]
+        self.weight = nn.Parameter(torch.ones(()))
+        self.bias = nn.Parameter(torch.zeros(()))
+        self.symbols = symbols
+        self.calls = 0
+
+    def forward(self, images: Tensor) -> Any:
+        rows = images.flatten(1)[:, : self.symbols] - 4.0  # from −4 to −3
+        logits = self.weight * torch.cat([rows[:, :-1], torch.full_like(rows[:, :1], 4.0)], 1) + self.bias
+        return type(self).spoil(self, logits, images)
+
+
+def found(
+    check: str, spoil: Callable[..., Any] | None = None, images: Tensor = IMAGES, symbols: int = 5
+) -> Finding:
+    members = {"spoil": staticmethod(spoil)} if spoil else {}
+    network = type("Spoilt", (Known,), members)
+    return perception[check].run(Reader(PerceptionSpec.of(network), symbols, images))
+
+
+def test_what_is_not_spoilt_passes_with_what_it_says() -> None:
+    for check in perception.checks:
+        assert found(check.id).status == "pass", check.id
+    assert found("shape").reason == "(12, 5) logits of 2×3×4 images, and of a single one"
+    assert found("gradient").reason == "a finite gradient reaches all of 2 parameters"
+    assert found("logits").reason.endswith(" to 4")
+    assert found("build").reason.endswith("was built for images 2×3×4")
+    assert found("rows").figure == found("modes").figure == 0
+
+
+@pytest.mark.parametrize(("size", "status"), [(0.9e-4, "pass"), (1.1e-4, "fail")])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda size, n: (n > 1) * size * torch.ones(n, 1),  # with others beside
+        lambda size, n: size / 11 * torch.arange(n)[:, None],  # by its place
+        lambda size, n: torch.where(torch.arange(n)[:, None] == 7, (n > 1) * size, 0.0),  # the eighth alone
+        lambda size, n: torch.where(torch.arange(n)[:, None] % (n - 1 or 1) == 0, (n > 1) * size, 0.0),
+    ],
+    ids=["beside", "place", "eighth", "ends"],
+)
+def test_rows_move_relative_to_the_largest_logit(spoil: Callable, size: float, status: str) -> None:
+    rows = found("rows", lambda _, logits, images: logits + 4 * spoil(size, len(images)))
+    assert (rows.status, rows.bound) == (status, 1e-4)
+    assert rows.figure == pytest.approx(size, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("sums", "status"),
+    [
+        ([1.0], "fail"),
+        ([1 + 0.8e-4], "fail"),
+        ([1 + 1.2e-4], "pass"),
+        ([1 - 1.2e-4], "pass"),
+        ([1.0, 1.01], "pass"),
+    ],
+)
+@pytest.mark.parametrize("logarithms", [False, True])
+def test_what_adds_up_to_one_in_every_row_is_told(sums: list[float], status: str, logarithms: bool) -> None:
+    def spoil(_: Known, logits: Tensor, images: Tensor) -> Tensor:
+        share = logits.double().softmax(-1)
+        row = torch.tensor([sums[min(n, len(sums) - 1)] for n in range(len(images))], dtype=torch.float64)
+        share = share * row[:, None] + 0 * images.sum()
+        return (share.log() if logarithms else share).to(images)
+
+    logits = found("logits", spoil)
+    assert logits.status == ("pass" if logarithms else status)
+    logarithm = status == "fail" and logarithms
+    assert ("logarithms of probabilities" in logits.reason) == logarithm
+
+
+def test_probabilities_below_zero_are_none() -> None:
+    def spoil(_: Known, logits: Tensor, images: Tensor) -> Tensor:
+        share = logits.softmax(-1)
+        return torch.cat([share[:, :-1] - 0.3, share[:, -1:] + 1.2], -1)
+
+    assert found("logits", spoil).status == "pass"
+    above = found("logits", lambda _, logits, images: logits.softmax(-1).log() + 0.1)
+    assert above.reason.startswith("from ")
+
+
+def test_calls_that_differ_in_evaluation_are_measured_and_buffers_named() -> None:
+    def drifts(network: Known, logits: Tensor, images: Tensor) -> Tensor:
+        network.calls += 1
+        return logits - (0.0 if network.training else 0.25 * network.calls)
+
+    modes = found("modes", drifts)
+    assert (modes.status, modes.figure, modes.bound) == ("fail", pytest.approx(0.25), 0.0)
+    assert modes.reason == "logits differ by 0.25 from call to call, and nothing in it changes"
+
+    def counts(network: Known, logits: Tensor, images: Tensor) -> Tensor:
+        if not network.training:
+            network.bias.data += 0.5
+        return logits
+
+    changed = found("modes", counts)
+    assert (changed.status, changed.reason) == ("fail", "a call in evaluation changed bias")
+    assert changed.figure == pytest.approx(0.5)
+    restless = found("modes", lambda network, logits, images: logits * (1 + network.training * torch.rand(1)))
+    assert restless.status == "pass"
+
+
+def raising(when: Callable[[Known, Tensor], bool]) -> Callable[..., Tensor]:
+    def spoil(network: Known, logits: Tensor, images: Tensor) -> Tensor:
+        if when(network, images):
+            raise ValueError("not like this")
+        return logits
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("check", "when", "said"),
+    [
+        (
+            "shape",
+            lambda n, x: len(x) == 1,
+            "in evaluation on one image 2×3×4 it raised ValueError: not like",
+        ),
+        ("shape", lambda n, x: len(x) > 1, "in evaluation on 12 images 2×3×4 it raised ValueError: not like"),
+        (
+            "shape",
+            lambda n, x: n.training,
+            "in training on 12 images 2×3×4 it raised ValueError: not like this",
+        ),
+        ("dtype", lambda n, x: x.dtype == torch.float64, "on torch.float64 images it raised ValueError: not"),
+    ],
+)
+def test_where_it_raises_is_told_with_its_traceback(check: str, when: Callable, said: str) -> None:
+    told = found(check, raising(when))
+    assert told.status == "fail"
+    assert told.reason.startswith(said)
+    assert "raise ValueError" in told.traceback
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda n, x, i: x[:, :4], "in evaluation it returned the shape (12, 4) for 12 images where"),
+        (lambda n, x, i: x.squeeze(0), "in evaluation it returned the shape (5,) for one image where (1, 5)"),
+        (lambda n, x, i: x.masked_fill(x > 3, torch.inf), "in evaluation it returned numbers that"),
+        (
+            lambda n, x, i: torch.where(torch.arange(12)[:, None] == 11, torch.nan, x) if n.training else x,
+            "in training it returned numbers that are not finite",
+        ),
+        (
+            lambda n, x, i: n.register_parameter("late", nn.Parameter(torch.ones(1))) or x,
+            "its call made the parameter late, which no optimiser then trains",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_table_of_logits_is_told(spoil: Callable, said: str) -> None:
+    told = found("shape", spoil)
+    assert (told.status, told.reason.startswith(said)) == ("fail", True), told.reason
+
+
+def test_the_two_dtypes_are_named() -> None:
+    told = [found("dtype", lambda n, x, i, t=t: x.to(t)) for t in (torch.float32, torch.float64)]
+    assert [t.reason for t in told] == [
+        "it returned torch.float32 for torch.float64 images",
+        "it returned torch.float64 for torch.float32 images",
+    ]  # fmt: skip
+    assert {t.status for t in told} == {"fail"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda n, x, i: x.detach(), "its logits are cut off from its parameters"),
+        (lambda n, x, i: x.detach() * n.weight, "1 of 2 parameters get no gradient, bias among them"),
+        (lambda n, x, i: x.detach() + n.bias * 0 + n.weight * 0, "every gradient is zero"),
+        (lambda n, x, i: x + n.bias - n.bias.detach(), "pass"),
+        (lambda n, x, i: x.detach() + n.weight * n.bias.detach(), "1 of 2 parameters get no gradient, bias"),
+        (lambda n, x, i: x + (n.weight - 1).abs().sqrt(), "the gradient of weight is not finite"),
+        (lambda n, x, i: x.detach() + torch.arange(5) * n.weight + 0 * n.bias, "pass"),  # one is not zero
+    ],
+)  # fmt: skip
+def test_what_the_gradient_lacks_is_told(spoil: Callable, said: str) -> None:
+    told = found("gradient", spoil)
+    assert told.status == ("pass" if said == "pass" else "fail"), told.reason
+    if said != "pass":
+        assert told.reason.startswith(said)
+
+
+def test_who_asks_for_no_gradient_learns_nothing() -> None:
+    class Frozen(Known):
+        def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+            super().__init__(image_shape, symbols)
+            self.requires_grad_(False)
+
+    frozen = perception["gradient"].run(Reader(PerceptionSpec.of(Frozen), 5, IMAGES))
+    assert frozen.reason == "it has no parameter that asks for a gradient: nothing in it learns"
+
+    class HalfFrozen(Known):
+        def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+            super().__init__(image_shape, symbols)
+            self.bias.requires_grad_(False)
+
+    half = perception["gradient"].run(Reader(PerceptionSpec.of(HalfFrozen), 5, IMAGES))
+    assert half.reason == "a finite gradient reaches all of 1 parameters"
+
+
+def test_networks_are_for_one_check_alone_and_start_alike() -> None:
+    class Drawn(Known):
+        def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+            super().__init__(image_shape, symbols)
+            self.weight = nn.Parameter(torch.rand(()))
+
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    readers = [Reader(PerceptionSpec.of(Drawn), 5, IMAGES) for _ in range(2)]
+    one, other = (reader.network() for reader in readers)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert one.weight == other.weight
+    assert one is not readers[0].network()
+    assert (one.training, readers[0].network(training=True).training) == (False, True)
