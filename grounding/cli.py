@@ -9,13 +9,17 @@ import typer
 
 from .. import __version__
 from .commands.audit import audit
+from .commands.cache import cache
 from .commands.check import check
 from .commands.compare import compare
+from .commands.diagnose import diagnose
+from .commands.experiment import experiment
 from .commands.gate import gate
 from .commands.judge import judge
 from .commands.leaderboard import leaderboard
 from .commands.listing import list_
 from .commands.report import report
+from .commands.results import results
 from .commands.rules import rules
 from .commands.run import run
 from .commands.sets import certify, generate
@@ -49,10 +53,27 @@ def options(
     del version
 
 
-for command in (check, judge, run, rules, show, gate, report, compare, audit, leaderboard, generate, certify):
+for command in (
+    check,
+    diagnose,
+    experiment,
+    judge,
+    run,
+    rules,
+    show,
+    gate,
+    report,
+    compare,
+    audit,
+    leaderboard,
+    generate,
+    certify,
+):
     app.command()(command)
+app.command()(results)
 app.command("show-run")(show_run)
 app.command("list")(list_)
+app.add_typer(cache, name="cache")
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """Shapes in signatures are checked at run time in every test."""
 
+import os
 from pathlib import Path
 
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).parent.parent
+os.environ["GROUNDCHECK_CACHE"] = "off"  # tests see what is computed, and nothing of a user's
 
 
 def _checked_modules() -> list[str]:

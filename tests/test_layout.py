@@ -22,8 +22,8 @@ MODULES = [path for part in PARTS for path in sorted((ROOT / part).rglob("*.py")
 
 # Inside grounding each room may import those before it; files of the folder itself are rooms of their own.
 ROOMS = [
-    "measures", "perception", "trials", "bars", "remedies", "verdict", "checks", "engines", "results",
-    "suite", "experiments", "judging", "report", "vlm", "gate", "commands", "cli", "__main__",
+    "measures", "perception", "trials", "bars", "diagnosis", "remedies", "verdict", "checks", "engines",
+    "results", "suite", "experiments", "judging", "report", "vlm", "gate", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

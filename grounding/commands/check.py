@@ -16,7 +16,9 @@ from .shell import (
     Epochs,
     Json,
     Lenient,
+    NoCache,
     PerceptionOrProfile,
+    Robust,
     Set,
     consoles,
     loading,
@@ -76,6 +78,7 @@ def check(
     epochs: Epochs = None,
     settings: Set = None,
     lenient: Lenient = False,
+    robust: Robust = False,
     contract: Annotated[
         bool,
         typer.Option(
@@ -97,6 +100,7 @@ def check(
         str | None, typer.Option(help="Log every trial as well to: tensorboard or mlflow.")
     ] = None,
     json: Json = None,
+    no_cache: NoCache = False,
     isolate: Isolate = None,
     time_limit: TimeLimit = 1800,
     memory_limit: MemoryLimit = 8,
@@ -126,9 +130,10 @@ def check(
             from ..report.table import print_report  # noqa: PLC0415
             from ..report.tracking import tracked  # noqa: PLC0415
             from ..results.accounting import read_expected  # noqa: PLC0415
+            from ..results.cache import TrialCache  # noqa: PLC0415
             from ..suite.budget import Budget  # noqa: PLC0415
+            from ..suite.check import check  # noqa: PLC0415
             from ..suite.settings import parse_settings  # noqa: PLC0415
-            from ..suite.suite import check  # noqa: PLC0415
             from ..trials.spec import SolverSpec  # noqa: PLC0415
             from .closing import print_whereabouts  # noqa: PLC0415
             from .defaults import asked_for  # noqa: PLC0415
@@ -144,6 +149,7 @@ def check(
             seeds=seeds,
             epochs=epochs,
             settings=parse_settings(with_lenient(settings, lenient=lenient)),
+            robust=robust,
         )
         if asked.source and not quiet:
             progress.print(asked.source, highlight=False, markup=False, soft_wrap=True)
@@ -151,6 +157,7 @@ def check(
         source = ImageSource(asked.images, data_root, download, device, asked.classes)
         if not quiet:
             print_notes(source, progress)
+        cache = TrialCache(None) if no_cache else TrialCache.of_user()
         printed: list[Path] = []
         with (
             follow_suite(progress, quiet=quiet, verbose=verbose, printed=printed.append) as followed,
@@ -161,8 +168,11 @@ def check(
                 tasks=[*(asked.tasks or ()), *boards],
                 images=source,
                 perception=asked.perception,
-                budget=Budget(asked.seeds, asked.epochs, asked.settings, train=not contract),
+                budget=Budget(
+                    asked.seeds, asked.epochs, asked.settings, train=not contract, robust=asked.robust
+                ),
                 engine=Processes(workers, isolate, Limits(time_limit, memory_limit)),
+                cache=cache,
                 listener=listener,
                 run=run,
                 resume=resume,

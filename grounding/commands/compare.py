@@ -9,10 +9,15 @@ from .shell import consoles, user_errors, writable
 
 
 def compare(
-    reports: Annotated[list[Path], typer.Argument(help="Two reports or more: JSON files or run folders.")],
+    reports: Annotated[
+        list[Path], typer.Argument(help="Two reports or more: JSON files, run folders, experiments.")
+    ],
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the comparison there as well.")
     ] = None,
+    any_budget: Annotated[
+        bool, typer.Option("--any-budget", help="Compare reports of different budgets as well.")
+    ] = False,
 ) -> None:
     """Compare reports over the seeds they share; refuse where tasks, images or budgets differ."""
     with user_errors():
@@ -21,12 +26,17 @@ def compare(
 
         from ..report.differences import print_differences  # noqa: PLC0415
         from ..results.comparison import compare as pair  # noqa: PLC0415
+        from ..results.comparison import report_names  # noqa: PLC0415
         from ..results.files import write_json  # noqa: PLC0415
-        from ..suite.report_io import read_report  # noqa: PLC0415
+        from ..suite.report_io import read_reports  # noqa: PLC0415
 
-        read = [read_report(path) for path in reports]
-        rows = pair(read)
+        found = [(path, report) for path in reports for report in read_reports(path)]
+        read = [report for _, report in found]
+        rows = pair(read, any_budget=any_budget)
         print_differences(rows, read, consoles()[0])
         if output:
-            solvers = [{"path": str(p), "solver": r.solver} for p, r in zip(reports, read, strict=True)]
+            solvers = [
+                {"path": str(path), "solver": report.solver, "name": name}
+                for (path, report), name in zip(found, report_names(read), strict=True)
+            ]
             write_json(output, {"schema": 1, "reports": solvers, "rows": [asdict(row) for row in rows]})

@@ -24,6 +24,7 @@ class Asked:
         seeds: At most so many.
         epochs: Of each trial; None leaves every task its own.
         settings: Of tasks, solver and training, by name.
+        robust: Whether trained networks are asked beyond the test set as well.
         source: What groundcheck.toml decided, in words; "" where it decided nothing.
     """
 
@@ -37,6 +38,7 @@ class Asked:
     seeds: int = MAX_SEEDS
     epochs: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    robust: bool = False
     source: str = ""
 
 
@@ -51,6 +53,7 @@ def asked_for(
     seeds: int | None,
     epochs: int | None,
     settings: Mapping[str, Any],
+    robust: bool = False,
 ) -> Asked:
     """What the command line says, and where it says nothing, the profile and the entry of groundcheck.toml.
 
@@ -80,5 +83,6 @@ def asked_for(
         seeds=profile.seeds if seeds is None else seeds,
         epochs=profile.epochs if epochs is None else epochs,
         settings={**profile.settings, **settings},
+        robust=robust or profile.robust,
         source=of if here else "",
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import DataRoot, consoles, user_errors, writable
+from .shell import DataRoot, NoCache, consoles, user_errors, writable
 
 if TYPE_CHECKING:
     from ...datasets.image_source import ImageSource
@@ -31,6 +31,16 @@ def gate(
     max_regression: Annotated[
         float | None, typer.Option(min=0, max=1, help="How much of an accuracy may be lost; 0.02.")
     ] = None,
+    require_robust: Annotated[
+        bool,
+        typer.Option(
+            "--require-robust", help="Ask beyond the test set, and require every suite to be ROBUST."
+        ),
+    ] = False,
+    max_ood_drop: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Ask beyond the test set: how much may be lost on the ood split."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="By default groundcheck.toml, if it is here.")
     ] = None,
@@ -46,6 +56,7 @@ def gate(
     data_root: DataRoot = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Parallel processes; 0: none.")] = None,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")] = "cpu",
+    no_cache: NoCache = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every check.")] = False,
 ) -> None:
@@ -63,7 +74,15 @@ def gate(
         chosen = [project.entry(name) for name in solvers or project.solvers]
         if not chosen:
             raise UsageError("no solver: name one, or list some under [solvers.NAME] in groundcheck.toml")
-        chosen = [_held(entry, profile, require, baseline, max_regression) for entry in chosen]
+        said = {
+            "profile": profile,
+            "require": require,
+            "baseline": baseline,
+            "max_regression": max_regression,
+            "require_robust": require_robust or None,
+            "max_ood_drop": max_ood_drop,
+        }
+        chosen = [_held(entry, said) for entry in chosen]
         profiles = [_profile(project, entry, perception) for entry in chosen]
         from ..report.html import write_page  # noqa: PLC0415
         from ..report.progress import follow_suite  # noqa: PLC0415
@@ -80,7 +99,9 @@ def gate(
             folder = None if runs is None else runs / _folder(entry.solver)
             source = _images(held, data_root, device)
             with follow_suite(consoles()[1], quiet=quiet, verbose=verbose) as listener:
-                gated.append(_gate(entry, held, before, source, workers, folder, listener))
+                gated.append(
+                    _gate(entry, held, before, source, workers, folder, listener, cached=not no_cache)
+                )
             if folder:
                 write_page(folder / "report.html", gated[-1].report, source)
             if gated[-1].report.interrupted:
@@ -109,17 +130,15 @@ def _write(
         write_json(json, pipeline.record(gated, code))
 
 
-def _held(
-    entry: "Entry", profile: str | None, require: str | None, baseline: Path | None, largest: float | None
-) -> "Entry":
+def _held(entry: "Entry", options: dict[str, Any]) -> "Entry":
     """The entry with what the command line says put over what the file says."""
     from dataclasses import replace  # noqa: PLC0415
 
     from ..gate.project import VERDICTS  # noqa: PLC0415
 
+    require = options["require"]
     if require is not None and require not in VERDICTS:
         raise UsageError(f"--require {require!r} is no verdict: it is {', '.join(VERDICTS)}")
-    options = {"profile": profile, "require": require, "baseline": baseline, "max_regression": largest}
     said: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     return replace(entry, terms=replace(entry.terms, **said))
 
@@ -147,7 +166,8 @@ def _verify(
 
 def _profile(project: "Project", entry: "Entry", perception: str | None) -> "Profile":
     """What an entry is held to, read by what the command line says."""
-    return project.profile(entry.terms.profile).read_by(perception)
+    profile = project.profile(entry.terms.profile).read_by(perception)
+    return profile.asking_beyond() if entry.terms.asks_beyond else profile
 
 
 def _images(profile: "Profile", data_root: Path | None, device: str) -> "ImageSource":
@@ -171,10 +191,13 @@ def _gate(
     workers: int | None,
     folder: Path | None,
     listener: "Listener",
+    *,
+    cached: bool,
 ) -> "Gated":
     from ..engines.processes import Processes  # noqa: PLC0415
     from ..gate.gate import evaluate_gate  # noqa: PLC0415
-    from ..suite.suite import check  # noqa: PLC0415
+    from ..results.cache import TrialCache  # noqa: PLC0415
+    from ..suite.check import check  # noqa: PLC0415
     from ..trials.spec import SolverSpec  # noqa: PLC0415
 
     report = check(
@@ -184,6 +207,7 @@ def _gate(
         perception=profile.perception,
         budget=profile.budget,
         engine=Processes(workers),
+        cache=TrialCache.of_user() if cached else None,
         listener=listener,
         run=folder,
         resume=folder is not None and (folder / "run.json").exists(),

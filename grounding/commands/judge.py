@@ -90,6 +90,9 @@ def judge(
         int | None,
         typer.Option(min=1, help="How many a network is scored on (300), or a model is asked about (50)."),
     ] = None,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Ask a network on corrupted puzzles as well, and how sure it is.")
+    ] = False,
     run: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep report and page there.")] = None,
     json: Json = None,
     isolate: Annotated[
@@ -128,6 +131,8 @@ def judge(
         from ..judging.targets import kind_of_all  # noqa: PLC0415
 
         kind = kind_of_all(targets)
+        if robust and kind != "network":
+            raise UsageError(f"--robust is for networks, which can be asked: {targets[0]} is none")
         if classes and kind != "network":
             raise UsageError(f"--classes is for networks, which are shown images: {targets[0]} is none")
         source = ImageSource(images, data_root, download, device, parse_classes(classes))
@@ -161,7 +166,9 @@ def judge(
                 found = score(*targets, baseline=baseline or None, **listed)
             else:
                 _require_network_options(targets[0], task, baseline)
-                listed |= {"seed": seed, "puzzles": puzzles or PUZZLES, "isolate": isolate}
+                listed |= {
+                    "seed": seed, "puzzles": puzzles or PUZZLES, "isolate": isolate, "robust": robust,
+                }  # fmt: skip
                 if not quiet:
                     print_notes(source, progress)
                 limits, listener = Limits(time_limit, memory_limit), _tell(progress, quiet=quiet)

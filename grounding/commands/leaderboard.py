@@ -10,10 +10,13 @@ from .shell import consoles, user_errors, writable
 
 
 def leaderboard(
-    folder: Annotated[Path, typer.Argument(help="Where reports and run folders lie, at any depth.")],
+    folder: Annotated[Path, typer.Argument(help="Where reports, runs and experiments lie, at any depth.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The page.")] = Path(
         "leaderboard.html"
     ),
+    any_budget: Annotated[
+        bool, typer.Option("--any-budget", help="Put runs of different budgets into one table.")
+    ] = False,
 ) -> None:
     """Put many runs on one HTML page, a table for each set of runs that can be compared."""
     with user_errors():
@@ -26,7 +29,7 @@ def leaderboard(
         found, passed_over = gather(folder)
         if not found:
             raise UsageError(f"{folder} holds no report" + "".join(f"; {line}" for line in passed_over))
-        write_text(output, render_leaderboard(found, output.resolve().parent))
+        write_text(output, render_leaderboard(found, output.resolve().parent, any_budget=any_budget))
         console, progress = consoles()
         for line in passed_over:
             progress.print(f"passed over: {line}", highlight=False, markup=False, soft_wrap=True)

@@ -48,6 +48,10 @@ Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetc
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Training epochs, for another budget than the default.")
 ]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Run everything anew, and keep nothing of it in the cache of trials."),
+]
 Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there as well.")]
 
@@ -59,6 +63,14 @@ Lenient = Annotated[
     ),
 ]
 
+Robust = Annotated[
+    bool,
+    typer.Option(
+        "--robust",
+        help="Ask trained networks beyond the test set: out of distribution, on corrupted boards, and "
+        "how sure they are.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

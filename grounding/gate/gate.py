@@ -7,7 +7,7 @@ from typing import Literal
 
 from ...datasets.errors import UnknownNameError, UsageError
 from ..checks.finding import join_id
-from ..checks.names import check_ids, suggest
+from ..checks.names import beyond_ids, check_ids, suggest
 from ..measures.figures import Place, figures_at
 from ..report.table import title
 from ..results.comparison import counterpart, incomparable
@@ -92,6 +92,7 @@ def evaluate_gate(
             *_findings(task),
             _verdict(task, terms.require),
             *_regression(report, task, baseline, terms),
+            *_robust(task, terms),
         )
     ]
     expected = dict(expected_failures or {})
@@ -109,7 +110,7 @@ def evaluate_gate(
 
 def case_names() -> tuple[str, ...]:
     """The checks that a case of a gate can be about, its own among them."""
-    return *check_ids(), "verdict", "regression/task", "regression/aligned"
+    return *check_ids(), "verdict", "regression/task", "regression/aligned", "required/robust", "required/ood"
 
 
 def require_cases(expected: Iterable[str], tasks: Sequence[str]) -> None:
@@ -129,17 +130,24 @@ def _expected(case: Case, reason: str) -> Case:
 
 
 def _findings(task: TaskReport) -> list[Case]:
-    """Checks that were inconclusive do not stop a gate: the verdict has the say on what was measured."""
-    return [
-        Case(
-            finding.check,
-            task.label,
-            "skip" if finding.status == "inconclusive" else finding.status,
-            f"{finding.reason}. {finding.remedy}".strip(),
+    """Checks that were inconclusive do not stop a gate: the verdict has the say on what was measured.
+
+    Nor do those beyond the test set: they tell, and `require_robust` and `max_ood_drop` have the say.
+    """
+    cases: list[Case] = []
+    for finding in task.findings:
+        if finding.check == "grounding":  # the verdict itself, held against what is required
+            continue
+        told = finding.status == "fail" and finding.check in beyond_ids()
+        cases.append(
+            Case(
+                finding.check,
+                task.label,
+                "skip" if told or finding.status == "inconclusive" else finding.status,
+                f"{finding.reason}. {finding.remedy}".strip(),
+            )
         )
-        for finding in task.findings
-        if finding.check != "grounding"  # the verdict itself, held against what is required
-    ]
+    return cases
 
 
 def _verdict(task: TaskReport, require: str) -> Case:
@@ -156,6 +164,43 @@ def _verdict(task: TaskReport, require: str) -> Case:
     elif judgement.verdict == "ERROR":
         result = "error"
     return Case("verdict", task.label, result, message, seconds)
+
+
+def _robust(task: TaskReport, terms: Terms) -> list[Case]:
+    """What a gate asks beyond the test set: ROBUST suites, and how much may be lost out of distribution."""
+    cases: list[Case] = []
+    if terms.require_robust:
+        suites = [f for f in task.findings if f.family == "robust" and f.status != "skip"]
+        short = [f for f in suites if f.status != "pass"]
+        result: Result = "pass"
+        told = f"every one of {len(suites)} checks of robustness passed"
+        if not suites:
+            result, told = "error", "nothing was asked beyond the test set: robust = true in the profile"
+        elif short:
+            result = "fail" if any(f.status in ("fail", "error") for f in short) else "inconclusive"
+            told = "; ".join(f"{f.check}: {f.reason}" for f in short)
+        cases.append(Case("required/robust", task.label, result, f"ROBUST is required: {told}"))
+    if terms.max_ood_drop is not None:
+        cases.append(_ood(task, terms.max_ood_drop))
+    return cases
+
+
+def _ood(task: TaskReport, most: float) -> Case:
+    """Fails where clearly more is lost than may be; inconclusive where too few puzzles tell."""
+    found = next((f for f in task.findings if f.check == "ood" and f.figure is not None), None)
+    if found is None or found.figure is None:
+        message = "nothing was asked out of distribution: robust = true in the profile"
+        return Case("required/ood", task.label, "error", message)
+    reached = task.mean(task.subject, "task")
+    if reached is not None and reached <= most:
+        message = f"it answers {reached:.2f} of the test puzzles, so that no more than {most:g} could be lost"
+        return Case("required/ood", task.label, "inconclusive", message)
+    low, high = found.interval or (found.figure, found.figure)
+    result: Result = "pass" if found.figure <= most else "fail" if low > most else "inconclusive"
+    message = (
+        f"loses {found.figure:.3f} ({low:.3f} to {high:.3f}), at most {most:g} may be lost: {found.reason}"
+    )
+    return Case("required/ood", task.label, result, message)
 
 
 def _regression(report: Report, task: TaskReport, baseline: Report | None, terms: Terms) -> list[Case]:

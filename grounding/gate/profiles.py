@@ -24,6 +24,7 @@ class Profile:
     perception: str = "lenet"
     classes: tuple[str, ...] = ()
     puzzles: Path | None = None
+    robust: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,10 +40,14 @@ class Profile:
         kept = {name: value for name, value in self.settings.items() if not name.startswith("perception.")}
         return replace(self, perception=perception, settings=kept)
 
+    def asking_beyond(self) -> "Profile":
+        """The same, with trained networks asked beyond the test set."""
+        return replace(self, robust=True)
+
     @property
     def budget(self) -> Budget:
         """What `check` may spend on it."""
-        return Budget(self.seeds, self.epochs, self.settings)
+        return Budget(self.seeds, self.epochs, self.settings, robust=self.robust)
 
 
 PROFILES = {

@@ -24,6 +24,13 @@ class Terms:
     require: str = "GROUNDED"
     baseline: Path | None = None
     max_regression: float = 0.02
+    require_robust: bool = False
+    max_ood_drop: float | None = None
+
+    @property
+    def asks_beyond(self) -> bool:
+        """Whether it asks anything that only robust = true measures."""
+        return self.require_robust or self.max_ood_drop is not None
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class _TermsTable(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, kw
     require: str | None = None
     baseline: str | None = None
     max_regression: Fraction | None = None
+    require_robust: bool | None = None
+    max_ood_drop: Fraction | None = None
 
 
 class _SolverTable(_TermsTable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -90,6 +99,7 @@ class _ProfileTable(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, 
     settings: dict[str, Any] = {}
     perception: str = "lenet"
     classes: list[str] = []
+    robust: bool = False
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -105,6 +115,7 @@ WORDS = {  # msgspec's types in a user's words
     "str": "text",
     "int": "a whole number",
     "float": "a number",
+    "bool": "true or false",
     "array": "a list of texts",
     "object": "a table",
 }
@@ -155,6 +166,8 @@ class _Reader:
             "require": table.require,
             "baseline": None if table.baseline is None else self.path.parent / table.baseline,
             "max_regression": table.max_regression,
+            "require_robust": table.require_robust,
+            "max_ood_drop": table.max_ood_drop,
         }
         said: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
         return replace(inherited, **said)
@@ -172,6 +185,7 @@ class _Reader:
             table.perception,
             tuple(table.classes),
             puzzles,
+            table.robust,
         )
 
     def _entry(self, name: str, content: Any, inherited: Terms) -> Entry:

@@ -152,7 +152,7 @@ def _cases(
 ) -> "dict[str, Case]":
     """What a gate makes of a solver on a task, by the name of the check."""
     from ..engines.processes import Processes  # noqa: PLC0415
-    from ..suite.suite import check  # noqa: PLC0415
+    from ..suite.check import check  # noqa: PLC0415
     from .gate import evaluate_gate  # noqa: PLC0415
     from .project import Terms  # noqa: PLC0415
 

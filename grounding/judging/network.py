@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ...datasets.batch import Batch, Examples
 from ...datasets.errors import UsageError
 from ...datasets.outside import import_attribute
-from ...datasets.task import Split, Task
-from ..trials.answers import CHUNK
+from ...datasets.task import Task
+from ..trials.answers import CHUNK, Held
 from ..trials.network import place_readings
 from .array_checks import ROUNDING
 from .predictions import one_hot
@@ -145,15 +145,15 @@ class AskedNetwork:
         held_out: The puzzles of each split, without answers.
     """
 
-    def __init__(self, call: Call, name: str, task: Task, held_out: Mapping[Split, Examples]) -> None:
+    def __init__(self, call: Call, name: str, task: Task, held_out: Mapping[Held, Examples]) -> None:
         self.call = call
         self.name = name
         self.task = task
         self.held_out = held_out
-        self._read: dict[tuple[Split, int], Float[np.ndarray, "images symbols"]] = {}
+        self._read: dict[tuple[Held, int], Float[np.ndarray, "images symbols"]] = {}
 
     def read(
-        self, split: Split, most: int | None
+        self, split: Held, most: int | None
     ) -> tuple[Int[np.ndarray, " images"], Float[np.ndarray, " images"]]:
         """As `Answers.read`."""
         gallery = self.held_out[split].gallery
@@ -164,7 +164,7 @@ class AskedNetwork:
         read = self._read[split, size]
         return read.argmax(-1), read.max(-1).clip(0, 1)
 
-    def predict(self, split: Split) -> Float[np.ndarray, "puzzles variables symbols"]:
+    def predict(self, split: Held) -> Float[np.ndarray, "puzzles variables symbols"]:
         """As `Answers.predict`."""
         examples = self.held_out[split]
         return np.concatenate(
@@ -174,9 +174,14 @@ class AskedNetwork:
             ]
         )
 
-    def believe(self, split: Split, most: int) -> Float[np.ndarray, "puzzles variables symbols"]:
+    def believe(self, split: Held, most: int) -> Float[np.ndarray, "puzzles variables symbols"]:
         """As `Answers.believe`: what is read, where it stands; the rest uniform, or as it is seen."""
-        batch = self.held_out[split].batch(slice(0, most))
+        most = min(most, len(self.held_out[split]))
+        parts = [self._placed(split, slice(row, min(row + CHUNK, most))) for row in range(0, most, CHUNK)]
+        return np.concatenate(parts)
+
+    def _placed(self, split: Held, rows: slice) -> Float[np.ndarray, "puzzles variables symbols"]:
+        batch = self.held_out[split].batch(rows)
         read = torch.from_numpy(self._beliefs(batch.images)).float() if len(batch.images) else None
         return place_readings(torch.from_numpy(self.task.problem.legal), batch, read).float().numpy()
 

@@ -1,10 +1,9 @@
 """Judging networks trained elsewhere: asked to read and to answer, and intervened on where they can be."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,16 @@ from ...datasets.image_source import ImageSource
 from ...datasets.images import ImageSet
 from ...datasets.own_task import find_task
 from ...datasets.task import Split, Task
+from ..checks.beyond import check_beyond, lost_elsewhere
 from ..checks.finding import Finding
-from ..checks.trained import interval_over
+from ..checks.robust import BeyondSeeds
 from ..engines.children import OUTSIDE_LIMITS, Limits
 from ..measures.metrics import Scores
-from ..measures.statistics import difference_interval
 from ..results.report import Report
 from ..results.run_directory import timestamp
+from ..trials.answers import Held
+from ..trials.beyond import BeyondTest, score_elsewhere
+from ..trials.evaluation import Evaluation
 from ..trials.guessing import with_guesses
 from ..trials.scoring import EvaluationSet, evaluate, make_evaluation_set
 from ..trials.training import Training
@@ -40,6 +42,8 @@ NO_COMPLETE = (
     "no complete(beliefs, given): nothing was intervened on, so that it is not known where answers come from"
 )
 
+ASKED_ANYWAY = ("ood", "correction", "worlds")  # or not asked of what was trained elsewhere
+
 OOD_LESS = (
     "The verdict holds for puzzles and images as in training: show more of what differs there in training."
 )
@@ -55,6 +59,7 @@ class HeldOut:
     ood: EvaluationSet
     slanted: EvaluationSet | None  # the test puzzles with slanted images; None where the ood split has those
     training: Examples  # for what guessing reaches; no network sees them
+    seed: int = 0
 
     @classmethod
     def of(cls, task: Task, images: ImageSet, seed: int, puzzles: int) -> "HeldOut":
@@ -70,7 +75,7 @@ class HeldOut:
             slanted = EvaluationSet(
                 drawn, *assemble(drawn, drawn.generate("test", puzzles, seed), bank), bank
             )
-        return cls(drawn, made["test"], made["validation"], made["ood"], slanted, training)
+        return cls(drawn, made["test"], made["validation"], made["ood"], slanted, training, seed)
 
     @property
     def puzzles(self) -> Completions:
@@ -80,10 +85,17 @@ class HeldOut:
         image = self.test.examples.image.numpy(force=True).astype(np.int64)
         return Completions(solution, self.test.examples.given.numpy(force=True), blank, image)
 
-    def asked(self, call: Call, name: str, test: EvaluationSet) -> AskedNetwork:
-        """The network on these puzzles, of which the labels stay here."""
-        sets: dict[Split, EvaluationSet] = {"test": test, "validation": self.validation}
-        sealed: dict[Split, Examples] = {
+    @property
+    def beyond(self) -> BeyondTest:
+        """Corrupted test puzzles, as many as a trial of the usual length has."""
+        return BeyondTest(self.test, None, Evaluation(robust=True), Training(), self.seed)
+
+    def asked(
+        self, call: Call, name: str, test: EvaluationSet, further: Mapping[Held, EvaluationSet] | None = None
+    ) -> AskedNetwork:
+        """The network on these puzzles, and further ones, of which the labels stay here."""
+        sets: dict[Held, EvaluationSet] = {"test": test, "validation": self.validation, **(further or {})}
+        sealed: dict[Held, Examples] = {
             split: replace(chosen.examples, answer=torch.full_like(chosen.examples.answer, -1))
             for split, chosen in sets.items()
         }
@@ -111,6 +123,7 @@ def judge(
     name: str | None = None,
     seed: int = 0,
     puzzles: int = 300,
+    robust: bool = False,
     isolate: bool = True,
     limits: Limits | None = None,
     listener: Callable[[Outcome], None] = lambda _: None,
@@ -130,6 +143,7 @@ def judge(
         name: What the report calls it.
         seed: Of the first network; it draws the held-out puzzles, and a task that draws part of itself.
         puzzles: How many are scored, and as many out of distribution.
+        robust: Whether it is asked on corrupted puzzles as well; without a baseline no suite can be ROBUST.
         isolate: Whether a network that is named by a word lies in a process of its own.
         limits: Time of each call and memory of such a process.
         listener: Hears of each outcome.
@@ -160,8 +174,9 @@ def judge(
     for number, network in enumerate(networks, seed):
         held_out = HeldOut.of(chosen, loaded, number, puzzles)
         found = _judge_one(
-            network, names[number - seed], held_out, number, source, isolate, limits, first=not judged
-        )
+            network, names[number - seed], held_out, number, source, isolate, limits, first=not judged,
+            robust=robust,
+        )  # fmt: skip
         listener(found.outcome)
         judged.append(found)
     outcomes = [one.outcome for one in judged]
@@ -176,7 +191,11 @@ def judge(
         classes=source.classes,
         digest=loaded.digest,
         device=source.device,
-        findings=[*(finding for one in judged for finding in one.findings), *elsewhere],
+        findings=[
+            *(finding for one in judged for finding in one.findings),
+            *elsewhere,
+            *(f for f in check_beyond(BeyondSeeds(outcomes), chosen.name) if f.check not in ASKED_ANYWAY),
+        ],
         notes=[finding.reason for finding in elsewhere],
         lacking=list(dict.fromkeys(sentence for one in judged for sentence in one.lacking)),
         started=began,
@@ -185,7 +204,7 @@ def judge(
 
 def _judge_one(
     network: Any, name: str, held_out: HeldOut, seed: int, source: ImageSource, isolate: bool,
-    limits: Limits | None, *, first: bool,
+    limits: Limits | None, *, first: bool, robust: bool,
 ) -> JudgedNetwork:  # fmt: skip
     """One network, whatever it raises; the contract is looked at once."""
     started = time.perf_counter()
@@ -193,6 +212,10 @@ def _judge_one(
     try:
         with _opened(network, name, source.device, isolate, limits or OUTSIDE_LIMITS) as (call, methods):
             found = _score(call, methods, name, held_out, broken, first=first)
+            if robust and (scores := found.outcome.scores) is not None:
+                further = held_out.beyond
+                asked = held_out.asked(call, name, held_out.test, further.sets)
+                found.outcome = replace(found.outcome, beyond=further.score(asked, scores))
     except NetworkError as error:
         found = JudgedNetwork(replace(broken, error=str(error)), held_out.puzzles)
     found.outcome = replace(found.outcome, seconds=time.perf_counter() - started)
@@ -229,10 +252,10 @@ def _score(
     else:
         judged.lacking.append(NO_COMPLETE)
     elsewhere = held_out.asked(call, name, held_out.ood)
-    judged.ood = evaluate(elsewhere, held_out.ood, held_out.validation)
+    judged.ood = score_elsewhere(elsewhere, held_out.ood, scores.relabelling, "test")
     if held_out.slanted is not None:
         leaning = held_out.asked(call, name, held_out.slanted)
-        judged.slanted = evaluate(leaning, held_out.slanted, held_out.validation)
+        judged.slanted = score_elsewhere(leaning, held_out.slanted, scores.relabelling, "test")
     return judged
 
 
@@ -258,10 +281,7 @@ def _left(
     if not scored:
         return None
     elsewhere, here = [there for there, _ in scored], [known for _, known in scored]
-    answered, known = (fmean(s.task for s in scores) for scores in (elsewhere, here))
-    interval = interval_over(elsewhere)
-    lost = difference_interval((known, interval_over(here)), (answered, interval))
-    read = fmean(s.aligned or 0.0 for s in elsewhere)
-    reason = f"on {what} it answers {answered:.2f} of the puzzles and reads {read:.2f} after relabelling"
-    status, advice = ("inconclusive", OOD_LESS) if lost[0] > 0 else ("pass", "")
-    return Finding(check, status, reason, advice, answered, known, interval, task.name)
+    lost = lost_elsewhere(f"on {what}", elsewhere, here)
+    assert lost.interval is not None
+    status, advice = ("inconclusive", OOD_LESS) if lost.interval[0] > 0 else ("pass", "")
+    return Finding(check, status, lost.reason, advice, lost.figure, None, lost.interval, task.name)

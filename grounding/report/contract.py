@@ -58,6 +58,8 @@ def print_contract(report: Report, console: Console) -> None:
         f"{report.solver} on {tasks}: {verdict} ({count_of(len(findings), 'check')}: {counted or 'none ran'})"
     )
     console.print(line, **plain)
+    if report.spent is not None and report.spent.cached_checks:
+        console.print(report.spent.sentence, **plain)
 
 
 ORDER = ("pass", "fail", "error", "inconclusive", "skip")

@@ -14,6 +14,7 @@ from ..trials.printed import printed_to
 from ..trials.timing import seconds_of, seconds_per_step
 from ..trials.trial import Outcome, Point, Trial, gradients_lost
 from .progress import clock
+from .robustness import print_alone
 
 MOST_ROWS = 20  # of a learning curve; a longer one is thinned
 
@@ -66,6 +67,7 @@ def print_outcome(trial: Trial, outcome: Outcome, console: Console) -> None:
     deaf = f"; {gradients_lost(outcome.no_gradient, awaits_evidence=awaits)}" if outcome.no_gradient else ""
     leaky = "; LEAKY supervision" if trial.task.supervision == "leaky" else ""
     console.print(f"test: {line}{deaf}{leaky} ({outcome.seconds:.0f} s)", highlight=False)
+    print_alone(outcome, console)
 
 
 def _caption(point: Point) -> str:

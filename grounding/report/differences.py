@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..measures.figures import ACROSS_SEEDS, FIGURE
-from ..results.comparison import Compared, Estimate
+from ..results.comparison import Compared, Estimate, report_names
 from ..results.report import Report
 
 WIDE = 130  # columns from which task, figure and report have one each
@@ -25,26 +25,27 @@ def print_differences(rows: Sequence[Compared], reports: Sequence[Report], conso
         reports: The reports that were compared, in their order.
         console: Where to; its width decides how the figures are laid out.
     """
+    names = [f"{number}: {escape(name)}" for number, name in enumerate(report_names(reports), 1)]
     told = f"in brackets the {ACROSS_SEEDS.name} (95 %, {ACROSS_SEEDS.over})"
     title = f"difference: to the first report, paired by seed; {told}"
     if console.width >= WIDE:
         table = _table(("task", "figure", "report"), console.width)
         table.title, table.title_justify = title, "left"
         for row in rows:
-            names = (escape(row.task), FIGURE[row.figure].title, _name(row.report, reports))
-            table.add_row(*names, *_cells(row, " "), end_section=row.report == len(reports) - 1)
+            first = (escape(row.task), FIGURE[row.figure].title, names[row.report])
+            table.add_row(*first, *_cells(row, " "), end_section=row.report == len(reports) - 1)
         console.print(table)
         return
     console.print(title, highlight=False)
     if console.width < NARROW:
-        for number in range(len(reports)):
-            console.print(f"  {_name(number, reports)}", highlight=False)
+        for name in names:
+            console.print(f"  {name}", highlight=False)
     between = "\n" if console.width < STACKED else " "
     for (task, figure), group in groupby(rows, lambda row: (row.task, row.figure)):
         table = _table(("report" if console.width >= NARROW else "#",), console.width)
         table.title, table.title_justify = f"{escape(task)}, {FIGURE[figure].title}", "left"
         for row in group:
-            name = str(row.report + 1) if console.width < NARROW else _name(row.report, reports)
+            name = str(row.report + 1) if console.width < NARROW else names[row.report]
             table.add_row(name, *_cells(row, between))
         console.print(table)
 
@@ -59,10 +60,6 @@ def _table(names: Sequence[str], width: int) -> Table:
     for heading in ("mean", "seeds", "difference", "common"):
         table.add_column(heading, justify="right", no_wrap=True)
     return table
-
-
-def _name(number: int, reports: Sequence[Report]) -> str:
-    return f"{number + 1}: {escape(reports[number].solver)}"
 
 
 def _cells(row: Compared, between: str) -> Iterator[str]:

@@ -52,11 +52,16 @@ def export_figures(
     return written
 
 
+def plain_stem(name: str) -> str:
+    """A name in plain letters, for a file; "" where none of it is a letter or digit."""
+    return _not_of_names.sub("-", name.lower()).strip("-")[:60]
+
+
 def _figures(report: Report, images: ImageSet | None) -> Iterator[tuple[str, Figure]]:
     """Every figure with the stem of its file: the task's label in plain letters, and what is shown."""
     taken: set[str] = set()
     for number, task in enumerate(report.tasks, 1):
-        stem = _not_of_names.sub("-", task.label.lower()).strip("-")[:60] or "task"
+        stem = plain_stem(task.label) or "task"
         stem = stem if stem not in taken else f"{stem}-{number}"
         taken.add(stem)
         shown = typical(task)

@@ -16,6 +16,7 @@ from . import plots
 from .canvas import BLUE, INK, MAROON, canvas
 from .pictures import Cell, Drawing, Matrix
 from .plane import plane
+from .robustness import curves_of
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ def plots_of(task: TaskReport, symbols: int | None) -> list[Plot]:
         Plot(name, title, caption, f"{title}, by epoch", figure)
         for name, title, caption, figure in _curves(scored, ceilings, symbols)
         if figure is not None
+    ]
+    drawn += [
+        Plot(name, title, caption, f"{title}, {caption}", figure)
+        for name, title, caption, figure in curves_of(task.outcomes)
     ]
     told = [o.scores.calibration for o in subjects if o.scores and o.scores.calibration]
     if any(sum(calibration.images) for calibration in told):

@@ -25,6 +25,7 @@ from .canvas import embedded
 from .dates import period
 from .figures import matrices, plots_of
 from .pictures import Drawing, lay_out, task_of
+from .robustness import table_of
 from .table import title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -80,9 +81,9 @@ def write_page(path: Path, report: Report, source: ImageSource | None = None) ->
     write_text(path, render_report(report, load_matching(report, source)))
 
 
-def page(template: str, **values: Any) -> str:
-    """Fills a template. Script and style are ours; the page's own policy lets no other script run."""
-    return _templates().get_template(template).render(policy=_policy(), **values)
+def page(template: str, *, scripts: tuple[str, ...] = ("page.js",), **values: Any) -> str:
+    """Fills a template. Scripts and style are ours; the page's own policy lets no other script run."""
+    return _templates().get_template(template).render(policy=_policy(scripts), **values)
 
 
 @cache
@@ -100,11 +101,11 @@ def _templates() -> Environment:
 
 
 @cache
-def _policy() -> str:
-    """Content security policy: pictures from the page itself, one script by its hash, no connections."""
-    script = (TEMPLATES / "page.js").read_bytes()
-    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+def _policy(scripts: tuple[str, ...]) -> str:
+    """Content security policy: pictures from the page itself, scripts by their hash, no connections."""
+    digests = [hashlib.sha256((TEMPLATES / script).read_bytes()).digest() for script in scripts]
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}"
 
 
 def _figure(value: float | None, digits: int = 3) -> str:
@@ -148,6 +149,8 @@ def _task(report: Report, number: int, task: TaskReport, images: ImageSet | None
             }
             for plot in plots_of(task, len(drawn.classes) if drawn else None)
         ],
+        "robust": table_of(task.outcomes),
+        "corrected": [f.reason for f in task.findings if f.check == "correction" and f.status != "skip"],
         "shown": shown,
         "several": len(task.scores(task.subject)) > 1,
         "matrices": matrices(shown, names_of(report, drawn, images)),
@@ -252,6 +255,7 @@ def environment_rows(report: Report) -> list[tuple[str, str]]:
         ("samples", len(seeds)) if asked else ("seeds", _ranges(seeds)),
         ("endpoint" if asked else "device", reached),
         *([] if asked else trained[2:]),
+        *([("cost", report.spent.sentence)] if report.spent and report.spent.sentence else []),
         ("cores", around.get("cores")),
         ("processor", around.get("capability")),
         ("platform", around.get("platform")),

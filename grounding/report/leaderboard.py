@@ -12,9 +12,11 @@ from urllib.parse import quote
 from ..measures.counts import count_of
 from ..measures.figures import ACROSS_SEEDS, Place, figures_at
 from ..results.comparison import BUDGET, Estimate, estimate
+from ..results.experiment_directory import ASKED
 from ..results.files import plain
 from ..results.report import Report, TaskReport
-from ..suite.report_io import read_report
+from ..results.terms import common_terms, differing_terms, told
+from ..suite.report_io import read_reports
 from .dates import day
 from .html import page
 from .plane import miniature
@@ -29,7 +31,7 @@ class Line:
     """One solver on one task."""
 
     solver: str
-    options: str
+    terms: dict[str, Any]  # options of the solver, and of its training what does not make it incomparable
     rules: str
     task: TaskReport
     figures: list[Estimate | None]  # in the order of `figures_at`
@@ -43,11 +45,14 @@ def gather(folder: Path) -> tuple[list[tuple[Path, Report]], list[str]]:
     """Every report below a folder, and a line about each file that looked like one but is none."""
     found: list[tuple[Path, Report]] = []
     passed_over: list[str] = []
+    experiments = {path.parent for path in folder.rglob(ASKED)}
     runs = {path.parent for path in folder.rglob("run.json")}
-    candidates = [*runs, *(p for p in folder.rglob("*.json") if p.parent not in runs and _claims(p))]
-    for path in sorted(candidates):
+    runs = {path for path in runs if not experiments.intersection((path, *path.parents))}
+    known = runs | experiments
+    single = (p for p in folder.rglob("*.json") if not known.intersection(p.parents) and _claims(p))
+    for path in sorted([*known, *single]):
         try:
-            found.append((path, read_report(path)))
+            found += [(path, report) for report in read_reports(path)]
         except (ValueError, OSError) as error:
             passed_over.append(str(error))
     return found, passed_over
@@ -62,8 +67,13 @@ def _claims(path: Path) -> bool:
     return isinstance(content, dict) and {"schema", "solver", "tasks"} <= content.keys()
 
 
-def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> str:
-    """The page, to be put into the folder `beside`: links to reports are relative to it."""
+def render_leaderboard(
+    found: Sequence[tuple[Path, Report]], beside: Path, *, any_budget: bool = False
+) -> str:
+    """The page, to be put into the folder `beside`: links to reports are relative to it.
+
+    `any_budget`: Runs of different budgets share a table, and their budgets are told beside them.
+    """
     groups: dict[str, list[Line]] = {}
     headings: dict[str, Mapping[str, Any]] = {}
     for path, report in found:
@@ -72,13 +82,13 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
                 "task": title(task),
                 "version": task.version,
                 **plain(task.settings),
-                "images": f"{report.images} ({report.images_digest[:12]})",
+                "images": f"{report.images} ({report.images_digest[:12] or 'content unknown'})",
                 **_perception(report),
-                **{name: task.training.get(name) for name in BUDGET},
+                **_budget(report, task, any_budget=any_budget),
             }
             key = json.dumps(terms, sort_keys=True)
             headings[key] = terms
-            groups.setdefault(key, []).append(_line(path, report, task, beside))
+            groups.setdefault(key, []).append(_line(path, report, task, beside, any_budget=any_budget))
     ordered = sorted(groups, key=lambda key: (headings[key]["task"], key))
     first = {headings[key]["task"]: headings[key] for key in reversed(ordered)}
     tables = [
@@ -88,6 +98,8 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
             "conditions": _conditions(headings[key]),
             "differs": differences(first[headings[key]["task"]], headings[key]),
             "lines": sorted(groups[key], key=_rank),
+            "varied": differing_terms([line.terms for line in groups[key]]),
+            "common": common_terms([line.terms for line in groups[key]]),
         }
         for number, key in enumerate(ordered)
     ]
@@ -97,22 +109,32 @@ def render_leaderboard(found: Sequence[tuple[Path, Report]], beside: Path) -> st
         reports=count_of(len(found), "report"),
         headings=figures_at(Place.RANKING),
         interval=ACROSS_SEEDS,
+        told=told,
     )
 
 
+def _budget(report: Report, task: TaskReport, *, any_budget: bool) -> dict[str, Any]:
+    """What was spent on training, where that decides what it is compared with, and is known."""
+    if report.judged:
+        return {ELSEWHERE: True}
+    return {} if any_budget else {name: task.training.get(name) for name in BUDGET}
+
+
 def _perception(report: Report) -> dict[str, str]:
-    usual = report.perception.usual and not report.judged
-    return {} if usual else {"perception": report.read_by}
+    return {} if report.perception.usual or report.judged else {"perception": report.read_by}
 
 
 def _conditions(terms: Mapping[str, Any]) -> str:
     """What every line of a table has in common, in words."""
-    budget = {name: terms[name] for name in BUDGET if isinstance(terms[name], int)}
+    budget = {name: terms[name] for name in BUDGET if isinstance(terms.get(name), int)}
     named = {"puzzles": "training puzzle", "epochs": "epoch"}
     told = [count_of(budget[name], words) for name, words in named.items() if name in budget]
     told += [f"batches of {budget['batch']}"] if "batch" in budget else []
-    read = [f"perception {terms['perception']}"] if "perception" in terms else []
-    return ", ".join([f"images {str(terms['images']).partition(' (')[0]}", *read, *told])
+    if ELSEWHERE in terms:
+        told.append(ELSEWHERE)
+    elif "perception" in terms:
+        told.insert(0, f"perception {terms['perception']}")
+    return ", ".join([f"images {str(terms['images']).partition(' (')[0]}", *told])
 
 
 def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -123,13 +145,19 @@ def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         other: The same of another.
     """
     names = [*first, *(name for name in other if name not in first)]
-    return "; ".join(
+    parts: list[str] = []
+    if (ELSEWHERE in first) != (ELSEWHERE in other):  # what was spent there, and what read, nobody knows
+        names = [name for name in names if name not in (ELSEWHERE, "perception", *BUDGET)]
+        parts = [ELSEWHERE if ELSEWHERE in other else "trained here"]
+    parts += [
         f"{WORDS.get(name, name)} {_told(other.get(name))} instead of {_told(first.get(name))}"
         for name in names
         if first.get(name) != other.get(name)
-    )
+    ]
+    return "; ".join(parts)
 
 
+ELSEWHERE = "trained elsewhere"
 WORDS = {"version": "version of the task", "puzzles": "training puzzles", "batch": "batches of"}
 
 
@@ -137,12 +165,14 @@ def _told(value: Any) -> str:
     return "unset" if value is None else f"{value:,}" if type(value) is int else str(value)
 
 
-def _line(path: Path, report: Report, task: TaskReport, beside: Path) -> Line:
-    target = path if path.is_file() else path / "report.html"
-    target = target if target.exists() else path / "report.json"
+def _line(path: Path, report: Report, task: TaskReport, beside: Path, *, any_budget: bool) -> Line:
+    pages = [path / "report.html", path / "results.html", path / "report.json"]
+    target = path if path.is_file() else next((page for page in pages if page.exists()), path)
+    training = {n: v for n, v in task.training.items() if any_budget or n not in BUDGET}
+    options = {f"solver.{n}" if n in training else n: v for n, v in report.options.items()}
     return Line(
         solver=report.solver,
-        options=", ".join(f"{name}={value}" for name, value in report.options.items()),
+        terms={name: value for name, value in {**options, **training}.items() if value is not None},
         rules=report.rules,
         task=task,
         figures=[estimate(list(task.values(task.subject, f).values())) for f in figures_at(Place.RANKING)],

@@ -11,6 +11,8 @@ from ...datasets.catalogue import TASKS, Catalogue
 from ...datasets.errors import UsageError
 from ...datasets.images import IMAGES
 from ...solvers.catalogue import SOLVERS
+from ..experiments.catalogue import shipped
+from ..experiments.file import find_experiment
 from ..perception.catalogue import PERCEPTIONS
 
 CATALOGUES = (
@@ -46,6 +48,14 @@ def print_listing(console: Console) -> None:
             table.add_row(address, summary, "")
         console.print(table)
         console.print()
+    table = Table(
+        title="Experiments", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for name in shipped():
+        table.add_row(name, escape(find_experiment(name).about))
+    console.print(table)
 
 
 def _line(catalogue: Catalogue, name: str) -> tuple[str, str]:

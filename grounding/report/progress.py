@@ -42,8 +42,9 @@ class Progress:
     rows: dict[str, Row] = field(default_factory=dict)
 
     def wave(self, trials: Sequence[Trial]) -> None:
-        """Trials that are about to run."""
-        self.wave_started, self.wave_size, self.wave_ended = time.monotonic(), len(trials), 0
+        """Trials that a task asks for, which are about to run, or do."""
+        waiting = self.wave_size - self.wave_ended  # of another task
+        self.wave_started, self.wave_size, self.wave_ended = time.monotonic(), waiting + len(trials), 0
         self.waves += 1
         for trial in trials:
             row = self.rows.setdefault(trial.task_label, Row())

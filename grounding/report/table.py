@@ -14,6 +14,7 @@ from ..measures.figures import TEST_SET, Place, figures_at
 from ..results.report import Report, TaskReport
 from ..trials.roles import ROLES, label_of
 from ..trials.trial import Role
+from .robustness import print_robustness
 
 COLOURS = {"GROUNDED": "green", "INCONCLUSIVE": "yellow", "SKIPPED": "yellow"}
 MERGED = 100  # columns of a terminal below which solver and task share one of the table
@@ -35,6 +36,8 @@ def print_report(report: Report, console: Console) -> None:
     for warning in report.accounting.warnings:
         console.print(f"[yellow]warning[/] {escape(warning)}", highlight=False)
     console.print(report.summary, highlight=False)
+    if report.spent is not None and report.spent.sentence:
+        console.print(report.spent.sentence, highlight=False)
 
 
 def _heading(report: Report) -> str:
@@ -82,9 +85,13 @@ def _explain(task: TaskReport, console: Console) -> None:
         tell(f"To do: {escape(judgement.remedy)}", quiet=True)
     if task.path:
         tell(f"Computed on path {escape(task.path)}", quiet=True)
+    print_robustness(task.outcomes, console)
     for finding in task.findings:
+        if finding.check == "correction" and finding.status == "pass":  # asked for by --set wrong=k
+            tell(f"pass {escape(finding.id)}: {escape(finding.reason)}.")
         # The verdict is told already.
-        if finding.status not in ("pass", "skip") and finding.check != "grounding":
+        tabled = finding.family == "robust" and finding.status == "inconclusive"
+        if finding.status not in ("pass", "skip") and finding.check != "grounding" and not tabled:
             tell(f"[red]{finding.status}[/] {escape(finding.id)}: {escape(finding.reason)}.")
             tell(f"To do: {escape(finding.remedy)}", quiet=True)
     for trace in [finding.traceback for finding in task.findings if finding.traceback][:1]:

@@ -19,7 +19,7 @@ UNTRAINED = ["check", "mlp", "--task", "mapping", *TINY, "--seeds", "1", "--work
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.inspect", lambda *_: [])
+    monkeypatch.setattr("groundcheck.grounding.suite.suite.Suite.inspection", lambda *_: None)
 
 
 def said(*words: str) -> tuple[int, str]:
@@ -65,7 +65,7 @@ def test_after_ctrl_c_a_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.run_wave", interrupt)
+    monkeypatch.setattr("groundcheck.grounding.engines.pairs.Here.submit", interrupt)
     words = [*UNTRAINED, "--run", "a folder"]
     monkeypatch.setattr(sys, "argv", ["groundcheck", *words])
     code, out = said(*words)

@@ -130,7 +130,9 @@ def test_a_trial_of_ones_own_prints_as_ever(capfd: pytest.CaptureFixture[str]) -
     ],
 )
 def test_the_contract_alone(solver: str, code: int, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.run_wave", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(
+        "groundcheck.grounding.engines.pairs.Pairs.submit", lambda *_: pytest.fail("it trained")
+    )
     words = ["check", solver, "--contract", "--task", "mapping", "--workers", "0", "--no-isolate", "-q"]
     found, out = said(*words)
     assert (found, re.search(verdict, out) is not None) == (code, True), out
@@ -157,7 +159,7 @@ def test_groundcheck_toml_says_what_the_command_does_not(monkeypatch: pytest.Mon
         'settings = { "training.puzzles" = 16 }\n'
         '[solvers.own]\nsolver = "mlp"\nprofile = "short"\noptions = { hidden = 7 }\n'
     )
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.inspect", lambda *_: [])
+    monkeypatch.setattr("groundcheck.grounding.suite.suite.Suite.inspection", lambda *_: None)
     code, out = said("check", "own", "--workers", "0", "--json", "r.json")
     assert code == 3, out
     assert "groundcheck.toml: profile short, own is mlp" in out

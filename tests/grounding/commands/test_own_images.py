@@ -157,7 +157,7 @@ def test_groundcheck_toml_says_images_classes_and_perception(
         'classes = ["one", "two", "three", "four"]\nperception = "mlp"\nseeds = 1\nepochs = 1\n'
         'settings = { symbols = 4, "training.puzzles" = 16, "perception.hidden" = 8 }\n'
     )
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.inspect", lambda *_: [])
+    monkeypatch.setattr("groundcheck.grounding.suite.suite.Suite.inspection", lambda *_: None)
     words = ["check", "exact", "--workers", "0", "-q", "--json", "r.json"]
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 3, told.output
@@ -222,7 +222,7 @@ def test_a_network_is_judged_on_colour_pictures_and_a_task_of_the_users(folder: 
     told = CliRunner().invoke(app, words)
     assert "classes are numbered in their order, 0 four, 1 one" in told.stderr
     trained = replace(found, tasks=[replace(found.tasks[0], training={"epochs": 1})])
-    with pytest.raises(UsageError, match="perception is one trained elsewhere in one and lenet in the other"):
+    with pytest.raises(UsageError, match="training is done elsewhere in one and done here in the other"):
         compare([found, trained])
 
 

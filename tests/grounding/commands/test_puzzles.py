@@ -53,7 +53,7 @@ def test_run_trains_on_them() -> None:
 def test_check_takes_them_and_does_not_go_on_with_others(
     boards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.inspect", lambda *_: [])
+    monkeypatch.setattr("groundcheck.grounding.suite.suite.Suite.inspection", lambda *_: None)
     words = ["check", "mlp", "--puzzles", "boards.csv", *TINY, "--seeds", "1", "--workers", "0", "--run", "r"]
     code, out = said(*words)
     assert code == 3, out
@@ -104,7 +104,7 @@ def test_a_profile_of_groundcheck_toml_may_name_them(monkeypatch: pytest.MonkeyP
         '[gate]\nprofile = "mine"\n[profiles.mine]\npuzzles = "boards.csv"\nseeds = 1\nepochs = 1\n'
         'settings = { "training.puzzles" = 16 }\n'
     )
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.inspect", lambda *_: [])
+    monkeypatch.setattr("groundcheck.grounding.suite.suite.Suite.inspection", lambda *_: None)
     code, out = said("gate", "mlp", "--workers", "0", "--require", "UNGROUNDED")
     assert code == 3, out
     assert "puzzles of boards.csv INCONCLUSIVE" in out

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, content in MODULES.items():
         (tmp_path / f"{name}.py").write_text(re.sub(r"^        ", "", content, flags=re.M))
         monkeypatch.delitem(sys.modules, name, raising=False)
-    for place in ("suite.suite.run_wave", "suite.suite.inspect", "trials.run.run_trial"):
+    for place in ("suite.check.schedule", "trials.run.run_trial"):
         monkeypatch.setattr(f"groundcheck.grounding.{place}", lambda *_, **__: pytest.fail("it ran"))
     return tmp_path
 

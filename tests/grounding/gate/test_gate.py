@@ -153,7 +153,7 @@ def test_command_writes_what_it_decides(
         asked.update(options, solver=solver.name)
         return task_with(mlp_report, "UNGROUNDED")
 
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.check", check)
+    monkeypatch.setattr("groundcheck.grounding.suite.check.check", check)
     monkeypatch.chdir(tmp_path)
     paths = {name: tmp_path / f"out.{name}" for name in ("junit", "markdown", "json")}
     options = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
@@ -193,7 +193,7 @@ def test_command_refuses_before_it_trains(
 def test_command_finds_a_lacking_baseline_before_it_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlp_report: Report
 ) -> None:
-    monkeypatch.setattr("groundcheck.grounding.suite.suite.check", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("groundcheck.grounding.suite.check.check", lambda *_, **__: pytest.fail("it trained"))
     mlp_report.write(tmp_path / "baseline.json")
     options = ["mlp", "--profile", "standard", "--baseline", str(tmp_path / "baseline.json")]
     told = CliRunner().invoke(app, ["gate", *options])

@@ -134,7 +134,7 @@ def test_an_expected_failure_of_no_test_is_refused(folder: Path, monkeypatch: py
     from groundcheck.grounding import parametrize_with_checks  # noqa: PLC0415
 
     monkeypatch.chdir(folder)
-    with pytest.raises(ValueError, match="'mlp-mapping-ground' names none of 51 tests: did you mean mlp-"):
+    with pytest.raises(ValueError, match="'mlp-mapping-ground' names none of 71 tests: did you mean mlp-"):
         parametrize_with_checks("mlp", "tiny", expected_failures={"mlp-mapping-ground": ""})
     with pytest.raises(ValueError, match="unknown profile 'tiney': did you mean tiny"):
         parametrize_with_checks("mlp", "tiney")
