@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from groundcheck.datasets.catalogue import TASKS
 from groundcheck.grounding import check
-from groundcheck.grounding.engines.children import run_here
+from groundcheck.grounding.engines.scorer import run_here
 from groundcheck.grounding.suite.suite import DEFAULT_TASKS
 from groundcheck.grounding.trials.budget import budget_for
 from groundcheck.grounding.trials.run import run_trial

@@ -28,11 +28,13 @@ sys.path.insert(0, str(ROOT / "tests" / "controls"))
 
 import audited  # noqa: E402
 import gallery  # noqa: E402
+import gallery_robust  # noqa: E402
 import gallery_trained  # noqa: E402
 import sound  # noqa: E402
 import test_audit_controls as audit_controls  # noqa: E402
 import test_contract_controls as contract_controls  # noqa: E402
 import test_handed_on as handed_on  # noqa: E402
+import test_robust_controls as robust_controls  # noqa: E402
 import test_trained_controls as trained_controls  # noqa: E402
 
 from groundcheck.datasets.image_source import ImageSource  # noqa: E402
@@ -41,7 +43,8 @@ from groundcheck.datasets.task import Task  # noqa: E402
 from groundcheck.grounding.checks.bypass import Grounded, bypass  # noqa: E402
 from groundcheck.grounding.checks.contract.contract import check_contract  # noqa: E402
 from groundcheck.grounding.checks.finding import Finding  # noqa: E402
-from groundcheck.grounding.engines.children import Limits, examine  # noqa: E402
+from groundcheck.grounding.engines.children import Limits  # noqa: E402
+from groundcheck.grounding.engines.errands import examine  # noqa: E402
 from groundcheck.grounding.engines.inspection import Inspection  # noqa: E402
 from groundcheck.grounding.trials.session import LocalSession  # noqa: E402
 from groundcheck.grounding.trials.spec import SolverSpec  # noqa: E402
@@ -154,6 +157,25 @@ def _coded(solver: type) -> Iterable[Finding]:
     return bypass.run(Grounded([found] if found else []))
 
 
+def beyond_solvers() -> Iterator[Control]:
+    """Those that only boards beyond the test set, or how sure they are, give away."""
+    for solver, must in (
+        (gallery_robust.RightWithoutCorruption, {"robust/drop"}),
+        (gallery_robust.CopiesGivens, {"robust/copies"}),
+        (gallery_robust.SureAndWrong, {"abstain/clean", "abstain/corrupted", "abstain/calibration"}),
+        (gallery_robust.AbstainsOnEverything, {"abstain/clean", "abstain/corrupted"}),
+    ):
+        yield Control(
+            named(solver), described(solver), frozenset(must), partial(_asked_beyond, named(solver))
+        )
+
+
+def _asked_beyond(name: str) -> Iterable[Finding]:
+    with robust_controls.as_many_boards_as_usual():
+        baseline = robust_controls.trained("mlp", "baseline", robust_controls.LONGER)
+        return robust_controls.findings(f"gallery_robust:{name}", baseline).values()
+
+
 def audited_code(codes: Iterable[Any], must: Iterable[str]) -> Iterator[Control]:
     """Losses and steps, as `audit` runs them."""
     for code in codes:
@@ -180,6 +202,12 @@ SECTIONS: tuple[tuple[str, str, Callable[[], Iterator[Control]]], ...] = (
         "Broken solvers that training gives away",
         "These are trained, on mappings of three or six symbols. At least what must catch them has to.",
         trained_solvers,
+    ),
+    (
+        "Broken solvers that boards beyond the test set give away",
+        "These are trained on a mapping of three symbols, and asked with `--robust` beside a network without "
+        "logic that learned the task as well.",
+        beyond_solvers,
     ),
     (
         "Sound solvers",

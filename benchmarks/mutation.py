@@ -1,6 +1,6 @@
 """How many small errors in the checks and the scoring the tests notice: mutation analysis of grounding/.
 
-    python benchmarks/mutation.py [--module verdict checks.form] [--share 0.3] [--again] [--list]
+    python benchmarks/mutation.py [--module verdict checks.finding] [--sample 90 --seed 3] [--again] [--list]
 
 Each mutant is one module with one change: a comparison, an operator, a number, a status or verdict, a `not`,
 a condition, a statement that is left out. It counts as killed where a test fails, or where it takes three
@@ -15,7 +15,9 @@ imports `groundcheck.grounding` and the tests anew. Of the tests run those that 
 first those that killed its other mutants, until one fails.
 
 Results go to a file of JSON lines, by the text of the function, so that a run goes on where it was broken
-off. `--again` tries survivors again, after the tests were strengthened. Source: DeMillo, Lipton, Sayward
+off. `--again` tries survivors again, after the tests were strengthened. A score is that of a sample which the
+tests were not written for: `--sample` draws one by `--seed`, and `--unseen` leaves out what other logs know.
+Source: DeMillo, Lipton, Sayward
 1978, *Hints on test data selection*, IEEE Computer 11(4).
 """
 
@@ -56,7 +58,11 @@ TESTS = [
         for folder in ("controls", "grounding/checks", "grounding/measures")
         for path in sorted((ROOT / "tests" / folder).rglob("test_*.py"))
     ),
-    *(f"tests/grounding/test_{name}.py" for name in ALONE),
+    *(
+        str(path.relative_to(ROOT))
+        for name in ALONE
+        for path in sorted((ROOT / "tests" / "grounding").glob(f"test_{name}*.py"))
+    ),
     "tests/grounding/results/test_accounting.py",
 ]
 IN_OTHER_PROCESSES = ("deadly", "in_a_process")  # tests whose subject runs where no mutant is
@@ -94,12 +100,13 @@ def changes(tree: ast.Module) -> Iterator[Change]:
 
 
 def _inside(node: ast.AST) -> Iterator[Change]:
+    seeds = _seeds_of(node) if isinstance(node, ast.arguments) else ()
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases", "type_comment"):
             continue
         children = value if isinstance(value, list) else [value]
         for place, child in enumerate(children):
-            if not isinstance(child, ast.AST) or _left_alone(child):
+            if not isinstance(child, ast.AST) or child in seeds or _left_alone(child):
                 continue
 
             def put(new: ast.AST, place: int = place, value: object = value, name: str = name) -> None:
@@ -110,6 +117,17 @@ def _inside(node: ast.AST) -> Iterator[Change]:
 
             yield from _of(child, put)
             yield from _inside(child)
+
+
+def _seeds_of(arguments: ast.arguments) -> list[ast.AST | None]:
+    """Defaults of what is called a seed: another draw."""
+    placed = [*arguments.posonlyargs, *arguments.args]
+    late = placed[len(placed) - len(arguments.defaults) :]
+    pairs = [
+        *zip(late, arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    return [default for argument, default in pairs if argument.arg == "seed"]
 
 
 def _left_alone(node: ast.AST) -> bool:
@@ -540,7 +558,7 @@ class Tests:
 
     def of(self, mutant: Mutant, cap: float) -> list[str]:
         """Those that enter its function (of a class: any of it), or else its module, of so many processor
-        seconds together; killers first, then short ones.
+        seconds together; killers first, then those that are named after the module, then short ones.
         """
         inside = [
             node for node, entered in self.entered.items()
@@ -552,7 +570,8 @@ class Tests:
         ]  # fmt: skip
         nodes = inside or [node for node, entered in self.entered.items() if mutant.module in entered]
         near, wide = self.kills[mutant.module, mutant.function], self.kills[mutant.module, ""]
-        nodes.sort(key=lambda n: (-near[n], -wide[n], self.seconds[n], n))
+        stem = mutant.module.rpartition(".")[2]
+        nodes.sort(key=lambda n: (-near[n], -wide[n], f"/test_{stem}" not in n, self.seconds[n], n))
         spent = accumulate(self.seconds[node] for node in nodes)
         return [node for node, seconds in zip(nodes, spent, strict=True) if seconds <= cap]
 
@@ -587,13 +606,12 @@ def attempt(
 def run(
     mutants: list[Mutant], tests: Tests, log: Path, collected: Collected, *, again: bool, cap: float
 ) -> None:
-    """Tries every mutant that the log does not know; the log gets a line for each."""
+    """Tries every mutant that the log does not know, in their order; the log gets a line for each."""
     known = read_log(log)
     for mutant in mutants:
         if (line := known.get(mutant.key)) and line["status"] == "killed" and line["test"] in tests.seconds:
             tests.learn(mutant, line["test"])
     open_ = [m for m in mutants if m.key not in known or (again and known[m.key]["status"] == "survived")]
-    open_.sort(key=lambda mutant: mutant.key)  # keys are hashes: broken off anywhere, it is a random sample
     for number, mutant in enumerate(open_, 1):
         nodes = tests.of(mutant, cap)
         begin = time.monotonic()
@@ -608,6 +626,16 @@ def run(
         print(f"{number}/{len(open_)} {line['seconds']:.1f} s {status} {mutant.told} {test}", flush=True)
 
 
+def drawn(mutants: list[Mutant], seed: int, size: int | None, unseen: list[Path]) -> list[Mutant]:
+    """So many of them, or all, in the random order of a seed: broken off anywhere, it is a random sample.
+
+    What the logs `unseen` know is left out.
+    """
+    seen = {key for log in unseen for key in read_log(log)}
+    order = {m: hashlib.sha256(f"{seed} {m.key}".encode()).digest() for m in mutants if m.key not in seen}
+    return sorted(order, key=order.__getitem__)[:size]
+
+
 def read_log(log: Path) -> dict[str, dict[str, str]]:
     """The last line of every mutant, by key."""
     lines = log.read_text().splitlines() if log.exists() else []
@@ -620,7 +648,7 @@ def report(mutants: list[Mutant], log: Path) -> None:
 
     known = read_log(log)
     tried = [m for m in mutants if m.key in known]
-    for module in [*dict.fromkeys(m.module for m in mutants), ""]:
+    for module in [*sorted({m.module for m in mutants}), ""]:
         of = [m for m in tried if m.module == module or not module]
         killed = sum(known[m.key]["status"] != "survived" for m in of)
         low, high = wilson_interval(killed, len(of))
@@ -638,7 +666,9 @@ def main() -> None:
     """Parses, watches, tries, reports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--module", nargs="+", help="modules of grounding, as checks.form")
-    parser.add_argument("--share", type=float, default=1.0, help="of the mutants, a random one")
+    parser.add_argument("--sample", type=int, help="so many of the mutants, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--unseen", type=Path, nargs="+", default=[], help="logs whose mutants are not drawn")
     parser.add_argument("--again", action="store_true", help="try survivors again")
     parser.add_argument(
         "--cap", type=float, default=float("inf"), help="processor seconds of tests per mutant, at most"
@@ -649,7 +679,7 @@ def main() -> None:
     log: Path = options.log.absolute()
     chosen = [f"groundcheck.grounding.{name}" for name in options.module or ()]
     mutants = [m for path in SCOPE if not chosen or module_of(path) in chosen for m in mutants_of(path)]
-    mutants = [m for m in mutants if int(m.key, 16) < options.share * 16 ** len(m.key)]
+    mutants = drawn(mutants, options.seed, options.sample, [path.absolute() for path in options.unseen])
     if not options.list:
         os.chdir(ROOT)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -657,10 +687,13 @@ def main() -> None:
         tests = Tests(watch(log.with_suffix(".tests.json")))
 
         def work(collected: Collected) -> None:
-            status, _, output = attempt(None, list(tests.entered), sum(tests.seconds.values()), collected)
-            if status != "survived":
-                raise SystemExit(f"an unchanged module does not pass ({status}):\n{output[-3000:]}")
             run(mutants, tests, log, collected, again=options.again, cap=options.cap)
+            known = read_log(log)
+            killers = {known[m.key]["test"] for m in mutants if m.key in known} & tests.seconds.keys()
+            seconds = sum(tests.seconds[test] for test in killers)
+            status, _, output = attempt(None, sorted(killers), seconds, collected)
+            if status != "survived":
+                raise SystemExit(f"tests that killed fail without a mutant too ({status}):\n{output[-3000:]}")
 
         pytest_says(Collected(work), [file for file in TESTS if (ROOT / file).exists()])
     report(mutants, log)

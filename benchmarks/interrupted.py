@@ -1,0 +1,161 @@
+"""Kills trials with SIGKILL at random moments, starts them again, and holds what comes of them against runs
+that nobody touched.
+
+python benchmarks/interrupted.py [--kills 50] [--seed 0]
+
+Each trial runs in a process of its own, and another scores it, as `groundcheck run` does. A moment is drawn
+uniformly over what is left of the trial: building, clustering, epochs, writing of checkpoints, final scoring.
+A checkpoint is due after every epoch here, however short (INTERVAL = 0), as with epochs of 10 s and more.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from groundcheck.datasets.catalogue import TASKS
+from groundcheck.grounding.engines.children import process_context
+from groundcheck.grounding.engines.scorer import run_here
+from groundcheck.grounding.trials import checkpoint, run
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
+from groundcheck.grounding.trials.trial import Outcome, Point, Trial
+
+SOLVERS = {  # on what, and with which options
+    "satnet": ("mapping", {"m": 16, "aux": 5}),
+    "grounded-satnet": ("mapping", {"m": 16, "aux": 5}),
+    "perturbed": ("sudoku", {}),
+    "transformer": ("mapping", {}),
+    "imle": ("sudoku", {}),
+}
+
+
+def trial_of(solver: str, folder: Path) -> Trial:
+    """Ten short epochs; grounded-satnet clusters first, perturbed and imle draw noise of their own."""
+    task, options = SOLVERS[solver]
+    return Trial(
+        task=TASKS.load(task)(),
+        solver=SolverSpec(solver, options),
+        role="grounding",
+        seed=1,
+        training=Training(puzzles=128, epochs=10),
+        validation_puzzles=20,
+        test_puzzles=50,
+        checkpoint=folder,
+    )
+
+
+def run_and_tell(trial: Trial, sender: Connection) -> None:
+    """Runs a trial with a checkpoint after every epoch; tells where it begins, each epoch, its outcome."""
+    checkpoint.INTERVAL, checkpoint.COSTS = 0.0, 0
+    train = run.train
+
+    def began(*arguments: object, **named: object) -> None:
+        sender.send(("began", named["ended"]))
+        train(*arguments, **named)  # pyright: ignore
+
+    def ended(point: Point) -> None:
+        sender.send(("ended", point.epoch))
+
+    run.train = began
+    sender.send(("started", 0))
+    sender.send(("outcome", run_here(trial, ended)))
+
+
+@dataclass
+class Life:
+    """One process of a trial, from its start to its end."""
+
+    began: int | None = None  # after how many epochs it went on; None: killed before it trained
+    ended: int = 0  # the last epoch that ended
+    outcome: Outcome | None = None
+
+    def hear(self, kind: str, content: Any) -> None:
+        """Takes in what the process tells."""
+        if kind == "began":
+            self.began = content
+        elif kind == "ended":
+            self.ended = content
+        else:
+            self.outcome = content
+
+
+def live(trial: Trial, seconds: float) -> Life:
+    """Runs a trial until it is over, or for so many seconds and a kill."""
+    receiver, sender = process_context().Pipe(duplex=False)
+    process = process_context().Process(target=run_and_tell, args=(trial, sender))
+    process.start()
+    sender.close()
+    assert receiver.recv()[0] == "started"
+    life, until = Life(), time.monotonic() + seconds
+    with suppress(EOFError):
+        while life.outcome is None and receiver.poll(max(0.0, until - time.monotonic())):
+            life.hear(*receiver.recv())
+        os.kill(process.pid or 0, signal.SIGKILL)
+        while True:  # what it said before it was killed
+            life.hear(*receiver.recv())
+    process.join()
+    return life
+
+
+def main(words: Sequence[str]) -> int:
+    """Prints what came of it; 1 where an outcome differs, or more than the epoch in flight was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args(words)
+    moments = random.Random(asked.seed)
+    names = list(SOLVERS)
+    kills = before = after = differing = lost_more = repeated = outcomes = turn = 0
+    with tempfile.TemporaryDirectory() as place:
+        expected = {
+            name: live(replace(trial_of(name, Path(place)), checkpoint=None), 600) for name in SOLVERS
+        }
+        while kills < asked.kills:
+            name = names[turn % len(names)]
+            turn += 1
+            whole = expected[name].outcome
+            assert whole is not None, f"{name} did not end"
+            assert whole.error is None, whole.error
+            trial = trial_of(name, Path(place) / str(turn))
+            last, lives, outcome = 0, 0, None
+            while outcome is None:
+                left = whole.seconds * (1 - last / (trial.training.epochs + 1))
+                enough = kills >= asked.kills or lives == 8  # then it may come to its end
+                life = live(trial, 600 if enough else moments.uniform(0, left))
+                lives += 1
+                outcome = life.outcome
+                if outcome is None:
+                    kills += 1
+                    before += life.began is None
+                    after += life.ended == trial.training.epochs
+                if life.began is not None:
+                    lost_more += life.began < last
+                    repeated += max(0, last - life.began)
+                last = max(last, life.ended, life.began or 0)
+            outcomes += 1
+            same = replace(outcome, seconds=0) == replace(whole, seconds=0)
+            differing += not same
+            state = "same" if same else "DIFFERENT"
+            print(f"{name}: {lives - 1} kills, then an outcome: {state}", flush=True)
+            shutil.rmtree(trial.checkpoint or "", ignore_errors=True)
+    print(
+        f"{kills} kills in {outcomes} trials ({before} before training went on, {after} after the last "
+        f"epoch): {outcomes - differing} outcomes bit-identical, {differing} not; {repeated} epochs that had "
+        "ended were trained again"
+    )
+    return int(bool(differing or lost_more))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
