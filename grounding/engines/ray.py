@@ -287,9 +287,8 @@ def _run_task(
     root = node_root()
     for digest, parcel in parcels.items():
         if not (root / digest).is_dir():
-            import ray  # noqa: PLC0415 - only a worker of Ray's comes here
-
-            fetched: Any = ray.get(parcel)
+            # Only a worker of Ray's comes here; by name, as this file is called ray as well.
+            fetched: Any = importlib.import_module("ray").get(parcel)
             fetched.unpack(root / digest)
     return run_on_node(baggage.placed(trial, root), limits)
 

@@ -445,7 +445,8 @@ class _Scheduler:
     def estimate(self) -> None:
         """Begins to time a few steps of each trial of a seed, once it is known what can be trained.
 
-        Not where trials of this run ended before, or soon: they tell better.
+        Not where trials of this run ended before: they tell better. Those that the cache has take no time,
+        and neither, as a rule, do theirs of further seeds.
         """
         if self.estimated or any(not (place.ready or place.inspected) for place in self.open):
             return
@@ -454,7 +455,8 @@ class _Scheduler:
         trials = [trial for place in places for trial in place.suite.trials(place.run, 0)]
         if not trials or any(self.record.recall(trial) is not None for trial in trials):
             return
-        if any(self.cache.look_up(trial) is not None for trial in trials):
+        trials = [trial for trial in trials if self.cache.look_up(trial) is None]
+        if not trials:
             return
         log = self.record.logs.path("timing")
         self.timing = [replace(trial, log=log) for trial in trials]
