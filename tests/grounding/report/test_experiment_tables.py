@@ -170,6 +170,8 @@ def test_json_has_cells_and_trials(tmp_path: Path, record: ExperimentRecord) -> 
 @pytest.mark.parametrize("write", [write_csv, write_latex, write_results, write_parquet])
 def test_what_cannot_be_written_is_told(tmp_path: Path, record: ExperimentRecord, write: object) -> None:
     assert callable(write)
+    if write is write_parquet:
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     with pytest.raises(UnusableFileError, match=r"missing.* cannot be written: No such file"):
         write(tmp_path / "missing" / "file", record)
 
