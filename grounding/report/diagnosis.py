@@ -137,6 +137,6 @@ def write_diagnosis(path: Path, diagnosis: Diagnosis) -> None:
         diagnosis: What the page is of.
 
     Raises:
-        UsageError: Where the file cannot be written.
+        UnusableFileError: Where the file cannot be written.
     """
     write_text(path, render_diagnosis(diagnosis))
