@@ -6,10 +6,11 @@ import pickle
 import random
 import resource
 import shutil
-import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ import torch
 from torch import nn
 
 from groundcheck.datasets.mapping import Mapping
-from groundcheck.grounding.engines.children import process_context
 from groundcheck.grounding.engines.pairs import run_trials
 from groundcheck.grounding.engines.scorer import run_here
 from groundcheck.grounding.perception.spec import PerceptionSpec
@@ -391,41 +391,45 @@ def test_scoring_goes_on_from_its_own_points_alone(eager: list[int], tmp_path: P
     assert scoring.curve == points
 
 
-def _tell(trial: Trial, ended: Path, sender: Connection) -> None:
-    """Runs a trial and notes its epochs, as whoever is killed cannot tell."""
-    checkpoint.INTERVAL, checkpoint.COSTS = 0.0, 0
+# A process that can be killed: runs a trial and notes its epochs, as whoever is killed cannot tell.
+TELLING = """
+import pickle, sys
+from pathlib import Path
+from groundcheck.grounding.trials import checkpoint
+from groundcheck.grounding.trials.run import run_trial
 
-    def note(point: Point) -> None:
-        with ended.open("a") as file:
-            file.write(f"{point.epoch}\n")
+checkpoint.INTERVAL, checkpoint.COSTS = 0.0, 0
+trial, ended, outcome = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2]), Path(sys.argv[3])
 
-    sender.send("begins")
-    sender.send(run_trial(trial, note))
+def note(point):
+    with ended.open("a") as file:
+        file.write(f"{point.epoch}\\n")
+
+print("begins", flush=True)
+outcome.write_bytes(pickle.dumps(run_trial(trial, note)))
+"""
 
 
-def test_killed_at_random_moments_it_loses_at_most_the_epoch_in_flight(
-    tmp_path: Path,
-) -> None:
+def test_killed_at_random_moments_it_loses_at_most_the_epoch_in_flight(tmp_path: Path) -> None:
     trial = replace(TINY, training=Training(puzzles=64, epochs=12, batch=8), checkpoint=tmp_path / "c")
     expected = run_trial(replace(trial, checkpoint=None))
-    moments, context, last = random.Random(0), process_context(), 0
+    (tmp_path / "trial").write_bytes(pickle.dumps(trial))
+    moments, last = random.Random(0), 0
     for attempt in range(20):
-        receiver, sender = context.Pipe(duplex=False)
-        ended = tmp_path / f"{attempt}"
-        process = context.Process(target=_tell, args=(trial, ended, sender))
-        process.start()
-        sender.close()
-        assert receiver.recv() == "begins"
-        if attempt < 4:
-            receiver.poll(moments.uniform(0.3, 1.0) * expected.seconds)
-            os.kill(process.pid or 0, signal.SIGKILL)
-        else:
-            assert plain(receiver.recv()) == plain(expected)
-        process.join()
+        ended, outcome = tmp_path / f"{attempt}", tmp_path / "outcome"
+        command = [sys.executable, "-c", TELLING, str(tmp_path / "trial"), str(ended), str(outcome)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "begins\n"
+            if attempt < 3:
+                with suppress(subprocess.TimeoutExpired):  # one that has ended is not killed
+                    process.wait(moments.uniform(0.3, 1.0) * expected.seconds)
+                process.kill()
         noted = [int(line) for line in ended.read_text().split()] if ended.exists() else []
         assert noted == list(range(len(noted)))
         assert not noted or len(noted) - 1 >= last  # what had ended was not trained again
         last = max(last, len(noted) - 1)
-        if process.exitcode == 0:
+        if process.returncode == 0:
+            assert plain(pickle.loads(outcome.read_bytes())) == plain(expected)
             break
     assert last == 12
