@@ -3,19 +3,28 @@
     python benchmarks/generators.py [IMAGES]        all but the others: a few minutes, one thread
     python benchmarks/generators.py million         1,000,000 9×9 puzzles to disk and back
     python benchmarks/generators.py puzzles FILE    a list of 9×9 puzzles, 81 digits or dots a line
+    python benchmarks/generators.py tdoku SOURCE [FILE ...]    the search against tdoku, list by list
+
+SOURCE is a checkout of https://github.com/t-dillon/tdoku, which is built with the C++ compiler in $CXX, or
+the first of c++, g++, clang++, for this processor. Both count to two solutions of every puzzle; every count
+and every single solution is compared.
 
 Competing ways run in turns, in the processor time of their thread, which other processes on the machine
 hardly touch; a ratio is the median of the turns' ratios. Needs the extra `benchmark` (py-sudoku).
 """
 
+import ctypes
 import itertools
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -197,13 +206,18 @@ def generating() -> None:
     print(f"  of py-sudoku's puzzles {statistics.mean(share):.0%} are unique ({25 * len(share)} puzzles)")
 
 
-def listed(path: Path) -> None:
+def read_list(path: Path) -> np.ndarray:
     """A list of puzzles, one a line, given as digits with 0 or a dot where open; other lines are left out."""
     lines = [line[:81].replace(".", "0") for line in path.read_text(encoding="utf-8").splitlines()]
     lines = [line for line in lines if len(line) == 81 and line.isdecimal()]
     if not lines:
         sys.exit(f"{path} holds no puzzle: one a line, 81 digits or dots")
-    clues = np.array([[int(digit) - 1 for digit in line] for line in lines], dtype=np.int8)
+    return np.array([[int(digit) - 1 for digit in line] for line in lines], dtype=np.int8)
+
+
+def listed(path: Path) -> None:
+    """Solves a list, and says how many of its puzzles have one solution."""
+    clues = read_list(path)
     found, solutions = np.empty(len(clues), dtype=np.int64), np.empty_like(clues)
 
     def compiled() -> int:
@@ -218,6 +232,95 @@ def listed(path: Path) -> None:
         f"solved and proved unique, {(found == 0).sum():,} without and {(found > 1).sum():,} with several "
         f"solutions; {rate.per_second:,.0f} /s"
     )
+
+
+TURNS = """
+#include <cstdint>
+#include <cstring>
+extern "C" {
+size_t TdokuSolverDpllTriadSimd(const char*, size_t, uint32_t, char*, size_t*);
+size_t TdokuEnumerate(const char*, size_t, void (*)(const char*, void*), void*);
+static void keep(const char* solution, void* place) { memcpy(place, solution, 81); }
+void count(const char* puzzles, size_t number, int64_t* found) {
+  size_t guesses;
+  char ignored[81];
+  for (size_t i = 0; i < number; i++)
+    found[i] = TdokuSolverDpllTriadSimd(puzzles + 82 * i, 2, 0, ignored, &guesses);
+}
+void solve(const char* puzzles, size_t number, int64_t* found, char* solutions) {
+  for (size_t i = 0; i < number; i++)
+    found[i] = TdokuEnumerate(puzzles + 82 * i, 2, keep, solutions + 81 * i);
+}
+}
+"""
+
+
+def build_tdoku(source: Path, folder: Path) -> ctypes.CDLL:
+    """A library of tdoku, with loops over many puzzles around it."""
+    names = [os.environ.get("CXX", ""), "c++", "g++", "clang++"]
+    compiler = next((found for name in names if name and (found := shutil.which(name))), None)
+    solver = source / "src" / "solver_dpll_triad_simd.cc"
+    if not solver.is_file():
+        sys.exit(f"{source} is no checkout of tdoku: {solver} is not there")
+    if compiler is None:
+        sys.exit(
+            "no C++ compiler is installed (c++, g++ or clang++): tdoku cannot be built, nothing is compared"
+        )
+    (folder / "turns.cc").write_text(TURNS)
+    flags = ["-O3", "-march=native", "-std=c++17", "-fPIC", "-shared", "-w", f"-I{source / 'include'}"]
+    files = [solver, source / "src" / "util.cc", folder / "turns.cc"]
+    library = folder / "tdoku.so"
+    subprocess.run([compiler, *flags, "-o", str(library), *map(str, files)], check=True)
+    version = subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True)
+    print(f"tdoku built by {version.stdout.splitlines()[0]}")
+    tdoku = ctypes.CDLL(str(library))
+    tdoku.count.restype = tdoku.solve.restype = None
+    return tdoku
+
+
+def _times(call: Callable[[], None], number: int) -> int:
+    call()
+    return number
+
+
+def against_tdoku(source: Path, lists: list[Path]) -> None:
+    """Time of the search over that of tdoku, which counts only, and which returns the solution as well."""
+    few = Sudoku(size=9, givens=26).generate("test", 2000, 0)
+    several = np.where(few.given, few.solution, -1).astype(np.int8)
+    rng = np.random.default_rng(0)
+    for row in several:
+        row[rng.choice(np.flatnonzero(row >= 0), 4, replace=False)] = -1
+    puzzles = {path.name: read_list(path) for path in (SEVENTEEN, *lists)}
+    for givens in (36, 26):
+        made = Sudoku(size=9, givens=givens).generate("test", 2000, 0)
+        puzzles[f"{givens} givens"] = np.where(made.given, made.solution, -1).astype(np.int8)
+    puzzles["several solutions"] = several
+    with tempfile.TemporaryDirectory() as folder:
+        tdoku = build_tdoku(source, Path(folder))
+    print(f"{'list':<32} {'puzzles':>8} {'ours, µs':>9} {'over tdoku':>11} {'with solution':>14}")
+    for name, clues in puzzles.items():
+        digits = np.full((len(clues), 82), ord("\n"), dtype=np.uint8)
+        digits[:, :81] = np.where(clues < 0, ord("."), clues + ord("1"))
+        text = digits.tobytes() + bytes(64)  # tdoku reads beyond the last puzzle, in whole vectors
+        number = len(clues)
+        found, solutions = np.empty(number, dtype=np.int64), np.zeros_like(clues)
+        theirs, texts = np.empty(number, dtype=np.int64), np.zeros((number, 81), dtype=np.uint8)
+        place, written = theirs.ctypes.data_as(ctypes.c_void_p), texts.ctypes.data_as(ctypes.c_void_p)
+        size = ctypes.c_size_t(number)
+        calls: dict[str, Callable[[], None]] = {
+            "ours": partial(solve_grids, clues, LINES, 9, 2, solutions, found),
+            "count": partial(tdoku.count, text, size, place),
+            "solve": partial(tdoku.solve, text, size, place, written),
+        }
+        rate = rates({way: partial(_times, call, number) for way, call in calls.items()}, turns=5)
+        assert np.array_equal(found, theirs), name
+        one = found == 1
+        assert np.array_equal(solutions[one], texts[one].astype(np.int8) - ord("1")), name
+        print(
+            f"{name:<32} {number:>8,} {1e6 / rate['ours'].per_second:>9.2f} "
+            f"{1 / rate['count'].slower:>11.2f} {1 / rate['solve'].slower:>14.2f}",
+            flush=True,
+        )
 
 
 def certifying() -> None:
@@ -305,6 +408,9 @@ def main() -> None:
             return
         case ["puzzles", file]:
             listed(Path(file))
+            return
+        case ["tdoku", source, *files]:
+            against_tdoku(Path(source), [Path(file) for file in files])
             return
     for givens in (36, 26):
         solving(givens)

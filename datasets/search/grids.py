@@ -3,20 +3,21 @@
 A set of symbols is a bit mask. A cell's candidates are what its row, column and block leave open and what
 the inequality signs around it allow. The search takes a cell with one candidate first, then a symbol with
 one place in a line, and only then branches, on a cell with the fewest candidates. Sudoku of 9×9, where only
-the number of completions is asked for, goes by bands instead (`bands`). Nothing is compiled at import;
+the number of completions is asked for, goes by triads instead (`triads`). Nothing is compiled at import;
 what was compiled once is cached on disk.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0912, PLR0915 - compiled: numba infers types, calls cost
 # pyright: reportMissingParameterType=false
 import numpy as np
-from numba import njit
+from numba import config, njit
 
 from ..kernel_cache import kept
-from .bands import count_completions, make_workspace
 from .splits import share_of
+from .triads import count_completions, make_workspace
 
 ENDLESS = 2**62  # a patience that never ends
+COMPILED = not config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue] - triads know no Python
 
 
 @kept
@@ -243,9 +244,9 @@ def fill(lines, size, state, solution, work):
 
 @kept
 @njit
-def _in_bands(lines, size):
+def _in_triads(lines, size):
     """Whether the lines are those of 9×9 Sudoku: the first two cells of the diagonal share a block."""
-    return size == 9 and lines[0, 2] == lines[10, 2]
+    return COMPILED and size == 9 and lines[0, 2] == lines[10, 2]
 
 
 @kept
@@ -254,15 +255,15 @@ def dig(puzzle, order, givens, lines, size, signs, ignored, work):
     """Opens the cells of a full grid in an order, as long as one completion is left; how many stay given."""
     left = len(puzzle)
     in_order = np.empty(0, dtype=np.uint64)
-    bands = _in_bands(lines, size) and not len(signs)
-    words = make_workspace()
+    by_triads = _in_triads(lines, size) and not len(signs)
+    grids = make_workspace()
     for cell in order:
         if left == givens:
             break
         symbol = puzzle[cell]
         puzzle[cell] = -1
-        if bands:
-            found = count_completions(puzzle, 1, cell, symbol, ignored, words)
+        if by_triads:
+            found = count_completions(puzzle, 1, cell, symbol, ignored, grids)
         else:
             found, _ = search(puzzle, lines, size, signs, 1, ENDLESS, in_order, cell, symbol, ignored, work)
         if found:
@@ -332,10 +333,10 @@ def solve_grids(puzzles, lines, size, limit, solutions, found, patience=ENDLESS)
     grid = np.empty(size * size, dtype=np.int8)
     signs = np.empty((0, 4, 2), dtype=np.int64)
     in_order = np.empty(0, dtype=np.uint64)
-    words = make_workspace()
+    grids = make_workspace()
     for row in range(len(puzzles)):
-        if _in_bands(lines, size):
-            found[row] = count_completions(puzzles[row], limit, -1, 0, solutions[row], words)
+        if _in_triads(lines, size):
+            found[row] = count_completions(puzzles[row], limit, -1, 0, solutions[row], grids)
             continue
         grid[:] = puzzles[row]
         found[row], _ = search(

@@ -1,4 +1,4 @@
-"""The search by bands against the search by lines, and against python-sat."""
+"""The search by triads against the search by lines, and against python-sat."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 from pysat.solvers import Solver as SatSolver
 
 from groundcheck.datasets.grids import lines_of
-from groundcheck.datasets.search.bands import count_completions, make_workspace
 from groundcheck.datasets.search.grids import ENDLESS, search, solve_grids
+from groundcheck.datasets.search.triads import count_completions, make_workspace
 from groundcheck.datasets.sudoku import Sudoku
 
 TASK = Sudoku(size=9)
 LINES = lines_of(9, (3, 3))
 SOLVED = TASK.generate("test", 50, 0).solution
-WORDS, LIMIT = make_workspace(), 6
+GRIDS, LIMIT = make_workspace(), 6
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
 
-def by_bands(grid, limit=LIMIT, without=-1, forbidden=0):
+def by_triads(grid, limit=LIMIT, without=-1, forbidden=0):
     before, solution = grid.copy(), np.full(81, -1, dtype=np.int8)
-    found = count_completions(grid, limit, without, forbidden, solution, WORDS)
+    found = count_completions(grid, limit, without, forbidden, solution, GRIDS)
     assert np.array_equal(grid, before)
     return found, solution
 
@@ -59,7 +59,7 @@ def grids(draw):
 @quick
 @given(grid=grids())
 def test_completions_are_counted_as_by_lines(grid) -> None:
-    found, solution = by_bands(grid)
+    found, solution = by_triads(grid)
     assert found == by_lines(grid)[0]
     if found:
         assert TASK.verify(solution[None]).all()
@@ -69,7 +69,7 @@ def test_completions_are_counted_as_by_lines(grid) -> None:
 @settings(quick, max_examples=40)
 @given(grid=grids())
 def test_completions_are_counted_as_by_python_sat(grid) -> None:
-    assert by_bands(grid)[0] == by_sat(grid)
+    assert by_triads(grid)[0] == by_sat(grid)
 
 
 @quick
@@ -79,7 +79,7 @@ def test_a_symbol_may_be_forbidden_in_an_open_cell(grid, pick) -> None:
     if not len(opened):
         return
     cell, symbol = int(opened[pick % len(opened)]), pick % 9
-    found, solution = by_bands(grid, without=cell, forbidden=symbol)
+    found, solution = by_triads(grid, without=cell, forbidden=symbol)
     assert found == by_lines(grid, without=cell, forbidden=symbol)[0]
     assert not found or solution[cell] != symbol
 
@@ -88,13 +88,13 @@ def test_two_clues_that_clash_leave_no_completion() -> None:
     for other in (1, 9, 10, 20, 8, 72):  # in the row, the column or the block of the first cell
         grid = np.full(81, -1, dtype=np.int8)
         grid[[0, other]] = 4
-        assert by_bands(grid)[0] == 0
+        assert by_triads(grid)[0] == 0
         grid[other] = 5
-        assert by_bands(grid)[0] == LIMIT
+        assert by_triads(grid)[0] == LIMIT
 
 
 def test_an_empty_grid_has_as_many_completions_as_asked_for() -> None:
-    found, solution = by_bands(np.full(81, -1, dtype=np.int8), limit=500)
+    found, solution = by_triads(np.full(81, -1, dtype=np.int8), limit=500)
     assert found == 500
     assert TASK.verify(solution[None]).all()
 
@@ -102,7 +102,7 @@ def test_an_empty_grid_has_as_many_completions_as_asked_for() -> None:
 def test_all_completions_are_counted_once_each() -> None:
     grid = SOLVED[0].copy()
     grid[grid < 3] = -1  # three symbols erased: every way to fill them in, of which each renaming is one
-    found, _ = by_bands(grid, limit=10**6)
+    found, _ = by_triads(grid, limit=10**6)
     assert found == by_lines(grid, limit=10**6)[0]
     assert found % 6 == 0
 
@@ -123,4 +123,4 @@ def test_puzzles_of_seventeen_clues_are_solved_and_unique() -> None:
     for puzzle in puzzles[::9]:
         fewer = puzzle.copy()
         fewer[np.flatnonzero(puzzle >= 0)[3]] = -1
-        assert by_bands(fewer, limit=2)[0] == 2
+        assert by_triads(fewer, limit=2)[0] == 2
