@@ -38,6 +38,7 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -279,7 +280,25 @@ def instrument(tree: ast.Module) -> None:
                 int(ast.get_docstring(node) is not None), *ast.parse(f"_entered.add({name!r})").body
             )
     start = next(n for n, statement in enumerate(tree.body) if not isinstance(statement, ast.Expr))
-    tree.body.insert(start, *ast.parse("_entered: set = set()").body)
+    made = "_entered = __import__('sys').modules['__main__'].Entered(__name__)"
+    tree.body.insert(start, *ast.parse(made).body)
+
+
+class Entered(set[str]):
+    """Functions of a module that were entered, in processes that were forked from this one as well."""
+
+    home = 0  # the process that asks
+    told = -1  # the file that forks write to
+
+    def __init__(self, module: str) -> None:
+        super().__init__()
+        self.module = module
+
+    def add(self, name: str) -> None:
+        """A function was entered."""
+        if os.getpid() != self.home and name not in self:
+            os.write(self.told, f"{self.module} {name}\n".encode())
+        super().add(name)
 
 
 class Loader(importlib.machinery.SourceFileLoader):
@@ -336,8 +355,8 @@ def outside_of_functions(tree: ast.Module) -> str:
     return ast.dump(bare)
 
 
-def patch(mutant: "Mutant") -> bool:
-    """Puts the mutant's code into the functions of this process; False where the change is in none's body."""
+def patch(mutant: "Mutant", functions: list[FunctionType]) -> bool:
+    """Puts the mutant's code into functions of this process; False where the change is in none's body."""
     path = next(path for path in SCOPE if module_of(path) == mutant.module)
     plain, changed = ast.parse(path.read_text()), ast.parse(path.read_text())
     mutate(mutant.number)(changed)
@@ -346,10 +365,7 @@ def patch(mutant: "Mutant") -> bool:
         return False
     codes = [compile(tree, str(path), "exec", dont_inherit=True) for tree in (plain, changed)]
     swapped = {old: new for old, new in swapped_codes(*codes) if old != new}
-    held = [
-        thing for thing in gc.get_objects()
-        if type(thing) is FunctionType and thing.__module__ == mutant.module and thing.__code__ in swapped
-    ]  # fmt: skip
+    held = [f for f in functions if f.__module__ == mutant.module and f.__code__ in swapped]
     if any(len(f.__code__.co_freevars) != len(swapped[f.__code__].co_freevars) for f in held):
         return False
     for function in held:
@@ -383,11 +399,15 @@ class Collected:
         self.work = work
         self.before = set(sys.modules)
         self.items: dict[str, pytest.Item] = {}
+        self.functions: list[FunctionType] = []
         self.failed = ""
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of running them: does the work."""
         self.items = {item.nodeid: item for item in session.items}
+        modules = {module_of(path) for path in SCOPE}
+        self.functions = [f for f in gc.get_objects() if type(f) is FunctionType and f.__module__ in modules]
+        gc.freeze()  # forks share what they never collect
         self.work(self)
         return True
 
@@ -416,29 +436,59 @@ class Collected:
 
 
 class Watched:
-    """Remembers of every test which functions it enters, and its processor seconds."""
+    """Remembers of every test which functions it enters, and its processor seconds, fixtures among them."""
 
     def __init__(self) -> None:
         self.modules = {module_of(path) for path in SCOPE}
         self.entered: dict[str, dict[str, list[str]]] = {}
         self.seconds: dict[str, float] = {}
+        self.fixtures: dict[object, float] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leaves out those that run in other processes."""
         items[:] = [item for item in items if not any(part in item.name for part in IN_OTHER_PROCESSES)]
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_fixture_setup(self, fixturedef: object) -> Iterator[None]:
+        """Watches one fixture: a fork that runs a test has to set up what it asks for."""
+        with ended_after(LONGEST) as seconds:
+            result = yield
+        self.fixtures[fixturedef] = seconds()
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Function) -> Iterator[None]:
         """Watches one test."""
         sets = {name: sys.modules[name]._entered for name in self.modules if name in sys.modules}
         for entered in sets.values():
             entered.clear()
-        begin = time.process_time()
-        try:
-            return (yield)
-        finally:
-            self.seconds[item.nodeid] = time.process_time() - begin
-            self.entered[item.nodeid] = {name: sorted(entered) for name, entered in sets.items() if entered}
+        os.ftruncate(Entered.told, 0)
+        with ended_after(LONGEST) as seconds:
+            result = yield
+        asked = {one for known in item._fixtureinfo.name2fixturedefs.values() for one in known}
+        self.seconds[item.nodeid] = seconds() + sum(self.fixtures.get(one, 0.0) for one in asked)
+        for line in os.pread(Entered.told, os.fstat(Entered.told).st_size, 0).decode().splitlines():
+            module, _, name = line.partition(" ")
+            sets[module].add(name)
+        self.entered[item.nodeid] = {name: sorted(entered) for name, entered in sets.items() if entered}
+        return result
+
+
+@contextmanager
+def ended_after(limit: float) -> Iterator[Callable[[], float]]:
+    """Skips the test that runs once it took so many processor seconds; gives how many it took so far."""
+
+    def end(*_: object) -> None:
+        pytest.skip(f"takes more than {limit:g} s")
+
+    begin = time.process_time()
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, limit, 0.5)
+    try:
+        yield lambda: time.process_time() - begin
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def prepare() -> None:
@@ -505,9 +555,19 @@ def in_a_fork(work: Callable[[], str], cpu_seconds: float) -> tuple[str, str]:
         return ("timeout" if late else said.read() or "crash"), output.read()
 
 
-def pytest_says(plugin: object, files: list[str]) -> int:
+def pytest_says(plugin: object, files: list[str], *more: str) -> int:
     """Runs pytest in this process."""
-    arguments = ["-q", "-x", "-s", "--noconftest", "-p", "no:cacheprovider", "--tb=line", f"--rootdir={ROOT}"]
+    arguments = [
+        *more,
+        "-q",
+        "-x",
+        "-s",
+        "--noconftest",
+        "-p",
+        "no:cacheprovider",
+        "--tb=line",
+        f"--rootdir={ROOT}",
+    ]
     return int(pytest.main([*arguments, f"-c{ROOT / 'pyproject.toml'}", *files], [plugin]))
 
 
@@ -531,8 +591,11 @@ def watch(path: Path) -> dict[str, dict[str, object]]:
 
         def work(file: Path = file) -> str:
             watched = Watched()
+            Entered.home = os.getpid()
+            Entered.told = os.open(path.with_suffix(".entered"), os.O_RDWR | os.O_CREAT | os.O_APPEND)
             load_anew(watched.modules, instrument)
-            code = pytest_says(watched, [str(file)])
+            # A test that is ended may be ended where an exception cannot be raised.
+            code = pytest_says(watched, [str(file)], "-pno:unraisableexception")
             return json.dumps({"code": code, "seconds": watched.seconds, "entered": watched.entered})
 
         said, output = in_a_fork(work, 600)
@@ -568,12 +631,21 @@ class Tests:
                 for own in mutant.entered
             )
         ]  # fmt: skip
-        nodes = inside or [node for node, entered in self.entered.items() if mutant.module in entered]
+        nodes = inside
+        if not inside or mutant.function == "<module>":  # a constant may be read by a test itself
+            nodes = [node for node, entered in self.entered.items() if mutant.module in entered]
         near, wide = self.kills[mutant.module, mutant.function], self.kills[mutant.module, ""]
         stem = mutant.module.rpartition(".")[2]
-        nodes.sort(key=lambda n: (-near[n], -wide[n], f"/test_{stem}" not in n, self.seconds[n], n))
+        asked = set(inside)
+        nodes.sort(
+            key=lambda n: (-near[n], n not in asked, -wide[n], f"/test_{stem}" not in n, self.seconds[n], n)
+        )
         spent = accumulate(self.seconds[node] for node in nodes)
         return [node for node, seconds in zip(nodes, spent, strict=True) if seconds <= cap]
+
+    def keep(self, collected: Iterable[str]) -> None:
+        """Forgets those that are not collected: their names were others where they were watched."""
+        self.entered = {node: self.entered[node] for node in collected if node in self.entered}
 
     def learn(self, mutant: Mutant, test: str) -> None:
         """That a test killed it."""
@@ -589,7 +661,7 @@ def attempt(
     """
 
     def work() -> str:
-        if mutant is None or patch(mutant):
+        if mutant is None or patch(mutant, collected.functions):
             failed = collected.run(nodes)
             return f"{'killed' if failed else 'survived'} {failed}"
         collected.forget()
@@ -687,6 +759,7 @@ def main() -> None:
         tests = Tests(watch(log.with_suffix(".tests.json")))
 
         def work(collected: Collected) -> None:
+            tests.keep(collected.items)
             run(mutants, tests, log, collected, again=options.again, cap=options.cap)
             known = read_log(log)
             killers = {known[m.key]["test"] for m in mutants if m.key in known} & tests.seconds.keys()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from math import comb
 from typing import Any, Literal
 
 import numpy as np
+from scipy import stats
 from torch import nn
 
 from ...datasets.errors import UsageError
@@ -163,7 +163,7 @@ def _against_noise(rehearsal: Rehearsal, course: Course, found: Audit) -> Audit:
 
 def _chance_of(farther: int, pairs: int) -> float:
     """That a fair coin falls on one side at least so often."""
-    return sum(comb(pairs, k) for k in range(farther, pairs + 1)) / 2**pairs
+    return float(stats.binom.sf(farther - 1, pairs, 0.5))
 
 
 def _variables(rehearsal: Rehearsal, course: Course, reach: dict[str, float]) -> Iterator[str]:

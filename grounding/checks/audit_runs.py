@@ -63,7 +63,7 @@ class Rehearsal:
         self.names = [name for name, _ in model.named_parameters()]
         if not self.names:
             raise UsageError("the model has no parameters: there is nothing that a loss could train")
-        puzzles = task.generate("train", LARGE * batch, seed)
+        puzzles = task.generate("train", LARGE * batch, seed=seed)
         shown = puzzles.picture >= 0
         if not shown.any():
             raise UsageError(f"{task.name} shows no images: there are no labels of givens to leak")
@@ -241,7 +241,7 @@ def can_fork() -> bool:
 
     def work() -> bool:
         try:
-            torch.ones(1, requires_grad=True).sum().backward()
+            torch.ones((), requires_grad=True).backward()
         except RuntimeError:
             return False
         return True

@@ -81,8 +81,8 @@ def check_labels(setting: Setting) -> Measurement:
 
     Source: Chang et al. 2020, arXiv:2312.11522, §4.
     """
-    task = setting.task.drawn(0)
-    puzzles = task.generate("train", PUZZLES, 0)
+    task = setting.task.drawn(seed=0)
+    puzzles = task.generate("train", PUZZLES, seed=0)
     true, _ = assemble(task, puzzles, setting.images.train)
     wrong = relabelled(task, puzzles, true, setting.images)
     short = replace(setting.training, puzzles=PUZZLES, epochs=1, batch=BATCH)
@@ -139,7 +139,7 @@ def check_images(setting: Setting) -> Measurement:
 
 
 def _digests(bank: Bank) -> set[bytes]:
-    pictures = bank.gallery.pictures.numpy(force=True)
+    pictures = bank.gallery.pictures.cpu().numpy()
     return {hashlib.sha256(picture.tobytes()).digest() for picture in pictures}
 
 
@@ -154,12 +154,12 @@ def check_echo(setting: Setting) -> Measurement:
 
     Remedy: Score the queries only.
     """
-    task = setting.task.drawn(0)
-    puzzles = task.generate("validation", 64, 0)
+    task = setting.task.drawn(seed=0)
+    puzzles = task.generate("validation", PUZZLES, seed=0)
     solution = puzzles.solution.astype(np.int64)
     rng = np.random.default_rng(0)
     answers = rng.random((*solution.shape, task.problem.symbols))
-    answers[:32] += np.eye(task.problem.symbols)[solution[:32]]  # else all are wrong, and nothing can move
+    answers[::2] += np.eye(task.problem.symbols)[solution[::2]]  # else all are wrong, and nothing can move
     right = np.ones_like(puzzles.given)
     found = [
         score(np.where(puzzles.given[..., None], echoed, answers), puzzles.given, solution, right)

@@ -63,7 +63,7 @@ def check_perception(
     """
     gallery = images.train.gallery
     rows = torch.linspace(0, len(gallery) - 1, min(batch, len(gallery))).long().to(gallery.pictures.device)
-    reader = Reader(spec, len(task.drawn(0).classes), gallery.gather(rows))
+    reader = Reader(spec, len(task.drawn(seed=0).classes), gallery.gather(rows))
     running = perception.run(reader, label or task.name, known=known, starting=starting)
     yield from each_with_kept_state(running)
 
@@ -139,10 +139,10 @@ def check_logits(reader: Reader) -> Result:
     """
     with torch.no_grad():
         logits = read_logits(reader.network(), reader.images).double()
-    sums = logits.sum(-1)
+    sums = logits.sum(1)
     if bool((logits >= 0).all()) and float((sums - 1).abs().max()) < SURE:
         return failed("every row is between 0 and 1 and adds up to 1: these are probabilities")
-    if bool((logits <= 0).all()) and float((logits.exp().sum(-1) - 1).abs().max()) < SURE:
+    if bool((logits <= 0).all()) and float((logits.exp().sum(1) - 1).abs().max()) < SURE:
         return passed("logarithms of probabilities, which are logits as well")
     return passed(f"from {float(logits.min()):.3g} to {float(logits.max()):.3g}")
 
@@ -162,7 +162,7 @@ def check_rows(reader: Reader) -> Measurement:
         together = read_logits(network, reader.images)
         reverse = read_logits(network, reader.images.flip(0)).flip(0)
         single = torch.cat([read_logits(network, image[None]) for image in reader.images[:8]])
-    size = max(float(together.abs().max()), 1e-12)
+    size = float(together.abs().max()) or 1.0
     moved = max(
         float((together - reverse).abs().max()), float((together[: len(single)] - single).abs().max())
     )

@@ -35,7 +35,7 @@ class TaskSubject:
     @cached_property
     def drawn(self) -> Task:
         """With what it draws from the seed."""
-        return self.task.drawn(0)
+        return self.task.drawn(seed=0)
 
     @cached_property
     def splits(self) -> dict[Split, Puzzles]:
@@ -98,7 +98,7 @@ def check_form(subject: TaskSubject) -> Result:
         classes = len(subject.drawn.classes)
         _none((shown & (solution >= classes)).any(axis=1), split, "a symbol is shown that `classes` lacks")
     for size in (0, 1):
-        if len(found := subject.drawn.generate("train", size, 0)) != size:
+        if len(found := subject.drawn.generate("train", size, seed=0)) != size:
             _fail(f"{size} puzzles were asked for, and {len(found)} came")
     return passed(f"arrays of {SIZE} puzzles of each split have their shapes, types and ranges")
 
@@ -114,14 +114,14 @@ def check_deterministic(subject: TaskSubject) -> Result:
     Remedy: Draw from the `rng` that `draw` is handed, and from nothing else.
     """
     with seeded_generators(0):
-        first = subject.task.drawn(0).generate("train", SIZE, 0)
+        first = subject.task.drawn(seed=0).generate("train", SIZE, seed=0)
     with seeded_generators(1):
-        again = subject.task.drawn(0).generate("train", SIZE, 0)
+        again = subject.task.drawn(seed=0).generate("train", SIZE, seed=0)
     if not _same(first, again):
         _fail("the same split, size and seed gave other puzzles the second time")
-    if _same(first, subject.task.drawn(0).generate("train", SIZE, 1)):
+    if _same(first, subject.task.drawn(seed=0).generate("train", SIZE, seed=1)):
         _fail("seeds 0 and 1 gave the same puzzles")
-    if _same(first, subject.drawn.generate("validation", SIZE, 0)):
+    if _same(first, subject.drawn.generate("validation", SIZE, seed=0)):
         _fail("splits train and validation hold the same puzzles in the same order")
     return passed("the same arguments give the same puzzles, other seeds and splits others")
 
@@ -137,9 +137,9 @@ def check_global_state(subject: TaskSubject) -> Result:
 
     Remedy: Draw from the `rng` that `draw` is handed, and from nothing else.
     """
-    subject.task.drawn(3).generate("test", 50, 3)  # what is imported and compiled first may draw
+    subject.task.drawn(seed=3).generate("test", SIZE, seed=3)  # what is imported and compiled first may draw
     before = _global_state()
-    subject.task.drawn(3).generate("test", 50, 3)
+    subject.task.drawn(seed=3).generate("test", SIZE, seed=3)
     moved = [name for name, state in _global_state().items() if state != before[name]]
     if moved:
         _fail(f"drawing puzzles moved the global generator of {' and '.join(moved)}")

@@ -106,16 +106,16 @@ def risk_by_coverage(
     """
     answered = np.flatnonzero(~np.isnan(sure))
     levels, level, count = np.unique(-sure[answered], return_inverse=True, return_counts=True)
-    mean = np.bincount(level, ~right[answered], len(levels)) / np.maximum(1, count)
+    mean = np.bincount(level, ~right[answered], len(levels)) / count
     wrong = np.repeat(mean, count).cumsum()
     rank = np.arange(1, len(answered) + 1)
-    return rank / max(1, len(sure)), wrong / rank
+    return rank / len(sure), wrong / rank
 
 
 def _risk_at(
     coverage: float, covered: Float[np.ndarray, " answered"], risk: Float[np.ndarray, " answered"]
 ) -> float | None:
-    reached = np.flatnonzero(covered >= coverage - 1e-12)
+    reached = np.flatnonzero(covered >= coverage)
     return float(risk[reached[0]]) if len(reached) else None
 
 

@@ -63,7 +63,7 @@ def share_of(
     image: Int[np.ndarray, "boards places"],
 ) -> Share:
     """A share of the boards that are counted, with an interval clustered by the images that they show."""
-    hits, of = (right & counted)[counted].astype(np.float64), int(counted.sum())
+    hits, of = right[counted].astype(np.float64), int(counted.sum())
     if not of:
         return Share(name, title, None, 0)
     low, high = clustered_interval(hits, np.ones(of), image[counted])

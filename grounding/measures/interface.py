@@ -95,7 +95,7 @@ class Passed:
 
 def shares(beliefs: Readings) -> Readings:
     """Beliefs that sum to one over the symbols, which those of a sigmoid need not."""
-    total = beliefs.sum(-1, keepdims=True)
+    total = beliefs.sum(1, keepdims=True)
     return np.where(total > FLOOR, beliefs / np.maximum(total, FLOOR), 1 / beliefs.shape[1])
 
 
@@ -115,7 +115,7 @@ def mutual_information(shares: Readings, true: Labels) -> float:
 
 def saturated(beliefs: Float[np.ndarray, "rows symbols"]) -> float:
     """Share of beliefs whose entries all lie within `SATURATED` of 0 or 1."""
-    return float((np.minimum(beliefs, 1 - beliefs) < SATURATED).all(-1).mean())
+    return float((np.minimum(beliefs, 1 - beliefs) < SATURATED).all(1).mean())
 
 
 def spread_of(beliefs: Readings, true: Labels) -> tuple[float, float]:
@@ -128,7 +128,7 @@ def spread_of(beliefs: Readings, true: Labels) -> tuple[float, float]:
     symbols = beliefs.shape[1]
     seen = np.round(np.concatenate([beliefs, np.sqrt(beliefs)], axis=1), 2)
     known = np.concatenate([seen, np.ones((len(beliefs), 1))], axis=1)
-    wanted, read = np.eye(symbols)[true], beliefs.argmax(-1)
+    wanted, read = np.eye(symbols)[true], beliefs.argmax(1)
     even = np.zeros(len(true), dtype=bool)
     even[np.argsort(true, kind="stable")[::2]] = True  # half of every symbol's images
     decoded = named = 0
@@ -136,7 +136,7 @@ def spread_of(beliefs: Readings, true: Labels) -> tuple[float, float]:
         of_fit = known[fit]
         gram = of_fit.T @ of_fit + RIDGE * fit.sum() * np.eye(known.shape[1])
         weights = np.linalg.solve(gram, of_fit.T @ wanted[fit])
-        decoded += int(((known[~fit] @ weights).argmax(-1) == true[~fit]).sum())
+        decoded += int(((known[~fit] @ weights).argmax(1) == true[~fit]).sum())
         relabelling = best_relabelling(confusion_matrix(true[fit], read[fit], symbols))
         named += int((relabelling[read[~fit]] == true[~fit]).sum())
     return decoded / len(true), (decoded - named) / len(true)
@@ -146,7 +146,7 @@ def to_logits(beliefs: Readings, gradient: Readings, interface: str) -> Readings
     """A gradient towards beliefs as it reaches the logits that they were made of."""
     if interface == "sigmoid":
         return beliefs * (1 - beliefs) * gradient
-    return beliefs * (gradient - (beliefs * gradient).sum(-1, keepdims=True))
+    return beliefs * (gradient - (beliefs * gradient).sum(1, keepdims=True))
 
 
 def cosine(one: Float[np.ndarray, "..."], other: Float[np.ndarray, "..."]) -> float | None:
@@ -166,7 +166,7 @@ def consistency_of(passed: Passed, at_logits: Readings) -> float | None:
     What one batch tells an image that is read so, the next should tell it too. Only what both batches read
     counts.
     """
-    read, symbols = passed.beliefs.argmax(-1), passed.beliefs.shape[1]
+    read, symbols = passed.beliefs.argmax(1), passed.beliefs.shape[1]
     means: dict[int, tuple[Readings, Bool[np.ndarray, " symbols"]]] = {}
     for step in np.unique(passed.step):
         chosen = passed.step == step

@@ -78,7 +78,7 @@ def intervene(
         one[row, rng.choice(np.flatnonzero(shown[row]))] = True
     seen = np.where(shown, solution, 0)
     both = given & np.roll(given, 1, axis=0)
-    moved = torch.from_numpy(_moved_on(beliefs.numpy(force=True), symbols)).to(beliefs)
+    moved = torch.from_numpy(_moved_on(beliefs.detach().cpu().numpy(), symbols)).to(beliefs)
     changed = {
         "shuffle": (beliefs.roll(1, 0), np.where(both, shuffled, -1)),
         "permute": (
@@ -96,9 +96,7 @@ def intervene(
         completion = answer(new)
         must_go = ~_allowed(problem, np.where(given, facts, solution))
         kept = _right(completion, given, solution) & must_go
-        answers = determined_answers(problem, given, np.where(given, facts, -1))
-        determined = (answers >= 0).all(axis=1)
-        followed = _right(completion, given, answers) & determined
+        determined, followed = _following(problem, given, np.where(given, facts, -1), completion)
         left[name] = Intervention(*(int(rows.sum()) for rows in (must_go, kept, determined, followed)))
     same = ((shuffled == solution) | given).all(axis=1)
     return Interventions(
@@ -157,10 +155,20 @@ def follow_symbols(
 
     Of those whose answer the rules determine.
     """
-    answers = determined_answers(problem, given, np.where(given, solution, -1))
-    determined = (answers >= 0).all(axis=1)
-    followed = _right(completion, given, answers) & determined
+    determined, followed = _following(problem, given, np.where(given, solution, -1), completion)
     return Intervention(0, 0, int(determined.sum()), int(followed.sum()))
+
+
+def _following(
+    problem: Problem,
+    given: Bool[np.ndarray, "puzzles variables"],
+    facts: Int[np.ndarray, "puzzles variables"],
+    completion: Float[np.ndarray, "puzzles variables symbols"],
+) -> tuple[Bool[np.ndarray, " puzzles"], Bool[np.ndarray, " puzzles"]]:
+    """Of which puzzles the rules and what is known determine the answer, and which were given it."""
+    answers = determined_answers(problem, given, facts)
+    determined = answers[:, 0] >= 0  # a row has all of its answers, or none
+    return determined, _right(completion, given, answers) & determined
 
 
 def _moved_on(

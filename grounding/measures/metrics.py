@@ -200,12 +200,12 @@ def guess_answers(
     `known` are the answers of the training puzzles, −1 at the givens. The better counts of two guesses: the
     most frequent symbol at every query, and the most frequent answer as a whole.
     """
-    symbols = int(max(known.max(initial=0), solution.max(initial=0))) + 1
-    counts = np.stack([(known == symbol).sum(axis=0) for symbol in range(symbols)])
+    symbols = np.unique(known.clip(0))
+    counts = np.stack([(known == symbol).sum(axis=0) for symbol in symbols])
     answers, times = np.unique(known, axis=0, return_counts=True)
     return max(
         float(((guess == solution) | given).all(axis=1).mean())
-        for guess in (counts.argmax(axis=0), answers[times.argmax()])
+        for guess in (symbols[counts.argmax(axis=0)], answers[times.argmax()])
     )
 
 

@@ -42,17 +42,15 @@ def find_renaming(
     """
     if problem.rules is None:
         return None
-    found: Counter[tuple[int, ...]] = Counter()
     pairs: dict[tuple[int, ...], list[tuple[int, int]]] = {}
     with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
         for one, other in _proposed(given, shown, solution):
             answer = _forced(problem, solver, one, other, symbols)
             if answer is not None:
-                found[answer] += 1
                 pairs.setdefault(answer, []).append((one, other))
-    if not found:
+    if not pairs:
         return None
-    answer, _ = found.most_common(1)[0]
+    answer = max(pairs, key=lambda answer: len(pairs[answer]))
     givens, queries = zip(*pairs[answer], strict=True)
     return Renaming(answer, givens, queries)
 
@@ -108,7 +106,7 @@ def answers_to_names(
         rows = np.flatnonzero(shown[:, one] & ~given[:, other] & ~np.isnan(completion[:, other]).any(-1))
         for row in rows.tolist():
             answers_of_name[int(names[solution[row, one]])][int(answered[row, other])] += 1
-    return [counts.most_common(1)[0][0] if counts else -1 for counts in answers_of_name]
+    return [max(counts, key=counts.__getitem__, default=-1) for counts in answers_of_name]
 
 
 @dataclass(frozen=True)
@@ -176,16 +174,16 @@ def chance_of_fixed(sizes: Sequence[int], points: int) -> float:
     total = np.ones(1)
     for size in sizes:
         alone = [
-            math.comb(size, fixed) * _derangements(size - fixed) / math.factorial(size)
-            for fixed in range(size + 1)
+            math.comb(size, fixed) * without / math.factorial(size)
+            for fixed, without in enumerate(reversed(_derangements(size)))
         ]
         total = np.convolve(total, alone)
     return float(min(1.0, total[points:].sum()))
 
 
-def _derangements(size: int) -> int:
-    """Permutations without a fixed point."""
-    counts = [1, 0]
-    for n in range(2, size + 1):
-        counts.append((n - 1) * (counts[n - 1] + counts[n - 2]))
-    return counts[size]
+def _derangements(size: int) -> list[int]:
+    """How many permutations of 0 to `size` things have no fixed point."""
+    counts = [1]
+    for n in range(1, size + 1):
+        counts.append(n * counts[-1] + (-1) ** n)
+    return counts

@@ -62,7 +62,7 @@ def sample_boards(
     for row in range(min(BOARDS, len(image))):
         shown = image[row] >= 0
         unsolved = bool(np.isnan(completion[row][~given[row]]).any())
-        answer = np.where(np.isnan(completion[row]), -1.0, completion[row]).argmax(-1)
+        answer = np.where(np.isnan(completion[row]), -1.0, completion[row]).argmax(1)
         boards.append(
             Board(
                 image=image[row].tolist(),

@@ -202,7 +202,7 @@ def agreement_of_beliefs(fixture: GradientFixture, bound: float) -> Agreement:
     rows = torch.arange(DIRECTIONS * len(beliefs)) % len(beliefs)
     drawn = torch.randn(len(rows), *beliefs.shape[1:], generator=rng, dtype=torch.float64).clamp(-2, 2) / 2
     directions = drawn.to(beliefs.device) * inside[rows]
-    backward = (directions * gradient[rows]).sum((1, 2)).numpy(force=True)
+    backward = (directions * gradient[rows]).sum((1, 2)).cpu().numpy()
 
     @torch.no_grad()
     def differences(step: float) -> Float[np.ndarray, " samples"]:
@@ -241,7 +241,7 @@ def agreement_of_parameters(fixture: GradientFixture, bound: float) -> dict[str,
         # Random directions hardly meet the gradient of a large tensor; the gradient itself is one of them.
         directions[0] = gradients[name] / size
         products = (directions * gradients[name]).reshape(len(directions), -1)
-        backward = products.sum(1).numpy(force=True)
+        backward = products.sum(1).cpu().numpy()
 
         def differences(
             step: float, parameter: Tensor = parameter, directions: Tensor = directions

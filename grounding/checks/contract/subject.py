@@ -63,7 +63,7 @@ class Subject:
 
     @cached_property
     def _task(self) -> Task:
-        return self.task.drawn(0)
+        return self.task.drawn(seed=0)
 
     @cached_property
     def declared(self) -> Any:
@@ -205,7 +205,7 @@ class Subject:
         given = torch.from_numpy(puzzles.given.copy())
         solution = torch.from_numpy(puzzles.solution.astype(np.int64))
         legal = self.problem.legal
-        uniform = legal / legal.sum(-1, keepdims=True)
+        uniform = legal / legal.sum(1, keepdims=True)
         if certain:
             hot: Any = np.eye(self.problem.symbols)[puzzles.solution]
         else:
@@ -224,7 +224,7 @@ def solutions_of(problem: Problem, rows: int, device: str) -> Sample:
     solution = worlds[rng.integers(len(worlds), size=rows)]
     given = torch.from_numpy(rng.random(solution.shape) < 0.5)
     legal = torch.from_numpy(problem.legal).float()
-    beliefs = (legal / legal.sum(-1, keepdim=True)).expand(rows, -1, -1).clone()
+    beliefs = (legal / legal.sum(1, keepdim=True)).repeat(rows, 1, 1)
     answer = torch.where(given, -1, torch.from_numpy(solution.astype(np.int64)))
     return Sample(beliefs.to(device), given.to(device), answer.to(device))
 

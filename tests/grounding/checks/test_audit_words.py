@@ -136,7 +136,7 @@ class Rehearsed(Rehearsal):
         loss = 0.0 if labels == "true" else self.moved.get("loss", 0.0)
         steps = [
             {"gradient a": np.array([1.0 + (size if n + 1 >= self.moved.get("since", 1) else 0)
-                                     + (self.reach if nudge else 0)]),
+                                     + self.reach * nudge / 3]),
              "loss": np.array([1.0 + loss])}
             for n in range(course.steps)
         ]  # fmt: skip

@@ -78,6 +78,7 @@ def test_rows_move_relative_to_the_largest_logit(spoil: Callable, size: float, s
         ([1 + 1.2e-4], "pass"),
         ([1 - 1.2e-4], "pass"),
         ([1.0, 1.01], "pass"),
+        ([1.0, 0.5], "pass"),
     ],
 )
 @pytest.mark.parametrize("logarithms", [False, True])
@@ -92,6 +93,11 @@ def test_what_adds_up_to_one_in_every_row_is_told(sums: list[float], status: str
     assert logits.status == ("pass" if logarithms else status)
     logarithm = status == "fail" and logarithms
     assert ("logarithms of probabilities" in logits.reason) == logarithm
+
+
+def test_a_sure_row_has_a_logarithm_of_zero() -> None:
+    sure = found("logits", lambda _, logits, images: torch.log(torch.eye(5)[[0] * 12].clamp_min(1e-30)))
+    assert "logarithms of probabilities" in sure.reason
 
 
 def test_probabilities_below_zero_are_none() -> None:
@@ -239,3 +245,36 @@ def test_networks_are_for_one_check_alone_and_start_alike() -> None:
     assert one.weight == other.weight
     assert one is not readers[0].network()
     assert (one.training, readers[0].network(training=True).training) == (False, True)
+
+
+def test_one_entry_of_a_gradient_that_is_no_number_is_enough() -> None:
+    class Two(Known):
+        def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+            super().__init__(image_shape, symbols)
+            self.many = nn.Parameter(torch.tensor([1.0, 2.0]))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * (self.many - 1).abs().sqrt().sum()
+
+    told = perception["gradient"].run(Reader(PerceptionSpec.of(Two), 5, IMAGES))
+    assert told.reason == "the gradient of many is not finite"
+
+
+def test_perception_is_built_alike_whatever_was_drawn_before() -> None:
+    class Drawn(Known):
+        def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+            super().__init__(image_shape, symbols)
+            self.weight.data = torch.rand(())
+
+    weights: list[float] = []
+    for seed in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            reader = Reader(PerceptionSpec.of(Drawn), 5, IMAGES)
+            weights.append(reader.network().state_dict()["weight"].item())
+    assert weights[0] == weights[1]
+
+
+def test_logits_that_are_zero_together_move_by_what_they_are_alone() -> None:
+    alone = found("rows", lambda _, logits, images: 0 * logits + (len(images) == 1))
+    assert (alone.status, alone.figure) == ("fail", 1.0)
