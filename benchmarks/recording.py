@@ -40,7 +40,9 @@ def main() -> None:
         [(asked[0], asked[1])] if asked else [("mlp", "mapping"), ("satnet", "mapping"), ("mlp", "sudoku")]
     )
     recorder = recording.Recorder
-    for name in ("begin", "listen", "hear", "before_step", "after_step"):
+    for name in (
+        "begin", "listen_at_logits", "hear_norm", "listen", "hear", "before_step", "after_step",
+    ):  # fmt: skip
         setattr(recorder, name, timed(getattr(recorder, name)))
     recorder.recorded = property(timed(recorder.recorded.fget))
     scoring.record_interface = timed(scoring.record_interface)

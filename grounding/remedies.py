@@ -78,7 +78,7 @@ class Evidence:
     unfit: bool = False  # whether a ceiling decided nothing
     broken_ceiling: bool = False
     causes: Sequence[Explanation] = ()  # named from what the trials recorded, most likely first
-    stopped: bool = False  # whether the loss of most failing seeds no longer fell
+    stopped: bool = False  # whether trials recorded where accuracy was going, and no budget near would do
 
 
 def remedy(verdict: Verdict, known: Evidence) -> str:

@@ -11,7 +11,6 @@ from jaxtyping import Bool
 
 from .bars import HIGH, LEAST, Bars, bars, guessed_answers, perfect_ceiling, unfit
 from .diagnosis.causes import explain
-from .diagnosis.learning import most_stopped
 from .diagnosis.subject import make_subject
 from .measures.counts import count_of
 from .measures.identifiability import Identifiability
@@ -167,7 +166,7 @@ def judge(
         unfit=any(ceiling.scores and unfit(ceiling) for ceiling in ceilings),
         broken_ceiling=any(ceiling.error for ceiling in ceilings),
         causes=explain(subject) if told else (),
-        stopped=told and bool(most_stopped(subject)),
+        stopped=told,  # else the budget is among the causes
     )
     return Judgement(
         verdict=verdict,

@@ -43,6 +43,7 @@ CAUSES: tuple[Cause, ...] = (
         "Keep divisions and logarithms away from 0, or clip the gradient in the solver.",
         "The same trial at a tenth of both rates (--set perception_rate=… --set solver_rate=…): if as many "
         "steps are lost, look at the solver's arithmetic.",
+        follows=("gradient-wrong",),
         drawn={"largest_norm": "largest step", "norm": "usual step", "skipped": "steps left out"},
     ),
     Cause(
@@ -126,7 +127,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "budget", "the budget is too small", learning.too_little,
         "Train longer: accuracy was still rising when the budget was spent.",
-        "The same trial with twice the epochs: if it reads no more, the budget was not it.",
+        "The same trial with as many epochs as are named: if it reads no more, the budget was not it.",
         follows=("gradient-vanishes", "solver", "too-slow"),
         drawn={"loss": "training loss", "aligned": "aligned grounding"},
     ),

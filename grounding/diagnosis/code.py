@@ -15,6 +15,10 @@ SOFTMAX = (
     "Take interface=softmax, under which symbols compete; where that is not enough, a penalty on the "
     "entropy of a belief and on unbalanced use of the symbols, which comes late."
 )
+NAMES_SETTLED_APART = (
+    "Both settled on names of their own, and neither gives way: another start, a slower perception, or names "
+    "that are read off the answers before perception learns, as grounded-satnet does."
+)
 A_SYMBOL = 1.0  # of the symbols in use: whoever has one less has lost one
 STEADY = 0.3  # cosine from which neighbouring batches say the same
 AGREE = 0.1  # and from which they say what labels would
@@ -181,17 +185,21 @@ def misnamed(subject: Subject) -> Sign | None:
     if found is None:
         return None
     share, seed = found
-    names = seed.scores.relabelling
-    swapped = [f"{true} is called {name}" for name, true in enumerate(names) if true != name]
+    swapped = sorted(
+        f"{true} is called {name}" for name, true in enumerate(seed.scores.relabelling) if true != name
+    )
+    which = f": {', '.join(swapped)}" if swapped else ""
+    figures = {"raw": seed.scores.raw, "aligned": seed.aligned}
     if subject.rules_given:
         told = f"{seed.scores.raw:.2f} of the images are read right, {seed.aligned:.2f} under other names"
-        which = f": {', '.join(sorted(swapped))}" if swapped else ""
-    else:
-        tried = seed.outcome.interventions
-        followed = tried.symbols.followed / tried.symbols.determined if tried else 0.0
-        told = f"of true symbols under perception's names the solver answers {followed:.2f}"
-        which = f", of images {seed.scores.task:.2f}"
-    return Sign(share, told + which, {"raw": seed.scores.raw, "aligned": seed.aligned}, seed)
+        return Sign(share, told + which, figures, seed)
+    tried = seed.outcome.interventions
+    followed = tried.symbols.followed / tried.symbols.determined if tried else 0.0
+    told = (
+        f"of true symbols under perception's names the solver answers {followed:.2f}, of images "
+        f"{seed.scores.task:.2f}"
+    )
+    return Sign(share, told + which, figures | {"followed": followed}, seed, remedy=NAMES_SETTLED_APART)
 
 
 def saturated_early(subject: Subject) -> Sign | None:

@@ -2,7 +2,7 @@
 
 from statistics import fmean, median
 
-from .cause import Sign, clearest, everywhere
+from .cause import Sign, clearest
 from .code import STEADY
 from .subject import Seed, Subject
 
@@ -15,13 +15,31 @@ ENOUGH_LEFT = 0.2  # of the images are misread: where all are read right nothing
 
 
 def wrong(subject: Subject) -> Sign | None:
-    """The contract holds the gradient against finite differences."""
-    failed = sorted(name for name, status in subject.gradients.items() if status in ("fail", "error"))
+    """The contract holds the gradient against finite differences.
+
+    A gradient that is wrong and yet points where training by labels does explains little: it is weighed by
+    how far it is from that. A check that broke says nothing of the gradient, as where a solver only computes
+    in float32.
+    """
+    failed = sorted(name for name, status in subject.gradients.items() if status == "fail")
     if not failed:
         return None
+
+    def strength(seed: Seed) -> float:
+        cosine = _direction(seed, _cosine_name(subject))
+        return 1.0 if cosine is None else 1.0 - cosine / (2 * ORTHOGONAL)
+
+    found = clearest(subject.failing, strength)
+    if found is None:
+        return None
+    share, seed = found
+    cosine = _direction(seed, _cosine_name(subject))
+    pointed = "" if cosine is None else f", and its cosine with that of training by labels is {cosine:.2f}"
     return Sign(
-        everywhere(1.0),
-        f"{', '.join(failed)} did not pass: what comes back is not the gradient of the loss",
+        share,
+        f"{', '.join(failed)} did not pass: what comes back is not the gradient of the loss{pointed}",
+        {} if cosine is None else {"supervised": cosine},
+        seed,
         remedy=f"Mend the gradient first: {', '.join(failed)} did not pass, and perception learns from "
         "nothing else.",
     )
@@ -95,7 +113,7 @@ def orthogonal(subject: Subject) -> Sign | None:
     The direction is that of training by labels, under the names that count; what neighbouring batches say to
     images that are read alike tells noise from a steady push elsewhere.
     """
-    name = "supervised_raw" if subject.rules_given else "supervised"
+    name = _cosine_name(subject)
 
     def strength(seed: Seed) -> float:
         cosine = _direction(seed, name)
@@ -121,6 +139,11 @@ def orthogonal(subject: Subject) -> Sign | None:
         {"supervised": cosine, **({"consistency": fmean(steady)} if steady else {})},
         seed,
     )
+
+
+def _cosine_name(subject: Subject) -> str:
+    """What the cosine is called with training by labels under the names that count."""
+    return "supervised_raw" if subject.rules_given else "supervised"
 
 
 def _direction(seed: Seed, name: str) -> float | None:

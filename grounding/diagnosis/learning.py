@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
@@ -19,6 +20,7 @@ STILL = 0.3  # of its weights' norm perception may move in all and be as it was
 UNDECIDED = 0.9  # of the entropy that beliefs begin with
 FALLING = 0.15  # of the whole fall of the loss in the last third of training: a steady one has 1/3
 RISING = 0.03  # of accuracy in the same time
+MULTIPLE = 3  # times the budget within which a rise has to arrive, if the budget is to be the cause
 GAP = 0.15  # between the grounding of neighbouring seeds, sorted, that makes two modes
 LEAST_EPOCHS = 3  # of a curve that tells falling from plateau
 
@@ -150,46 +152,88 @@ def _falling(outcome: Outcome) -> float | None:
     return max(0.0, (before - after) / fall) if fall > 0 else 0.0
 
 
-def _rising(seed: Seed) -> float:
-    """By how much accuracy rose in the last third of training, task or aligned."""
-    third = max(1, len(seed.epochs) // 3)
-    gains = [0.0]
-    for name in ("task", "aligned"):
-        values = seed.known(name)
-        if len(values) >= 2 * third:
-            gains.append(fmean(values[-third:]) - fmean(values[-2 * third : -third]))
-    return max(gains)
+@dataclass(frozen=True)
+class Rise:
+    """The accuracy that a seed lacks, over training, and where that leads.
+
+    Attributes:
+        of: What rises: "images" that are read right, or "puzzles" where enough of them are.
+        gained: By how much the mean of the last third of training is above that of the third before.
+        goal: What counts as high.
+        arrives: After how many epochs of training it would be that high; None: not within `MULTIPLE` times
+            the budget.
+    """
+
+    of: str
+    gained: float
+    goal: float
+    arrives: int | None
+
+
+def rise_of(seed: Seed) -> Rise | None:
+    """Where the accuracy that a seed lacks was going; None where the curve is too short to tell.
+
+    Each third of training gains what the third before did, times the ratio of the last two gains: a rise that
+    slows down is taken to go on slowing down, as one that decays exponentially does (Aitken 1926), one that
+    speeds up to be steady.
+    """
+    reading = not seed.grounds
+    values = seed.known(("raw" if seed.rules_given else "aligned") if reading else "task")
+    goal = seed.bars.grounding if reading else seed.bars.task
+    if len(values) < LEAST_EPOCHS:
+        return None
+    third = len(values) // 3
+    first, second, last = (fmean(values[len(values) - n * third :][:third]) for n in (3, 2, 1))
+    gained, before = last - second, second - first
+    pace = 1.0 if before <= 0 else min(1.0, gained / before)
+    of, step, reached, arrives = "images" if reading else "puzzles", gained, last, None
+    for more in range(1, 3 * (MULTIPLE - 1) + 1):
+        step *= pace
+        reached += step
+        if gained > 0 and reached >= goal:
+            arrives = len(values) + more * third
+            break
+    return Rise(of, gained, goal, arrives)
+
+
+def _is_arriving(seed: Seed) -> bool:
+    """Whether accuracy rises, and would be high within `MULTIPLE` times the budget."""
+    rise = rise_of(seed)
+    return rise is not None and rise.gained >= RISING and rise.arrives is not None
 
 
 def too_little(subject: Subject) -> Sign | None:
-    """Training ended while it was still getting somewhere."""
+    """Training ended while it was on its way to where it would not fail.
+
+    That the loss still falls, or accuracy still rises, is not enough: a crawl never arrives.
+    """
 
     def strength(seed: Seed) -> float:
         falling = _falling(seed.outcome)
         if falling is None:
             return 0.5  # too short a curve to tell: that itself is a sign
-        rising = _rising(seed)
-        if rising < RISING:
-            return 0.0
-        return min(1.0, 0.5 * falling / FALLING)
+        return min(1.0, 0.5 * falling / FALLING) if _is_arriving(seed) else 0.0
 
     found = clearest(subject.failing, strength)
     if found is None:
         return None
     share, seed = found
-    falling, epochs = _falling(seed.outcome), len(seed.epochs)
-    if falling is None:
+    falling, rise, epochs = _falling(seed.outcome), rise_of(seed), len(seed.epochs)
+    if falling is None or rise is None or rise.arrives is None:
         told = (
             f"training ended after {count_of(epochs, 'epoch')}, too few to tell whether the loss still falls"
         )
         remedy = "Train for more epochs: so short a curve does not tell what else is wrong."
         return Sign(share, told, {"epochs": epochs}, seed, remedy)
+    done = "read" if rise.of == "images" else "answered"
     return Sign(
         share,
         f"{falling:.0%} of the fall of the loss came in the last third of {count_of(epochs, 'epoch')}, in "
-        f"which accuracy rose by {_rising(seed):.2f}",
-        {"falling": falling, "rising": _rising(seed), "epochs": epochs},
+        f"which {rise.gained:.2f} more of the {rise.of} were {done} right; if that goes on as it went, "
+        f"{rise.goal:.2f} are after some {rise.arrives} epochs",
+        {"falling": falling, "rising": rise.gained, "epochs": epochs, "arrives": rise.arrives},
         seed,
+        f"Train for some {rise.arrives} epochs: accuracy was rising fast enough to arrive by then.",
     )
 
 

@@ -70,9 +70,11 @@ class Recorder:
 
     def listen_at_logits(self, logits: Float[Tensor, "images symbols"], rows: int) -> None:
         """Will hear, in every step, how large what comes back is where no belief near 0 enlarges it."""
-        logits.register_hook(
-            lambda gradient: self.norms.append(gradient.detach().norm(dim=-1).double().mean() * rows)
-        )
+        logits.register_hook(lambda gradient: self.hear_norm(gradient, rows))
+
+    def hear_norm(self, gradient: Float[Tensor, "images symbols"], rows: int) -> None:
+        """Keeps how large what came back to the logits is: as of the loss of a row, not of their mean."""
+        self.norms.append(gradient.detach().norm(dim=-1).double().mean() * rows)
 
     def listen(self, beliefs: Float[Tensor, "batch variables symbols"], batch: Batch) -> None:
         """Will hear what comes back to these beliefs, if this step is one of those that are heard."""

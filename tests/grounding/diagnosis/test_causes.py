@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from groundcheck.grounding.diagnosis import code
+from groundcheck.grounding.diagnosis import code, learning
 from groundcheck.grounding.diagnosis.cause import Explanation, clearest
 from groundcheck.grounding.diagnosis.causes import CAUSE, CAUSES, explain
 from groundcheck.grounding.diagnosis.subject import Seed, make_subject
@@ -83,6 +83,16 @@ def test_the_contract_names_a_wrong_gradient_before_what_follows_from_it(ceiling
     assert all(e.follows for e in found[1:])
     doubled = {"contract/gradient-beliefs": "fail"}  # of a trial that grounds nothing is explained
     assert named("exact", ceiling, gradients=doubled, rules_given=True) == []
+
+
+def test_a_gradient_that_is_wrong_and_points_to_the_symbols_explains_little(ceiling: Outcome) -> None:
+    wrong = {"contract/gradient-beliefs": "fail"}
+    assert [e.cause for e in named(controls.Merges, ceiling, gradients=wrong)] == ["collapsed"]
+
+
+def test_a_gradient_check_that_broke_says_nothing_of_the_gradient(ceiling: Outcome) -> None:
+    found = named(controls.FlipsItsGradient, ceiling, gradients={"contract/gradient-beliefs": "error"})
+    assert "gradient-wrong" not in [e.cause for e in found]
 
 
 def test_a_solver_that_fails_on_symbols_is_named_before_the_merges_that_follow(ceiling: Outcome) -> None:
@@ -156,6 +166,42 @@ def test_a_short_curve_that_rises_is_a_budget(ceiling: Outcome) -> None:
     )  # fmt: skip
     found = explain(make_subject([run_trial(trial)], [ceiling], rules_given=True, on_symbols=1.0))
     assert "budget" in [e.cause for e in found]
+
+
+def with_readings(outcome: Outcome, *raw: float) -> Seed:
+    """The seed of an outcome whose perception read so many images right, epoch by epoch."""
+    before, *after = outcome.curve
+    curve = [
+        replace(point, raw=share, epoch=n)
+        for n, (point, share) in enumerate(zip(after, raw, strict=False), 1)
+    ]
+    [seed] = make_subject([replace(outcome, curve=[before, *curve])], rules_given=True).seeds
+    assert not seed.grounds
+    return seed
+
+
+@pytest.mark.parametrize(
+    ("raw", "arrives"),
+    [
+        ((0.2, 0.3, 0.4, 0.5, 0.6, 0.7), 10),  # steady
+        ((0.2, 0.2, 0.2, 0.2, 0.6, 0.7), 8),  # faster and faster: taken for steady
+        ((0.2, 0.3, 0.5, 0.5, 0.58, 0.62), None),  # slower and slower: towards 0.7
+        ((0.2, 0.2, 0.22, 0.23, 0.25, 0.26), None),  # a crawl: 0.36 in three times the budget
+        ((0.2, 0.5, 0.7, 0.7, 0.7, 0.7), None),  # a plateau
+        ((0.2, 0.5, 0.7, 0.8, 0.6, 0.5), None),  # it falls
+    ],
+)
+def test_a_rise_arrives_only_where_it_leads_there(
+    raw: tuple[float, ...], arrives: int | None, ceiling: Outcome
+) -> None:
+    rise = learning.rise_of(with_readings(trained(controls.Merges), *raw))
+    assert rise is not None
+    assert rise.goal == pytest.approx(0.95)
+    assert rise.arrives == arrives
+
+
+def test_a_rise_of_two_epochs_is_none(ceiling: Outcome) -> None:
+    assert learning.rise_of(with_readings(trained(controls.Merges), 0.2, 0.5)) is None
 
 
 def test_nothing_is_explained_where_nothing_failed_or_nothing_is_known(ceiling: Outcome) -> None:
