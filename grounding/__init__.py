@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from .judging.networks import judge
     from .measures.metrics import Scores
     from .perception.spec import PerceptionSpec
+    from .remedy.record import Remedy
+    from .remedy.search import find_remedy
     from .report.diagnosis import print_diagnosis, write_diagnosis
     from .report.export import export_figures
     from .report.html import write_page
+    from .report.remedy import print_remedy, write_remedy
     from .report.table import print_report
     from .results.experiment import ExperimentRecord
     from .results.experiment_reading import read_experiment
@@ -59,6 +62,7 @@ __all__ = [
     "Outcome",
     "PerceptionSpec",
     "Processes",
+    "Remedy",
     "Report",
     "Scores",
     "SolverSpec",
@@ -72,12 +76,14 @@ __all__ = [
     "diagnose_report",
     "export_figures",
     "find_experiment",
+    "find_remedy",
     "judge",
     "lightning_callback",
     "parametrize_with_checks",
     "parametrize_with_task_checks",
     "plan_experiment",
     "print_diagnosis",
+    "print_remedy",
     "print_report",
     "read_experiment",
     "read_report",
@@ -88,6 +94,7 @@ __all__ = [
     "trainer_callback",
     "write_diagnosis",
     "write_page",
+    "write_remedy",
 ]
 
 # On first use: the command line must answer `--help` without waiting for torch.
@@ -97,6 +104,7 @@ HOMES = {
     "Experiment": "experiments.experiment",
     "ExperimentRecord": "results.experiment",
     "Explanation": "diagnosis.cause",
+    "Remedy": "remedy.record",
     "Finding": "checks.finding",
     "Judgement": "verdict",
     "Limits": "engines.children",
@@ -117,8 +125,11 @@ HOMES = {
     "check_task": "checks.task_checks",
     "diagnose": "suite.diagnose",
     "diagnose_report": "suite.diagnose",
+    "find_remedy": "remedy.search",
     "print_diagnosis": "report.diagnosis",
+    "print_remedy": "report.remedy",
     "write_diagnosis": "report.diagnosis",
+    "write_remedy": "report.remedy",
     "parametrize_with_task_checks": "gate.pytest_tasks",
     "export_figures": "report.export",
     "find_experiment": "experiments.file",

@@ -18,6 +18,7 @@ from .commands.gate import gate
 from .commands.judge import judge
 from .commands.leaderboard import leaderboard
 from .commands.listing import list_
+from .commands.remedy import remedy
 from .commands.report import report
 from .commands.results import results
 from .commands.rules import rules
@@ -56,6 +57,7 @@ def options(
 for command in (
     check,
     diagnose,
+    remedy,
     experiment,
     judge,
     run,

@@ -1,12 +1,14 @@
 """SATNet: a MAXSAT relaxation that learns its rules."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .mixing.layer import MixingLayer, Path
 from .mixing.schedule import StoppingRule
@@ -43,6 +45,8 @@ class SATNet(Solver):
         prox: Added to the diagonal of the backward system. Biases the gradient, but keeps it finite.
         relaxation: How much farther than to the minimiser of its coordinate a step goes, forward.
         backward_relaxation: The same, backward.
+        initial_scale: Factor of the initial weights: the smaller it is, the larger is the share of itself by
+            which the clause matrix moves in a step of Adam.
         generator: For the initial weights and the start vectors; by default torch's own.
         path: What computes; see `MixingLayer`. By default the fastest there is.
     """
@@ -50,6 +54,10 @@ class SATNet(Solver):
     rules: ClassVar[Literal["learned", "given"]] = "learned"
     precise: ClassVar[Mapping[str, Any]] = {
         "m": 12, "aux": 2, "max_sweeps": 300, "tolerance": 1e-8, "backward_tolerance": 1e-8, "prox": 0.0
+    }  # fmt: skip
+    ranges: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "m": (16, 32, 64, 128), "aux": (0, 20, 50, 100), "prox": (1e-3, 1e-2, 1e-1),
+        "initial_scale": (0.3, 1.0, 3.0),
     }  # fmt: skip
     source: ClassVar[str] = "Wang et al. 2019, arXiv:1905.12149"
     learning_rate: ClassVar[float] = 2e-3
@@ -68,16 +76,21 @@ class SATNet(Solver):
         prox: float = 1e-2,
         relaxation: float = 0.7,
         backward_relaxation: float = 0.5,
+        initial_scale: float = 1.0,
         generator: torch.Generator | None = None,
         path: str | None = None,
     ) -> None:
         super().__init__(problem)
+        if not (initial_scale > 0 and math.isfinite(initial_scale)):
+            raise UsageError(f"initial_scale={initial_scale!r}: a scale is a positive number")
         stopping = StoppingRule(
             max_sweeps, tolerance, backward_tolerance, prox, relaxation, backward_relaxation
         )
         self.layer = MixingLayer(
             problem.indicators, m=m, aux=aux, stopping=stopping, generator=generator, path=path
         )
+        with torch.no_grad():
+            self.layer.clauses.mul_(initial_scale)
         self.register_buffer("legal", torch.from_numpy(problem.legal.copy()), persistent=False)
         self._ragged = problem.indicators < problem.legal.size
 

@@ -1,6 +1,6 @@
 """The contract of a differentiable symbolic solver."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -46,6 +46,7 @@ class Solver(nn.Module):
         surrogate: Says that its gradient is not meant to be that of its loss.
         precise: Options with which its approximations vanish, for checks that hold its gradient against its
             loss.
+        ranges: Options that are worth trying where it fails, each with the values that are, for `remedy`.
         idle: Parameters, or modules of them, that a task may leave unused.
         evidence: Answers that it has to be trained on before what it returns depends on the beliefs: contract
             checks show it as many first. 0: none.
@@ -65,6 +66,7 @@ class Solver(nn.Module):
     differs_in_training: ClassVar[bool] = False
     surrogate: ClassVar[bool] = False
     precise: ClassVar[Mapping[str, Any]] = {}
+    ranges: ClassVar[Mapping[str, Sequence[Any]]] = {}
     idle: ClassVar[tuple[str, ...]] = ()
     evidence: ClassVar[int] = 0
     source: ClassVar[str] = ""

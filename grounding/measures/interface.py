@@ -143,7 +143,13 @@ def spread_of(beliefs: Readings, true: Labels) -> tuple[float, float]:
 
 
 def to_logits(beliefs: Readings, gradient: Readings, interface: str) -> Readings:
-    """A gradient towards beliefs as it reaches the logits that they were made of."""
+    """A gradient towards beliefs as it reaches the logits that they were made of.
+
+    Beliefs of 0 and 1 ("straight-through") do not tell the slope of the softmax behind them: what comes back
+    is told as if all its symbols were alike.
+    """
+    if interface == "straight-through":
+        return gradient - gradient.mean(-1, keepdims=True)
     if interface == "sigmoid":
         return beliefs * (1 - beliefs) * gradient
     return beliefs * (gradient - (beliefs * gradient).sum(1, keepdims=True))

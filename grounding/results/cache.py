@@ -35,7 +35,7 @@ FOLDER_VARIABLE = "GROUNDCHECK_CACHE"
 OFF = "off"
 SOURCES = Path(__file__).parents[2]
 # Rooms that see what trials and checks found, and take no part in it: a change there changes no outcome.
-ONLOOKERS = ("results", "suite", "experiments", "judging", "report", "vlm", "gate", "commands")
+ONLOOKERS = ("results", "suite", "experiments", "remedy", "judging", "report", "vlm", "gate", "commands")
 DECIDING = ("ATEN_", "MKL_", "NUMBA_", "ONEDNN_", "OPENBLAS_")  # variables of the environment
 NOT_DECIDING = ("NUMBA_CACHE_DIR",)
 

@@ -114,12 +114,13 @@ class RunDirectory(Record):
         self.logs = Logs(self.path / "logs")
 
     def recall(self, trial: Trial) -> Outcome | None:
-        """The outcome of a trial that ended before this run was continued."""
+        """The outcome of a trial that ended, in this part of the run or before."""
         return self.outcomes.get(key_of(trial))
 
     def keep(self, trial: Trial, outcome: Outcome, *, number: int = 0, cached: bool = False) -> None:
         """Appends a line and waits until it is on the disk."""
         del number  # a run has each trial once
+        self.outcomes[key_of(trial)] = outcome
         marked = {"cached": True} if cached else {}
         append_line(self.path / "trials.jsonl", {"key": key_of(trial), **marked, **plain(outcome)})
         self.drop_checkpoint(trial)
@@ -179,7 +180,7 @@ def key_of(trial: Trial) -> str:
         "solver": solver,
         "role": trial.role,
         "seed": trial.seed,
-        "training": trial.training.settings,
+        "training": (trial.training.of_ceiling if trial.role == "ceiling" else trial.training).settings,
         "images": trial.images.name,
         "puzzles": [trial.validation_puzzles, trial.test_puzzles],
         "device": [trial.images.device, trial.threads],

@@ -10,6 +10,8 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .reading import entropy
+
 COMPONENTS = 40  # of the principal components that clusters are first looked for in
 MAX_AGGLOMERATED = 2000  # images that are clustered at first: agglomeration compares all pairs
 EPOCHS = 30  # over the images; the last points of accuracy come late
@@ -39,11 +41,6 @@ def distorted(images: Float[Tensor, "images channels height width"], generator: 
     ]
     grid = functional.affine_grid(torch.stack(rows, 1).to(images), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
-
-
-def entropy(shares: Float[Tensor, "*rows symbols"]) -> Float[Tensor, "*rows"]:
-    """Nats."""
-    return -torch.xlogy(shares, shares.clamp_min(1e-30)).sum(-1)
 
 
 def discover_symbols(

@@ -19,6 +19,12 @@ def _names(value: Any) -> bool:
     return isinstance(value, tuple | list) and all(isinstance(name, str) for name in value)
 
 
+def _ranges(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(values, tuple | list) for name, values in value.items()
+    )
+
+
 # Attribute: (whether a value fits, what it has to be).
 ATTRIBUTES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "rules": (lambda value: value in ("learned", "given"), "'learned' or 'given'"),
@@ -36,6 +42,7 @@ ATTRIBUTES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "surrogate": (_flag, "True or False"),
     "equivariant": (lambda value: value is None or _flag(value), "True, False or None"),
     "precise": (lambda value: isinstance(value, Mapping), "a mapping of options to values"),
+    "ranges": (_ranges, "a mapping of options to the values that are worth trying, each a tuple"),
     "idle": (_names, "a tuple of names of parameters"),
     "supports": (callable, "a function supports(problem) that returns whether the solver is made for it"),
 }

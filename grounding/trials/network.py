@@ -1,7 +1,5 @@
 """Perception and solver joined by beliefs, and the interface through which a solver hears of images."""
 
-from typing import Literal
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -12,10 +10,9 @@ from ...datasets.image_set import GREY, ImageShape
 from ...datasets.problem import Problem
 from ...datasets.task import Task
 from ..perception.spec import PerceptionSpec
+from .reading import Interface, read_logits
 from .recording import Recorder
 from .spec import SolverSpec
-
-Interface = Literal["softmax", "sigmoid"]
 
 
 class Network(nn.Module):
@@ -33,17 +30,17 @@ class Network(nn.Module):
         super().__init__()
         self.perception = perception
         self.solver = solver
-        self.interface = interface
+        self.interface: Interface = interface
+        self.temperature = 1.0  # by which logits are divided
+        self.keeps_logits = False
+        self.logits: Float[Tensor, "images shown"] | None = None  # of the last batch, if they are kept
         self.belief_gradients: list[Float[Tensor, ""]] = []  # what each backward pass brought to the beliefs
         self.recorder: Recorder | None = None  # listens while it trains
         self.register_buffer("legal", torch.from_numpy(problem.legal), persistent=False)
 
     def read(self, images: Float[Tensor, "images channels height width"]) -> Float[Tensor, "images shown"]:
         """Probability of every symbol, per image."""
-        return self._from_logits(self.perception(images))
-
-    def _from_logits(self, logits: Float[Tensor, "images shown"]) -> Float[Tensor, "images shown"]:
-        return logits.softmax(-1) if self.interface == "softmax" else logits.sigmoid()
+        return read_logits(self.perception(images), self.interface, self.temperature)
 
     def beliefs(self, batch: Batch) -> Float[Tensor, "batch variables symbols"]:
         """What the solver is handed: reads every image of the batch once."""
@@ -52,7 +49,8 @@ class Network(nn.Module):
             logits = self.perception(batch.images)
             if self.recorder is not None and logits.requires_grad:
                 self.recorder.listen_at_logits(logits, len(batch.place))
-            readings = self._from_logits(logits)
+            self.logits = logits if self.keeps_logits else None
+            readings = read_logits(logits, self.interface, self.temperature)
         beliefs = place_readings(self.legal, batch, readings)
         if beliefs.requires_grad:
             beliefs.register_hook(self._hear)

@@ -23,7 +23,7 @@ from .printed import Kept, printed_to
 from .session import LocalSession, Session, drawn_task, on_device
 from .spec import SolverSpec
 from .traces import Trace
-from .training import Progress, Training, TrainingState, end_to_end, optimiser_for, train
+from .training import Progress, Training, TrainingState, loss_named, optimiser_for, train
 from .trial import Outcome, Point, Trial
 
 
@@ -88,11 +88,14 @@ def _train_and_score(
     }
     with torch.random.fork_rng():
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
-        budget = trial.training if trial.beside is None else _as_trained(trial.training, trial.beside, task)
+        budget = trial.training.of_ceiling if trial.role == "ceiling" else trial.training
+        if trial.beside is not None:
+            budget = _as_trained(budget, trial.beside, task)
         shape = training.gallery.shape
 
         def build() -> Network:
             network = build_network(task, spec, budget.interface, trial.seed, trial.perception, shape)
+            network.temperature = budget.temperature_at(0.0)
             return network.to(trial.images.device)
 
         def begin(network: Network) -> TrainingState:
@@ -131,7 +134,7 @@ def _train_and_score(
             training,
             budget,
             state.order,
-            loss=supervised if trial.role == "ceiling" else end_to_end,
+            loss=supervised if trial.role == "ceiling" else loss_named(budget.loss),
             after_epoch=after_epoch,
             optimiser=state.optimiser,
             ended=state.epoch,

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,10 +12,22 @@ from torch import Tensor, nn
 from ...datasets.batch import Batch, Examples
 from ...datasets.errors import UsageError
 from ...solvers.solver import answer_nll
-from .network import Interface, Network
+from .curriculum import give_more
+from .network import Network
+from .reading import INTERFACES, Interface, uncertainty
 from .recording import Recorded, Recorder
 
 Loss = Callable[[Network, Batch], Float[Tensor, " batch"]]
+LossName = Literal["own", "likelihood", "bce"]
+LOSSES: tuple[LossName, ...] = get_args(LossName)
+# Bits are kept this far from 0 and 1 in logarithms, so that a wrong bit that is saturated has a gradient.
+MARGIN = 1e-6
+REVEALED = 0.5  # of the queries of a puzzle that a curriculum begins with
+OF_SOLVER = {"solver": True}  # what changes nothing of a ceiling, and is recorded where it is set
+POSITIVE = {  # what each is called
+    "perception_rate": "a learning rate", "solver_rate": "a learning rate", "temperature": "a temperature",
+    "annealed_from": "a temperature", "clip": "the norm of a gradient",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,11 +52,28 @@ class Training:
         batch: Puzzles of a step.
         perception_rate: Adam's learning rate for perception; None for what the solver recommends.
         solver_rate: That for the solver.
-        interface: How logits of perception become beliefs: "softmax" or "sigmoid".
+        interface: How logits of perception become beliefs: "softmax", "sigmoid", or "straight-through": the
+            most likely symbol alone, with the gradient of the softmax.
         pretraining: What perception learns before: "clusters" of the training puzzles' images, found without
             labels; "none"; or None for what the solver asks for.
         wrong_answers: Share of the answers that training sees which are replaced by another symbol of their
             variable; the ceiling's labels stay right.
+        temperature: By which logits are divided at the interface, in training and after.
+        annealed_from: The temperature that training begins with; from there it goes to `temperature` by the
+            same factor in every step. None: there is but one.
+        perception_first: Epochs, at first, in which perception is trained and the solver is left as it is.
+        solver_first: Epochs, at first, in which the solver is trained and perception is left as it is.
+        clip: At most so large is the norm of a step's gradient, of perception's and of the solver's weights
+            each. None: as large as it comes.
+        loss: The solver's "own", where it has one; the "likelihood" of the answer under what it completes; or
+            "bce", the binary cross-entropy over the bits of the queries.
+        information: Weight of a penalty on beliefs that are spread and on symbols that are used unevenly:
+            mean entropy of a belief less `balance` times the entropy of the mean belief, per batch, in nats.
+        balance: See `information`.
+        information_from: When this penalty begins, as a share of the training.
+        information_ramp: In what share of the training it then comes to its weight.
+        curriculum: Share of the training, at first, in which some queries are given as symbols: half of them
+            at the start, none at its end.
 
     Raises:
         UsageError: For a field that cannot be meant.
@@ -58,29 +87,97 @@ class Training:
     interface: Interface = "softmax"
     pretraining: str | None = None
     wrong_answers: float = 0.0
+    temperature: float = field(default=1.0, metadata=OF_SOLVER)
+    annealed_from: float | None = field(default=None, metadata=OF_SOLVER)
+    perception_first: int = field(default=0, metadata=OF_SOLVER)
+    solver_first: int = field(default=0, metadata=OF_SOLVER)
+    clip: float | None = field(default=None, metadata=OF_SOLVER)
+    loss: LossName = field(default="own", metadata=OF_SOLVER)
+    information: float = field(default=0.0, metadata=OF_SOLVER)
+    balance: float = field(default=3.0, metadata=OF_SOLVER)
+    information_from: float = field(default=1 / 3, metadata=OF_SOLVER)
+    information_ramp: float = field(default=0.2, metadata=OF_SOLVER)
+    curriculum: float = field(default=0.0, metadata=OF_SOLVER)
 
     def __post_init__(self) -> None:
         for name in ("puzzles", "epochs", "batch"):
             count = getattr(self, name)
             if type(count) is not int or count < 1:
                 raise UsageError(f"{name}={count!r}: it is a whole number of at least 1")
-        for name in ("perception_rate", "solver_rate"):
-            rate = getattr(self, name)
-            if rate is not None and (
-                type(rate) not in (int, float) or not (rate > 0 and math.isfinite(rate))
-            ):
-                raise UsageError(f"{name}={rate!r}: a learning rate is a positive number")
-        if type(self.wrong_answers) not in (int, float) or not 0 <= self.wrong_answers < 1:
+        for name, told in POSITIVE.items():
+            value = getattr(self, name)
+            optional = next(f.default is None for f in fields(self) if f.name == name)
+            if not (optional if value is None else _number(value) and value > 0):
+                raise UsageError(f"{name}={value!r}: {told} is a positive number")
+        for name in ("information", "balance"):
+            value = getattr(self, name)
+            if not _number(value) or value < 0:
+                raise UsageError(f"{name}={value!r}: a weight is a number of at least 0")
+        for name in ("information_from", "information_ramp", "curriculum"):
+            value = getattr(self, name)
+            if not _number(value) or not 0 <= value <= 1:
+                raise UsageError(f"{name}={value!r}: a share of the training is from 0 to 1")
+        if not _number(self.wrong_answers) or not 0 <= self.wrong_answers < 1:
             raise UsageError(f"wrong_answers={self.wrong_answers!r}: a share from 0 up to, not including, 1")
-        if self.interface not in ("softmax", "sigmoid"):
-            raise UsageError(f"interface={self.interface!r}: it is softmax or sigmoid")
+        for name, known in (("interface", INTERFACES), ("loss", LOSSES)):
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"{name}={getattr(self, name)!r}: it is {', '.join(known[:-1])} or {known[-1]}"
+                )
         if self.pretraining not in (None, "none", "clusters"):
             raise UsageError(f"pretraining={self.pretraining!r}: it is none or clusters")
+        self._require_turns()
+
+    def _require_turns(self) -> None:
+        for name in ("perception_first", "solver_first"):
+            alone = getattr(self, name)
+            if type(alone) is not int or alone < 0:
+                raise UsageError(f"{name}={alone!r}: it is a whole number of epochs, 0 or more")
+            if alone and alone >= self.epochs:
+                raise UsageError(f"{name}={alone}: of {self.epochs} epochs one at least is for both sides")
+        if self.perception_first and self.solver_first:
+            raise UsageError("perception_first and solver_first: one side is trained first, set one of them")
 
     @property
     def settings(self) -> dict[str, Any]:
-        """For a record."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """For a record; what decides how a solver is trained beside its budget is told where it was set."""
+        return {
+            f.name: value
+            for f in fields(self)
+            if (value := getattr(self, f.name)) != f.default or not f.metadata.get("solver")
+        }
+
+    @property
+    def of_ceiling(self) -> "Training":
+        """What the ceiling is trained with: nothing of it is about a solver."""
+        return replace(self, **{f.name: f.default for f in fields(self) if f.metadata.get("solver")})
+
+    def waiting(self, epoch: int) -> list[Literal["perception", "solver"]]:
+        """Which side is left as it is in an epoch, counted from 1."""
+        if epoch <= self.perception_first:
+            return ["solver"]
+        return ["perception"] if epoch <= self.solver_first else []
+
+    def temperature_at(self, share: float) -> float:
+        """The temperature after that share of the training."""
+        if self.annealed_from is None:
+            return self.temperature
+        return self.annealed_from * (self.temperature / self.annealed_from) ** share
+
+    def information_at(self, share: float) -> float:
+        """The weight of the penalty on beliefs after that share of the training."""
+        late = share - self.information_from
+        if late < 0 or not self.information:
+            return 0.0
+        return self.information * min(1.0, late / self.information_ramp if self.information_ramp else 1.0)
+
+    def revealed_at(self, share: float) -> float:
+        """Which share of the queries is given after that share of the training."""
+        return REVEALED * (1 - share / self.curriculum) if share < self.curriculum else 0.0
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def solver_loss(
@@ -95,6 +192,24 @@ def solver_loss(
     """
     own = getattr(solver, "loss", None)
     return answer_nll(solver(beliefs, given), answer) if own is None else own(beliefs, given, answer)
+
+
+def loss_named(name: LossName) -> Loss:
+    """The loss of end-to-end training by its name in `Training.loss`."""
+    return {"own": end_to_end, "likelihood": by_likelihood, "bce": by_bits}[name]
+
+
+def by_likelihood(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+    """The negative log-likelihood of the answer under what the solver completes, in nats."""
+    return answer_nll(network.solver(network.beliefs(batch), batch.given), batch.answer)
+
+
+def by_bits(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
+    """Binary cross-entropy over the symbols of the variables that have an answer, in nats."""
+    bits = MARGIN + (1 - 2 * MARGIN) * network.solver(network.beliefs(batch), batch.given)
+    right = nn.functional.one_hot(batch.answer.clamp_min(0), bits.shape[-1]).bool()
+    asked = (batch.answer >= 0).unsqueeze(-1) & network.legal
+    return -torch.where(asked, torch.where(right, bits, 1 - bits).log(), 0).sum((1, 2))
 
 
 def end_to_end(network: Network, batch: Batch) -> Float[Tensor, " batch"]:
@@ -187,30 +302,51 @@ def train(
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     device = examples.given.device
     left = orders(len(examples), training.epochs - ended, training.batch, generator)
+    sides = {
+        "perception": list(network.perception.parameters()), "solver": list(network.solver.parameters())
+    }  # fmt: skip
+    network.keeps_logits = training.information > 0
+    network.temperature = training.temperature_at(ended / training.epochs)
     for epoch, batches in enumerate(left, ended + 1):
         network.train()
         network.belief_gradients.clear()
         total, solved_rows, skipped, no_gradient = 0.0, 0, 0, 0
         network.recorder = recorder = Recorder(network.perception, network.solver, len(batches))
-        for rows in batches:
+        for step, rows in enumerate(batches):
+            share = (epoch - 1 + step / len(batches)) / training.epochs
+            network.temperature = training.temperature_at(share)
             recorder.begin(rows)
             batch = examples.batch(rows.to(device))
+            if revealed := training.revealed_at(share):
+                batch = give_more(batch, revealed, generator)
             losses = loss(network, batch)
             solved = losses[~losses.isnan()]
             if len(solved):
-                mean = solved.mean()
+                mean = objective = solved.mean()
+                if (weight := training.information_at(share)) and network.logits is not None:
+                    objective = mean + weight * uncertainty(
+                        network.logits, network.interface, network.temperature, training.balance
+                    )
                 optimiser.zero_grad()
-                if mean.requires_grad:  # else nothing is there to train: exact rules on true symbols
-                    mean.backward()
+                if objective.requires_grad:  # else nothing is there to train: exact rules on true symbols
+                    objective.backward()
                 no_gradient += bool(len(batch.images)) and not _any_gradient(network.perception)
                 total += float(mean.detach()) * len(solved)
                 solved_rows += len(solved)
             if len(solved) and _finite(parameters):
+                for side in training.waiting(epoch):
+                    for parameter in sides[side]:
+                        parameter.grad = None
+                if training.clip is not None:
+                    for part in sides.values():
+                        nn.utils.clip_grad_norm_(part, training.clip)
                 recorder.before_step()
                 optimiser.step()
                 recorder.after_step()
             else:
                 skipped += 1
+        network.temperature = training.temperature_at(epoch / training.epochs)
+        network.logits = None
         mean_loss = total / solved_rows if solved_rows else math.nan
         belief_gradients = (
             float(torch.stack(network.belief_gradients).mean()) if network.belief_gradients else None
