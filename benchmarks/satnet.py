@@ -2,14 +2,15 @@
 
     python benchmarks/satnet.py [--cases 4x4 parity …] [--rounds 5]
 
-One thread. Both layers run in this process in turn, A B A B …; times are medians. "Same sweeps": the same
-start, order, k and stopping rule, so that both make the same iterates, compared in output and gradient, and
-with the same iterates in float64, which tell whose rounding a difference is.
+One thread, by its processor time. Both layers run in this process in turn, A B A B …; times are medians.
+"Same sweeps": the same start, order, k and stopping rule, so that both make the same iterates, compared in
+output and gradient, and with the same iterates in float64, which tell whose rounding a difference is.
 "Same accuracy": our own k and over-relaxation, with the loosest tolerances at which outputs and gradients
 are still nearer to the converged ones than the public layer's are. The public layer is built from its
-registry package if it is not installed and there is a compiler; without it, a matrix product of as many
-flops as our sweeps is the yardstick. Last comes what a first call costs, in a process that finds no kernels
-on disk, and in one that does: processor seconds of a first pass in both directions beyond a second.
+registry package if it is not installed and there is a compiler. A matrix product of as many flops as our
+sweeps is the yardstick of every row, and the only one without that package, or with --alone. Last comes what
+a first call costs, in a process that finds no kernels on disk, and in one that does: processor seconds of a
+first pass in both directions beyond a second.
 """
 
 import argparse
@@ -186,11 +187,11 @@ def run(layer: Any, batch: Batch) -> Outcome:
     """Times one pass in each direction; the gradient reaches the clauses and the bits."""
     bits = batch.bits.clone().requires_grad_()
     layer.zero_grad()
-    begin = time.perf_counter()
+    begin = time.thread_time()
     output = layer(bits, batch.known)
-    between = time.perf_counter()
+    between = time.thread_time()
     output.backward(batch.slope.to(output.dtype))
-    end = time.perf_counter()
+    end = time.thread_time()
     return Outcome(output.detach(), layer.clauses.grad.clone(), between - begin, end - between)
 
 
@@ -271,8 +272,8 @@ def compare(case: Case, package: Any, rounds: int) -> None:
     same = ours(case, clauses, PLAIN, start)
     scale = 1.0 if REGISTER_BYTES == 64 or case.path == "torch" else 2 / 3
     print(f"{case.name}: {case.bits}+{case.aux} bits, m={case.m}, batch {case.batch}, path {same.path}")
+    yardstick(case, same, batch, rounds)
     if package is None:
-        yardstick(case, same, batch, rounds)
         return
     public = Public(package, case, clauses, start)
     a, b = run(public, batch), run(same, batch)
@@ -316,14 +317,15 @@ def yardstick(case: Case, layer: MixingLayer, batch: Batch, rounds: int) -> None
     a = torch.rand(2048, 2048)
     taken = []
     for _ in range(rounds):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         a @ a
-        taken.append(time.perf_counter() - begin)
+        taken.append(time.thread_time() - begin)
     rate = 2 * 2048**3 / statistics.median(taken)
     flops = 2 * case.free**2 * PUBLIC_K * case.batch * PLAIN.limit
     print(
-        f"  no public package; a matrix product of as many flops as {PLAIN.limit} sweeps takes"
-        f" {flops / rate / forward:.2f} of our time forward, {flops / rate / backward:.2f} backward"
+        f"  a matrix product of as many flops as {PLAIN.limit} sweeps takes"
+        f" {flops / rate / forward:.2f} of our time forward, {flops / rate / backward:.2f} backward;"
+        f" ours {forward * 1e6:.0f} + {backward * 1e6:.0f} µs"
     )
 
 
@@ -405,6 +407,7 @@ def main() -> None:
     names = [case.name for case in CASES]
     parser.add_argument("--cases", nargs="+", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--alone", action="store_true", help="our layer against a matrix product only")
     parser.add_argument("--peak", choices=("ours", "public"), help=argparse.SUPPRESS)
     parser.add_argument("--first-call", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -419,13 +422,14 @@ def main() -> None:
         print(
             f"registers of {REGISTER_BYTES * 8} bits, {'with' if REGISTER_BYTES == 64 else 'without'} AVX-512"
         )
-        package = public_package()
+        package = None if options.alone else public_package()
         for case in chosen:
             compare(case, package, options.rounds)
             if case.name == "9x9" and Path("/proc/self/clear_refs").exists():
                 public = f", public {peak('public', case):.0f} MiB" if package else ""
                 print(f"  peak memory    ours {peak('ours', case):.0f} MiB{public}", flush=True)
-        print_first_calls(chosen)
+        if not options.alone:
+            print_first_calls(chosen)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """From puzzles and an image bank to what trains (`Examples`) and what only scoring may open (`Sealed`)."""
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +53,18 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.given)
+
+    def parts(self, puzzles: int, images: int) -> Iterator[slice]:
+        """The rows in turn, at most so many `puzzles` at once, and at most so many `images`.
+
+        A puzzle that shows more of them stands alone; an image that occurs twice counts twice.
+        """
+        shown = (self.image >= 0).sum(1).cumsum(0).tolist()
+        start, before = 0, 0
+        while start < len(self):
+            stop = max(start + 1, min(start + puzzles, bisect_right(shown, before + images)))
+            yield slice(start, stop)
+            start, before = stop, shown[stop - 1]
 
     def batch(self, rows: Int[Tensor, " rows"] | slice) -> Batch:
         """Gathers the images of some puzzles; everything stays on the device of the gallery.

@@ -5,6 +5,7 @@ should be.
 import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,7 +18,7 @@ from ...datasets.errors import UsageError
 from ...datasets.outside import import_attribute
 from ...datasets.task import Task
 from ..trials.answers import CHUNK, Held
-from ..trials.network import place_readings
+from ..trials.network import IMAGES_AT_ONCE, place_readings
 from .array_checks import ROUNDING
 from .predictions import one_hot
 
@@ -167,18 +168,16 @@ class AskedNetwork:
     def predict(self, split: Held) -> Float[np.ndarray, "puzzles variables symbols"]:
         """As `Answers.predict`."""
         examples = self.held_out[split]
-        return np.concatenate(
-            [
-                self.answer(examples.batch(slice(start, start + CHUNK)))
-                for start in range(0, len(examples), CHUNK)
-            ]
-        )
+        parts = examples.parts(CHUNK, IMAGES_AT_ONCE)
+        return np.concatenate([self.answer(examples.batch(rows)) for rows in parts])
 
     def believe(self, split: Held, most: int) -> Float[np.ndarray, "puzzles variables symbols"]:
         """As `Answers.believe`: what is read, where it stands; the rest uniform, or as it is seen."""
-        most = min(most, len(self.held_out[split]))
-        parts = [self._placed(split, slice(row, min(row + CHUNK, most))) for row in range(0, most, CHUNK)]
-        return np.concatenate(parts)
+        parts = self.held_out[split].parts(CHUNK, IMAGES_AT_ONCE)
+        within = takewhile(lambda rows: rows.start < most, parts)
+        return np.concatenate(
+            [self._placed(split, slice(rows.start, min(rows.stop, most))) for rows in within]
+        )
 
     def _placed(self, split: Held, rows: slice) -> Float[np.ndarray, "puzzles variables symbols"]:
         batch = self.held_out[split].batch(rows)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 from pysat.formula import CNF
 from pysat.solvers import Solver as SatSolver
 
-from ...datasets.task import Puzzles, Task
+from ...datasets.task import BLOCK, Puzzles, Task
 
 MAX_RELABELLINGS = 20_000  # relabellings that are found one by one, up to symmetry
 SHOWN_MAPS = 3  # in a report
@@ -73,6 +73,17 @@ def count_relabellings(task: Task, puzzles: Puzzles, most: int = MAX_RELABELLING
     return search.count(most)
 
 
+def _distinct(
+    puzzles: Puzzles,
+) -> tuple[Int[np.ndarray, "puzzles variables"], Bool[np.ndarray, "puzzles variables"]]:
+    """Solution and shown variables of each different puzzle, in order of appearance."""
+    shown = puzzles.picture >= 0
+    content = np.ascontiguousarray(np.where(shown, puzzles.solution, ~puzzles.solution))  # ~s is −1 − s
+    rows = content.view(np.dtype((np.void, content.strides[0])))[:, 0]
+    first = np.sort(np.unique(rows, return_index=True)[1])
+    return puzzles.solution[first], shown[first]
+
+
 class _Search:
     def __init__(self, task: Task, puzzles: Puzzles) -> None:
         if task.problem.rules is None:
@@ -80,11 +91,7 @@ class _Search:
         self.task, self.problem, self.rules = task, task.problem, task.problem.rules
         self.total = len(puzzles)
         self.symbols = len(task.classes)
-        shown = puzzles.picture >= 0
-        content = np.where(shown, puzzles.solution, -1 - puzzles.solution.astype(np.int64))
-        _, first = np.unique(content, axis=0, return_index=True)
-        self.solution = puzzles.solution[np.sort(first)].astype(np.int64)
-        self.shown = shown[np.sort(first)]
+        self.solution, self.shown = _distinct(puzzles)
         self.next = 1 + self.symbols**2  # fresh variables lie above those of the relabelling
 
     def variable(self, true: int, read: int) -> int:
@@ -225,11 +232,15 @@ class _Search:
 
     def refuted_by(self, relabelling: tuple[int, ...]) -> int | None:
         """The first puzzle that the relabelling does not fit; None where it fits all."""
-        renamed = np.asarray(relabelling)[np.where(self.shown, self.solution, 0)]
-        read: Int[np.ndarray, "puzzles variables"] = np.where(self.shown, renamed, self.solution)
-        fits = np.all(read < np.asarray(self.problem.domains), axis=1)
-        fits[fits] = self.task.verify(read[fits])
-        return None if fits.all() else int(np.flatnonzero(~fits)[0])
+        for start in range(0, len(self.solution), BLOCK):
+            solution, shown = self.solution[start : start + BLOCK], self.shown[start : start + BLOCK]
+            renamed = np.asarray(relabelling)[np.where(shown, solution, 0)]
+            read: Int[np.ndarray, "puzzles variables"] = np.where(shown, renamed, solution)
+            fits = np.all(read < np.asarray(self.problem.domains), axis=1)
+            fits[fits] = self.task.verify(read[fits])
+            if not fits.all():
+                return start + int(np.flatnonzero(~fits)[0])
+        return None
 
     def clauses_of(self, puzzle: int) -> Iterator[list[int]]:
         """The rules on one puzzle: shown symbols are what they are read as, the others are known.

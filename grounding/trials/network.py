@@ -14,6 +14,9 @@ from .reading import Interface, read_logits
 from .recording import Recorder
 from .spec import SolverSpec
 
+# That perception reads where nothing is differentiated: it bounds the memory of scoring.
+IMAGES_AT_ONCE = 1000
+
 
 class Network(nn.Module):
     """Perception and solver joined by beliefs; what a trial trains.
@@ -42,11 +45,16 @@ class Network(nn.Module):
         """Probability of every symbol, per image."""
         return read_logits(self.perception(images), self.interface, self.temperature)
 
+    def _logits(self, images: Float[Tensor, "images channels height width"]) -> Float[Tensor, "images shown"]:
+        if torch.is_grad_enabled() or len(images) <= IMAGES_AT_ONCE:
+            return self.perception(images)
+        return torch.cat([self.perception(part) for part in images.split(IMAGES_AT_ONCE)])
+
     def beliefs(self, batch: Batch) -> Float[Tensor, "batch variables symbols"]:
         """What the solver is handed: reads every image of the batch once."""
         readings = None
         if len(batch.images):
-            logits = self.perception(batch.images)
+            logits = self._logits(batch.images)
             if self.recorder is not None and logits.requires_grad:
                 self.recorder.listen_at_logits(logits, len(batch.place))
             self.logits = logits if self.keeps_logits else None

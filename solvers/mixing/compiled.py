@@ -25,10 +25,6 @@ from .structs import (
     BlocksSolution,
     BlocksStart,
     ForwardRule,
-    LanesAdjointBuffers,
-    LanesAdjointLayer,
-    LanesBuffers,
-    LanesLayer,
     LanesSolution,
 )
 from .workspace import WORKSPACE, parallel
@@ -51,35 +47,25 @@ def _backward_rule(stopping: StoppingRule, dtype: torch.dtype) -> BackwardRule:
 
 @dataclass
 class LanesSolved:
-    """What the derivative needs; sample by sample, of every step. Rows are visited variables."""
+    """What the derivative needs; sample by sample, of every step."""
 
-    rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
-    columns: Int[np.ndarray, " rows"]  # their bits; of auxiliary ones, the number of bits
-    packed: Float[np.ndarray, "rows rows"]  # Gram matrix of the rows, zero on the diagonal
-    across: Float[np.ndarray, "rows embedded"]  # and with what can be known: the truth, the bits
-    signs: Float[np.ndarray, " bits"]
-    known: Float[np.ndarray, "batch bits"]  # 1 or 0
-    completed: Float[np.ndarray, "steps batch bits"]
-    vectors: Float[np.ndarray, "steps batch rows k"]
-    norms: Float[np.ndarray, "steps batch rows"]
-    sweeps: Int[np.ndarray, "steps batch"]
-    converged: Bool[np.ndarray, "steps batch"]
-
-    def step(self, number: int) -> LanesSolution:
-        """What a kernel writes, or reads, of one step."""
-        return LanesSolution(
-            self.completed[number], self.vectors[number], self.norms[number], self.sweeps[number],
-            self.converged[number],
-        )  # fmt: skip
+    gram: Float[np.ndarray, "n n"]
+    start: Float[np.ndarray, "n k"]
+    known: Bool[np.ndarray, "batch bits"]
+    solution: LanesSolution
+    visited: int = 0  # variables that are free in some sample
 
     def last(self) -> "LanesSolved":
         """The last step alone."""
-        parts = ("completed", "vectors", "norms", "sweeps", "converged")
-        return replace(self, **{part: getattr(self, part)[-1:] for part in parts})
+        completed, vectors, norms, sweeps, converged = self.solution
+        (steps, samples, _), k = completed.shape, self.start.shape[1]
+        place = (steps - 1) * samples * self.visited
+        last = LanesSolution(completed[-1:], vectors[place * k :], norms[place:], sweeps[-1:], converged[-1:])
+        return replace(self, solution=last)
 
 
 class Lanes:
-    """Small layers: as many samples at once as a register has lanes."""
+    """Small layers: as many samples at once as a register has lanes; one compiled call in each direction."""
 
     @staticmethod
     def solve(
@@ -101,51 +87,31 @@ class Lanes:
     ) -> tuple[Steps, LanesSolved]:
         """Step after step; the first bit of each but the first is filled in from the last bit before."""
         (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
-        lanes, given, begin = REGISTER_BYTES // dtype.itemsize, known.numpy(), start.numpy()
-        gram = (clauses @ clauses.T).numpy()
-        free = np.ones(n - 1, np.bool_)
-        np.logical_not(given.all(0), free[:inputs])
-        (columns,) = free.nonzero()
-        rows, visited = columns + 1, columns.size
-        packed = gram[rows[:, None], rows]
-        floor = packed.diagonal() * torch.finfo(dtype).eps
-        packed.flat[:: visited + 1] = 0
-        completed = torch.empty_like(bits)
-        solved = LanesSolved(
-            rows=rows,
-            columns=np.minimum(columns, inputs),
-            packed=packed,
-            across=np.ascontiguousarray(gram[rows, : 1 + inputs]),
-            signs=np.where(begin[1 : 1 + inputs, 1] < 0, -1, 1).astype(gram.dtype),
-            known=given.astype(gram.dtype, order="C"),
-            completed=completed.numpy(),
-            vectors=np.empty((steps, samples, visited, k), gram.dtype),
-            norms=np.empty((steps, samples, visited), gram.dtype),
-            sweeps=np.zeros((steps, samples), np.int64),
-            converged=np.zeros((steps, samples), np.bool_),
+        gram, completed, vectors = (
+            (clauses @ clauses.T).numpy(),
+            torch.empty_like(bits),
+            steps * samples * (n - 1),
         )
-        layer = LanesLayer(packed, solved.across, floor, begin[rows], solved.columns, solved.signs)
-        rule = _forward_rule(stopping)
-        values = bits.numpy()
+        solution = LanesSolution(
+            completed.numpy(),
+            np.empty(vectors * k, gram.dtype),
+            np.empty(vectors, gram.dtype),
+            np.zeros((steps, samples), np.int64),
+            np.zeros((steps, samples), np.bool_),
+        )
+        solved = LanesSolved(gram, start.numpy(), known.contiguous().numpy(), solution)
+        rule, values = _forward_rule(stopping), bits.numpy()
+        lanes = REGISTER_BYTES // dtype.itemsize
+        room = lanes * (n * (k + 7) + 4 * inputs + 6) + _room_of_layer(n, k, samples, inputs)
 
         def work(_: int, first: int, last: int) -> None:
-            one, two = (visited, lanes), (visited, 2, lanes)
-            arrays = WORKSPACE.arrays(
-                "lanes", dtype, group_base=two, group_free=one, vectors=(visited, k, lanes), norms=one,
-                base=two, free=one, embedded=(1 + inputs, 2, lanes), bits=(inputs, lanes),
-                known=(1 + inputs, lanes), decrease=(lanes,), threshold=(lanes,), sound=(lanes,),
+            floats = WORKSPACE.arrays("lanes", dtype, floats=(room,))["floats"]
+            solved.visited = mixing_lanes.forward(
+                (0,) * k, gram, solved.start, values, solved.known, rounded, first, last, rule, solution,
+                floats, np.empty(2 * n + 2 * lanes, np.int64),
             )  # fmt: skip
-            owner, group = np.empty((2, lanes), np.int64)
-            buffers = LanesBuffers(**arrays, owner=owner, group=group)
-            for step in range(steps):
-                if step:
-                    state = solved.completed[step - 1, first:last, -1]
-                    values[step, first:last, 0] = state > 0.5 if rounded else state
-                mixing_lanes.solve(
-                    (0,) * k, layer, values[step], solved.known, first, last, rule, solved.step(step), buffers
-                )
 
-        parallel(work, samples, steps * samples * visited**2 * k * 10)
+        parallel(work, samples, steps * samples * n**2 * k * 10)
         return completed, solved
 
     @staticmethod
@@ -161,39 +127,29 @@ class Lanes:
         clauses: Clauses, known: Known, solved: LanesSolved, slope: Steps, stopping: StoppingRule
     ) -> tuple[Float[Tensor, "n n"], Steps]:
         """Step before step, from the slope of the last; of the others only what comes back counts."""
-        (steps, samples, visited, k), inputs, dtype = solved.vectors.shape, known.shape[1], clauses.dtype
-        lanes, rows = REGISTER_BYTES // dtype.itemsize, solved.rows
+        del known  # as it was solved
+        (steps, samples, inputs), (n, k), dtype = slope.shape, solved.start.shape, clauses.dtype
         to_bits = torch.empty_like(slope)
-        products = torch.zeros(torch.get_num_threads(), len(clauses), len(clauses), dtype=dtype)
-        back = solved.across[:, 1:].T.copy()
-        layer = LanesAdjointLayer(solved.packed, back, solved.columns, solved.signs)
-        slopes, backs = slope.numpy(), to_bits.numpy()
-        rule = _backward_rule(stopping, dtype)
+        products = torch.zeros(torch.get_num_threads(), n, n, dtype=dtype)
+        slopes, backs, own = slope.numpy(), to_bits.numpy(), products.numpy()
+        rule, lanes = _backward_rule(stopping, dtype), REGISTER_BYTES // dtype.itemsize
+        buffers = lanes * (n * (n + inputs + 2 * k + 5) + 5 * inputs + 7)
+        room = buffers + _room_of_layer(n, k, samples, inputs) + n * inputs
 
         def work(thread: int, first: int, last: int) -> None:
-            one, two, vectors = (visited, lanes), (visited, 2, lanes), (visited, k, lanes)
-            arrays = WORKSPACE.arrays(
-                "lanes, adjoint", dtype,
-                among=(visited, visited, lanes), towards=(visited, 1 + inputs, lanes), vectors=vectors,
-                norms=one, adjoint=vectors, embedded=(1 + inputs, 2, lanes), rhs=two, stiffness=one,
-                slopes=(1 + inputs, lanes), bits=(inputs, lanes), known=(1 + inputs, lanes),
-                active=(lanes,), change=(lanes,), threshold=(lanes,),
+            floats = WORKSPACE.arrays("lanes, adjoint", dtype, floats=(room,))["floats"]
+            mixing_lanes_adjoint.backward(
+                (0,) * k, solved.gram, solved.start, slopes, solved.known, first, last, rule, solved.solution,
+                backs, own[thread], floats, np.empty(2 * n + lanes + samples + stopping.limit + 2, np.int64),
             )  # fmt: skip
-            buffers = LanesAdjointBuffers(**arrays, owner=np.empty(lanes, np.int64))
-            own = products[thread].numpy()
-            for step in reversed(range(steps)):
-                if step < steps - 1:
-                    slopes[step, first:last, -1] = backs[step + 1, first:last, 0]
-                order = first + np.argsort(solved.sweeps[step, first:last], kind="stable")
-                mixing_lanes_adjoint.differentiate(
-                    (0,) * k, layer, solved.known, slopes[step], solved.step(step), order, rule, backs[step],
-                    buffers,
-                )  # fmt: skip
-                own[rows, : 1 + inputs] += buffers.towards.sum(-1)
-                own[rows[:, None], rows] += buffers.among.sum(-1)
 
-        parallel(work, samples, steps * samples * visited**2 * k * 10)
+        parallel(work, samples, steps * samples * solved.visited**2 * k * 10)
         return products.sum(0) if len(products) > 1 else products[0], to_bits
+
+
+def _room_of_layer(n: int, k: int, samples: int, inputs: int) -> int:
+    """Floats that `read_layer` may take."""
+    return n * (n + inputs + 2 + k) + inputs * (samples + 1)
 
 
 @dataclass

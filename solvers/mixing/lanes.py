@@ -14,10 +14,12 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from ...datasets.kernel_cache import kept
-from .simd import KERNEL, REGISTERS, Register, Unit, clear, emitted
+from .simd import KERNEL, REGISTER_BYTES, REGISTERS, Register, Unit, clear, emitted
+from .structs import LanesBuffers, LanesLayer
 
 # cos πx and sin πx for |x| ≤ 1/2 by their power series; the last terms are below 1e-17.
 COSINE = tuple((-1) ** i * math.pi ** (2 * i) / math.factorial(2 * i) for i in range(12))
@@ -246,15 +248,16 @@ def read(
             unit.store_row(bits, column, [(here > zero).where(bit, answer)])
 
 
-@kept
 @njit(**KERNEL)
-def solve(size, layer, bits, known, first, last, rule, solution, buffers):
-    """Solves the samples first … last−1 into `solution`; see `reference.solve`, and `structs` for the rest.
+def solve(
+    size, layer, bits, first, last, rule, completed, kept_vectors, kept_norms, sweeps, converged, buffers
+):
+    """Solves the samples first … last−1 of a step; see `reference.solve`, and `structs` for the rest.
 
     A lane whose sample is done takes the next one: `owner` is the sample of each lane, or −1. The next
     ones are made ready by the `group`.
     """
-    columns, sweeps = layer.columns, solution.sweeps
+    columns, known = layer.columns, layer.known
     vectors, norms, base, free = buffers.vectors, buffers.norms, buffers.base, buffers.free
     embedded, own_bits, own_known = buffers.embedded, buffers.bits, buffers.known
     decrease, threshold, sound = buffers.decrease, buffers.threshold, buffers.sound
@@ -297,17 +300,117 @@ def solve(size, layer, bits, known, first, last, rule, solution, buffers):
             more = decrease[i] > 0 and (count == 0 or decrease[i] >= threshold[i])
             sweeps[sample] = count + 1
             if not more or count + 1 == rule.limit:
-                solution.converged[sample] = not more
-                keep(vectors, i, solution.vectors, sample, rows * len(size))
-                keep(norms, i, solution.norms, sample, rows)
+                converged[sample] = not more
+                keep(vectors, i, kept_vectors, sample, rows * len(size))
+                keep(norms, i, kept_norms, sample, rows)
                 owner[i] = -1
                 left -= 1
     for offset in range(first, last, lanes):
         for i in range(lanes):
             owner[i] = offset + i if offset + i < last else offset
-        gather(solution.vectors, owner, rows * len(size), vectors)
+        gather(kept_vectors, owner, rows * len(size), vectors)
         pick(bits, owner, inputs, own_bits)
         pick(known, owner, inputs, own_known)
         read(size, vectors, columns, own_known, inputs, own_bits, rows)
         for i in range(lanes):
-            keep(own_bits, i, solution.completed, owner[i], inputs)
+            keep(own_bits, i, completed, owner[i], inputs)
+
+
+@njit(**KERNEL)
+def take(floats, used, count):
+    """So many floats of a workspace, and how many are used by then."""
+    return floats[used : used + count], used + count
+
+
+@njit(**KERNEL)
+def read_layer(size, gram, start, known, first, last, floats, used, whole):
+    """The layer as the kernels see it, in a workspace: what is visited is free in some sample of the batch.
+
+    `whole` holds, from its start on, the visited rows and their columns, each with room for all variables.
+    """
+    samples, inputs, variables = known.shape[0], known.shape[1], len(gram)
+    rows, columns = whole[:variables], whole[variables : 2 * variables]
+    visited = 0
+    for column in range(variables - 1):
+        free = column >= inputs
+        sample = 0
+        while not free and sample < samples:
+            free = not known[sample, column]
+            sample += 1
+        if free:
+            rows[visited] = column + 1
+            columns[visited] = min(column, inputs)
+            visited += 1
+    rows, columns = rows[:visited], columns[:visited]
+    width, k = 1 + inputs, len(size)
+    packed, used = take(floats, used, visited * visited)
+    across, used = take(floats, used, visited * width)
+    floor, used = take(floats, used, visited)
+    begin, used = take(floats, used, visited * k)
+    signs, used = take(floats, used, inputs)
+    told, used = take(floats, used, samples * inputs)
+    eps = np.finfo(gram.dtype).eps
+    for i in range(visited):
+        row = rows[i]
+        for j in range(visited):
+            packed[i * visited + j] = gram[row, rows[j]]
+        floor[i] = packed[i * visited + i] * eps
+        packed[i * visited + i] = 0
+        for j in range(width):
+            across[i * width + j] = gram[row, j]
+        for q in range(k):
+            begin[i * k + q] = start[row, q]
+    for j in range(inputs):
+        signs[j] = -1 if start[1 + j, 1] < 0 else 1
+    for sample in range(first, last):
+        for j in range(inputs):
+            told[sample * inputs + j] = known[sample, j]
+    return LanesLayer(packed, across, floor, begin, rows, columns, signs, told), used
+
+
+@kept
+@njit(**KERNEL)
+def forward(size, gram, start, bits, known, rounded, first, last, rule, solution, floats, whole):
+    """The samples first … last−1, step after step, in one call; tells how many variables are visited.
+
+    The first bit of each step but the first is filled in from the last bit of the one before.
+    """
+    (steps, samples, inputs), variables, k = bits.shape, len(gram), len(size)
+    lanes = REGISTER_BYTES // gram.itemsize
+    visited = variables - 1  # room for all of them comes before what follows, so that registers stay aligned
+    used = lanes * (visited * (k + 7) + 4 * inputs + 6)
+    layer, _ = read_layer(size, gram, start, known, first, last, floats, used, whole)
+    visited = len(layer.rows)
+    group_base, used = take(floats, 0, visited * 2 * lanes)
+    group_free, used = take(floats, used, visited * lanes)
+    vectors, used = take(floats, used, visited * k * lanes)
+    norms, used = take(floats, used, visited * lanes)
+    base, used = take(floats, used, visited * 2 * lanes)
+    free, used = take(floats, used, visited * lanes)
+    embedded, used = take(floats, used, (1 + inputs) * 2 * lanes)
+    own_bits, used = take(floats, used, inputs * lanes)
+    own_known, used = take(floats, used, (1 + inputs) * lanes)
+    decrease, used = take(floats, used, lanes)
+    threshold, used = take(floats, used, lanes)
+    sound, used = take(floats, used, lanes)
+    owner = whole[2 * variables : 2 * variables + lanes]
+    group = whole[2 * variables + lanes : 2 * variables + 2 * lanes]
+    buffers = LanesBuffers(
+        group_base, group_free, vectors, norms, base, free, embedded, own_bits, own_known, decrease,
+        threshold, sound, owner, group,
+    )  # fmt: skip
+    for step in range(steps):
+        if step:
+            for sample in range(first, last):
+                state = solution.completed[step - 1, sample, inputs - 1]
+                if rounded:
+                    bits[step, sample, 0] = 1 if state > 0.5 else 0
+                else:
+                    bits[step, sample, 0] = state
+        place = step * samples * visited
+        solve(
+            size, layer, bits[step], first, last, rule, solution.completed[step],
+            solution.vectors[place * k :], solution.norms[place:], solution.sweeps[step],
+            solution.converged[step], buffers,
+        )  # fmt: skip
+    return visited

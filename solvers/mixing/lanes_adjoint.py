@@ -8,8 +8,9 @@ from typing import Any
 from numba import njit
 
 from ...datasets.kernel_cache import kept
-from .lanes import embed, gather, keep, pick, pulls
-from .simd import KERNEL, Register, Unit, clear, emitted
+from .lanes import embed, gather, keep, pick, pulls, read_layer, take
+from .simd import KERNEL, REGISTER_BYTES, Register, Unit, clear, emitted
+from .structs import LanesAdjointBuffers
 
 
 @emitted
@@ -148,14 +149,27 @@ def turn(
         unit.store_row(slopes, j, [(here > zero).where(slope + turned, zero)])
 
 
-@kept
 @njit(**KERNEL)
-def differentiate(size, layer, known, slope, solution, order, rule, to_bits, buffers):
+def differentiate(
+    size,
+    layer,
+    back,
+    slope,
+    completed,
+    kept_vectors,
+    kept_norms,
+    sweeps,
+    converged,
+    order,
+    rule,
+    to_bits,
+    buffers,
+):
     """Adjoint of the samples of an order, that of their forward sweeps: like stand together in a group.
 
     See `reference.differentiate`, and `structs`. Adds the products up lane by lane.
     """
-    columns, sweeps = layer.columns, solution.sweeps
+    columns, known = layer.columns, layer.known
     vectors, norms, adjoint, rhs = buffers.vectors, buffers.norms, buffers.adjoint, buffers.rhs
     stiffness, slopes, embedded = buffers.stiffness, buffers.slopes, buffers.embedded
     bits, own_known, owner = buffers.bits, buffers.known, buffers.owner
@@ -167,10 +181,10 @@ def differentiate(size, layer, known, slope, solution, order, rule, to_bits, buf
         here = lanes if offset + lanes < samples else samples - offset
         for i in range(lanes):
             owner[i] = order[offset + i if i < here else offset]
-        gather(solution.vectors, owner, rows * len(size), vectors)
-        pick(solution.norms, owner, rows, norms)
+        gather(kept_vectors, owner, rows * len(size), vectors)
+        pick(kept_norms, owner, rows, norms)
         pick(slope, owner, inputs, slopes)
-        pick(solution.completed, owner, inputs, bits)
+        pick(completed, owner, inputs, bits)
         pick(known, owner, inputs, own_known)
         embed(bits, own_known, layer.signs, inputs, embedded, change)
         adjoint_rhs(
@@ -188,13 +202,102 @@ def differentiate(size, layer, known, slope, solution, order, rule, to_bits, buf
                     if count == 0:
                         threshold[i] = rule.tolerance * change[i]
                     if rule.tolerance < 0:
-                        more = count + 1 < sweeps[owner[i]] - solution.converged[owner[i]]
+                        more = count + 1 < sweeps[owner[i]] - converged[owner[i]]
                     else:
                         more = change[i] > 0 and (count == 0 or change[i] >= threshold[i])
                     active[i] = more
                     going += more
             count += 1
         multiply(size, adjoint, vectors, embedded, 1 + inputs, buffers.among, buffers.towards, rows)
-        turn(size, layer.back, adjoint, embedded, own_known, layer.signs, slopes, inputs, rows)
+        turn(size, back, adjoint, embedded, own_known, layer.signs, slopes, inputs, rows)
         for i in range(here):
             keep(slopes, i, to_bits, owner[i], inputs)
+
+
+@njit(**KERNEL)
+def sort_by_sweeps(sweeps, first, last, order, counts):
+    """The samples first … last−1 by how many sweeps they took, like ones in their order."""
+    counts[:] = 0
+    for sample in range(first, last):
+        counts[sweeps[sample] + 1] += 1
+    for i in range(1, len(counts)):
+        counts[i] += counts[i - 1]
+    for sample in range(first, last):
+        order[counts[sweeps[sample]]] = sample
+        counts[sweeps[sample]] += 1
+
+
+@njit(**KERNEL)
+def add_lanes(lanes, numbers, at):
+    """The sum of a register's lanes, in the order that NumPy adds them in."""
+    if lanes < 8:
+        total = numbers[at]
+        for i in range(1, lanes):
+            total += numbers[at + i]
+        return total
+    if lanes == 8:
+        a, b, c, d = numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]
+        e, f, g, h = numbers[at + 4], numbers[at + 5], numbers[at + 6], numbers[at + 7]
+    else:
+        a, b = numbers[at] + numbers[at + 8], numbers[at + 1] + numbers[at + 9]
+        c, d = numbers[at + 2] + numbers[at + 10], numbers[at + 3] + numbers[at + 11]
+        e, f = numbers[at + 4] + numbers[at + 12], numbers[at + 5] + numbers[at + 13]
+        g, h = numbers[at + 6] + numbers[at + 14], numbers[at + 7] + numbers[at + 15]
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+@kept
+@njit(**KERNEL)
+def backward(size, gram, start, slope, known, first, last, rule, solution, to_bits, products, floats, whole):
+    """The samples first … last−1, step before step, from the slope of the last, in one call.
+
+    Adds Σ u v to `products`. Of a step but the last only what comes back to its last bit counts.
+    """
+    (steps, samples, inputs), variables, k = slope.shape, len(gram), len(size)
+    lanes = REGISTER_BYTES // gram.itemsize
+    rest = variables - 1
+    used = lanes * (rest * (rest + inputs + 2 * k + 5) + 5 * inputs + 7)
+    layer, used = read_layer(size, gram, start, known, first, last, floats, used, whole)
+    visited = len(layer.rows)
+    back, used = take(floats, used, inputs * visited)
+    for j in range(inputs):
+        for i in range(visited):
+            back[j * visited + i] = layer.across[i * (1 + inputs) + 1 + j]
+    among, used = take(floats, 0, visited * visited * lanes)
+    towards, used = take(floats, used, visited * (1 + inputs) * lanes)
+    vectors, used = take(floats, used, visited * k * lanes)
+    norms, used = take(floats, used, visited * lanes)
+    adjoint, used = take(floats, used, visited * k * lanes)
+    embedded, used = take(floats, used, (1 + inputs) * 2 * lanes)
+    rhs, used = take(floats, used, visited * 2 * lanes)
+    stiffness, used = take(floats, used, visited * lanes)
+    slopes, used = take(floats, used, (1 + inputs) * lanes)
+    bits, used = take(floats, used, inputs * lanes)
+    own_known, used = take(floats, used, (1 + inputs) * lanes)
+    active, used = take(floats, used, lanes)
+    change, used = take(floats, used, lanes)
+    threshold, used = take(floats, used, lanes)
+    place = 2 * variables
+    owner, order = whole[place : place + lanes], whole[place + lanes : place + lanes + last - first]
+    counts = whole[place + lanes + samples :]
+    buffers = LanesAdjointBuffers(
+        among, towards, vectors, norms, adjoint, embedded, rhs, stiffness, slopes, bits, own_known, active,
+        change, threshold, owner,
+    )  # fmt: skip
+    for step in range(steps - 1, -1, -1):
+        if step < steps - 1:
+            for sample in range(first, last):
+                slope[step, sample, inputs - 1] = to_bits[step + 1, sample, 0]
+        sort_by_sweeps(solution.sweeps[step], first, last, order, counts)
+        at = step * samples * visited
+        differentiate(
+            size, layer, back, slope[step], solution.completed[step], solution.vectors[at * k :],
+            solution.norms[at:], solution.sweeps[step], solution.converged[step], order, rule, to_bits[step],
+            buffers,
+        )  # fmt: skip
+        for i in range(visited):
+            row = layer.rows[i]
+            for j in range(1 + inputs):
+                products[row, j] += add_lanes(lanes, towards, (i * (1 + inputs) + j) * lanes)
+            for j in range(visited):
+                products[row, layer.rows[j]] += add_lanes(lanes, among, (i * visited + j) * lanes)

@@ -1,8 +1,8 @@
 """What the compiled kernels are given, by name; numba compiles a kernel for the types of the fields.
 
 Tuples of a call, not copies: solutions and buffers are written to. Solutions and batches go sample by sample,
-buffers of the path of lanes end in an axis of lanes. A step goes 1 + `relaxation` times as far as the exact
-minimiser; None, another type to numba than a number, compiles steps that go exactly there.
+buffers of the path of lanes are flat, and end in an axis of lanes. A step goes 1 + `relaxation` times as far
+as the exact minimiser; None, another type to numba than a number, compiles steps that go exactly there.
 """
 
 from typing import NamedTuple
@@ -30,47 +30,40 @@ class BackwardRule(NamedTuple):
 
 
 class LanesLayer(NamedTuple):
-    """A layer, of whose variables the rows are visited."""
+    """A layer, of whose variables the rows are visited; matrices row by row."""
 
-    gram: Float[np.ndarray, "rows rows"]  # zero on the diagonal
-    across: Float[np.ndarray, "rows 1+bits"]  # with the truth and the bits
+    gram: Float[np.ndarray, " rows*rows"]  # zero on the diagonal
+    across: Float[np.ndarray, " rows*(1+bits)"]  # with the truth and the bits
     floor: Float[np.ndarray, " rows"]  # |g| below which g is only rounding
-    start: Float[np.ndarray, "rows k"]
+    start: Float[np.ndarray, " rows*k"]
+    rows: Int[np.ndarray, " rows"]  # variables that are free in some sample
     columns: Int[np.ndarray, " rows"]  # their bits; of auxiliary ones, the number of bits
     signs: Float[np.ndarray, " bits"]
-
-
-class LanesAdjointLayer(NamedTuple):
-    """The same for the adjoint, where the rows pull on the bits."""
-
-    gram: Float[np.ndarray, "rows rows"]
-    back: Float[np.ndarray, "bits rows"]
-    columns: Int[np.ndarray, " rows"]
-    signs: Float[np.ndarray, " bits"]
+    known: Float[np.ndarray, " batch*bits"]  # 1 or 0
 
 
 class LanesSolution(NamedTuple):
-    """Bits filled in, and the vectors of the rows."""
+    """What is kept of every step for the derivative; vectors and norms of the visited rows, packed."""
 
-    completed: Float[np.ndarray, "batch bits"]
-    vectors: Float[np.ndarray, "batch rows k"]
-    norms: Float[np.ndarray, "batch rows"]
-    sweeps: Int[np.ndarray, " batch"]
-    converged: Bool[np.ndarray, " batch"]
+    completed: Float[np.ndarray, "steps batch bits"]
+    vectors: Float[np.ndarray, " steps*batch*rows*k"]
+    norms: Float[np.ndarray, " steps*batch*rows"]
+    sweeps: Int[np.ndarray, "steps batch"]
+    converged: Bool[np.ndarray, "steps batch"]
 
 
 class LanesBuffers(NamedTuple):
     """Of one thread: samples that are made ready as a group, and then move into lanes of their own."""
 
-    group_base: Float[np.ndarray, "rows 2 lanes"]  # what is known pulls on each row
-    group_free: Float[np.ndarray, "rows lanes"]  # 1 or 0
-    vectors: Float[np.ndarray, "rows k lanes"]
-    norms: Float[np.ndarray, "rows lanes"]
-    base: Float[np.ndarray, "rows 2 lanes"]
-    free: Float[np.ndarray, "rows lanes"]
-    embedded: Float[np.ndarray, "1+bits 2 lanes"]  # the vectors of the truth and of known bits
-    bits: Float[np.ndarray, "bits lanes"]
-    known: Float[np.ndarray, "1+bits lanes"]  # 1 or 0
+    group_base: Float[np.ndarray, " rows*2*lanes"]  # what is known pulls on each row
+    group_free: Float[np.ndarray, " rows*lanes"]  # 1 or 0
+    vectors: Float[np.ndarray, " rows*k*lanes"]
+    norms: Float[np.ndarray, " rows*lanes"]
+    base: Float[np.ndarray, " rows*2*lanes"]
+    free: Float[np.ndarray, " rows*lanes"]
+    embedded: Float[np.ndarray, " (1+bits)*2*lanes"]  # the vectors of the truth and of known bits
+    bits: Float[np.ndarray, " bits*lanes"]
+    known: Float[np.ndarray, " (1+bits)*lanes"]  # 1 or 0
     decrease: Float[np.ndarray, " lanes"]
     threshold: Float[np.ndarray, " lanes"]  # a smaller decrease ends a sample
     sound: Float[np.ndarray, " lanes"]
@@ -79,19 +72,19 @@ class LanesBuffers(NamedTuple):
 
 
 class LanesAdjointBuffers(NamedTuple):
-    """Of one thread. The products add up, lane by lane, over all groups of a call."""
+    """Of one thread. The products add up, lane by lane, over all groups of a step."""
 
-    among: Float[np.ndarray, "rows rows lanes"]  # u_i · v_j of the rows
-    towards: Float[np.ndarray, "rows 1+bits lanes"]  # and of what is known
-    vectors: Float[np.ndarray, "rows k lanes"]
-    norms: Float[np.ndarray, "rows lanes"]
-    adjoint: Float[np.ndarray, "rows k lanes"]
-    embedded: Float[np.ndarray, "1+bits 2 lanes"]
-    rhs: Float[np.ndarray, "rows 2 lanes"]
-    stiffness: Float[np.ndarray, "rows lanes"]
-    slopes: Float[np.ndarray, "1+bits lanes"]
-    bits: Float[np.ndarray, "bits lanes"]
-    known: Float[np.ndarray, "1+bits lanes"]
+    among: Float[np.ndarray, " rows*rows*lanes"]  # u_i · v_j of the rows
+    towards: Float[np.ndarray, " rows*(1+bits)*lanes"]  # and of what is known
+    vectors: Float[np.ndarray, " rows*k*lanes"]
+    norms: Float[np.ndarray, " rows*lanes"]
+    adjoint: Float[np.ndarray, " rows*k*lanes"]
+    embedded: Float[np.ndarray, " (1+bits)*2*lanes"]
+    rhs: Float[np.ndarray, " rows*2*lanes"]
+    stiffness: Float[np.ndarray, " rows*lanes"]
+    slopes: Float[np.ndarray, " (1+bits)*lanes"]
+    bits: Float[np.ndarray, " bits*lanes"]
+    known: Float[np.ndarray, " (1+bits)*lanes"]
     active: Float[np.ndarray, " lanes"]
     change: Float[np.ndarray, " lanes"]
     threshold: Float[np.ndarray, " lanes"]

@@ -74,3 +74,17 @@ def test_what_trains_holds_no_label_of_a_given() -> None:
     assert torch.equal(relabelled.answer, examples.answer)
     assert torch.equal(relabelled.symbols, examples.symbols)
     assert torch.equal(relabelled.given, examples.given)
+
+
+def test_parts_keep_to_both_limits_and_leave_nothing_out() -> None:
+    examples, _, given = boards()
+    shown = given.sum(1)
+    for puzzles, images in ((5, 10_000), (100, 2 * int(shown.max())), (100, 1)):
+        parts = list(examples.parts(puzzles, images))
+        assert np.concatenate([np.arange(12)[rows] for rows in parts]).tolist() == list(range(12))
+        assert max(rows.stop - rows.start for rows in parts) <= puzzles
+        assert all(rows.stop - rows.start == 1 or shown[rows].sum() <= images for rows in parts)
+    assert [rows.stop - rows.start for rows in examples.parts(5, 10_000)] == [5, 5, 2]
+    assert len(list(examples.parts(100, 1))) == 12  # a puzzle that shows more stands alone
+    symbols, *_ = boards(seen="symbols")
+    assert list(symbols.parts(100, 1)) == [slice(0, 12)]

@@ -325,3 +325,16 @@ def test_where_no_image_is_shown_there_is_nothing_to_count() -> None:
 
 def test_a_relabelling_is_written_without_what_stays() -> None:
     assert identifiability._written((0, 2, 1, 3)) == "1→2 2→1"
+
+
+def test_puzzles_are_held_against_a_map_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for task in (Mapping(symbols=4, bijection=(2, 0, 3, 1)), Sudoku()):
+        puzzles = task.generate("train", 40, 1)
+        at_once = count_relabellings(task, puzzles)
+        monkeypatch.setattr(identifiability, "BLOCK", 3)
+        streamed = count_relabellings(task, puzzles)
+        monkeypatch.undo()
+        assert (streamed.count, streamed.examples, streamed.refinements) == (
+            at_once.count, at_once.examples, at_once.refinements,
+        )  # fmt: skip
+        assert np.array_equal(streamed.possible, at_once.possible)
