@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ...datasets.errors import UsageError
 from .completion import solver_names, task_names
 from .puzzles import PuzzleFile
 from .shell import (
@@ -23,6 +22,8 @@ from .shell import (
     consoles,
     loading,
     print_notes,
+    require_folder,
+    tell_fresh,
     user_errors,
     with_lenient,
     writable,
@@ -117,8 +118,7 @@ def check(
     """
     with user_errors():
         output = writable(json)
-        if resume and run is None:
-            raise UsageError("--resume continues a run: name its folder with --run FOLDER")
+        require_folder(run, resume=resume)
         console, progress = consoles()
         with loading(progress, f"checking {solver}", quiet=quiet):
             from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
@@ -157,6 +157,7 @@ def check(
         source = ImageSource(asked.images, data_root, download, device, asked.classes)
         if not quiet:
             print_notes(source, progress)
+        tell_fresh(progress, run, resume=resume, quiet=quiet)
         cache = TrialCache(None) if no_cache else TrialCache.of_user()
         printed: list[Path] = []
         with (

@@ -9,7 +9,7 @@ import typer
 from ...datasets.errors import UsageError
 from .completion import experiment_names
 from .puzzles import PuzzleFile
-from .shell import DataRoot, Download, NoCache, consoles, loading, user_errors
+from .shell import DataRoot, Download, NoCache, consoles, loading, tell_fresh, user_errors
 
 UNDECIDED = 3  # the time was over before every cell was decided
 INTERRUPTED = 130  # by Ctrl-C
@@ -84,7 +84,7 @@ def experiment(
             from ..report.grid import MAX_ROWS, print_grid  # noqa: PLC0415
             from ..report.progress import follow_suite  # noqa: PLC0415
             from ..results.cache import TrialCache  # noqa: PLC0415
-            from ..results.experiment_directory import known_trials  # noqa: PLC0415
+            from ..results.experiment_directory import ASKED, known_trials  # noqa: PLC0415
             from .closing import print_experiment_whereabouts  # noqa: PLC0415
             from .puzzles import read_puzzles  # noqa: PLC0415
 
@@ -110,6 +110,7 @@ def experiment(
             raise UsageError(
                 f"experiment {found.name} is large. {told}. Add --yes to run all of it, or take values out"
             )
+        tell_fresh(progress, run, resume=resume, quiet=quiet, asked=ASKED)
         printed: list[Path] = []
         with follow_suite(progress, quiet=quiet, printed=printed.append) as listener:
             record = run_experiment(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import consoles, writable
+from .shell import consoles, require_folder, tell_fresh, writable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -135,8 +135,7 @@ def judge_model(
     output = writable(json)
     if options.url is None:
         raise UsageError(f"{target} needs the address of its server: --url http://127.0.0.1:11434/v1")
-    if options.resume and run is None:
-        raise UsageError("--resume continues a run: name its folder with --run FOLDER")
+    require_folder(run, resume=options.resume)
     from ..report.asked import print_asked  # noqa: PLC0415
     from ..report.html import write_page  # noqa: PLC0415
     from ..report.table import print_report  # noqa: PLC0415
@@ -160,6 +159,7 @@ def judge_model(
         **options.pick("samples", "legend"),
     }
     console, progress = consoles()
+    tell_fresh(progress, run, resume=options.resume, quiet=quiet)
     try:
         with nullcontext() if quiet else _following(progress) as follow:
             judged = judge_endpoint(

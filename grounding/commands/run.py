@@ -24,7 +24,9 @@ from .shell import (
     consoles,
     loading,
     print_notes,
+    require_folder,
     task_named,
+    tell_fresh,
     user_errors,
     with_lenient,
     writable,
@@ -81,8 +83,7 @@ def run(
     """Train a solver once, and show its learning curve and what it scores."""
     with user_errors():
         output = writable(json)
-        if resume and run is None:
-            raise UsageError("--resume continues a run: name its folder with --run FOLDER")
+        require_folder(run, resume=resume)
         if puzzles is None and solver is None:
             raise UsageError(f"run {task}: name a task and a solver, as groundcheck run sudoku satnet")
         if puzzles is not None and solver is not None:
@@ -127,6 +128,7 @@ def run(
         loaded.require(chosen.drawn(seed))
         reader.try_on(loaded.shape, len(chosen.classes))
         print_notes(source, progress)
+        tell_fresh(progress, run, resume=resume)
         trial = Trial(
             task=chosen,
             solver=spec,

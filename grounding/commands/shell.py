@@ -163,6 +163,23 @@ def loading(console: "Console", what: str, *, quiet: bool = False) -> Generator[
         yield
 
 
+def require_folder(run: Path | None, *, resume: bool) -> None:
+    """Raises `UsageError` where a run is to be continued, and nobody says which."""
+    if resume and run is None:
+        raise UsageError("--resume continues a run: name its folder with --run FOLDER")
+
+
+def tell_fresh(
+    console: "Console", run: Path | None, *, resume: bool, quiet: bool = False, asked: str = "run.json"
+) -> None:
+    """Says that nothing is there to go on with, as where the name of the folder was mistyped."""
+    if resume and run is not None and not quiet and not (run / asked).exists():
+        console.print(
+            f"--resume: {run} holds nothing to go on with; this begins there from the start",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
 def print_notes(source: "ImageSource", console: "Console") -> None:
     """What a user should know of the image set before anything is made of it."""
     loaded = source.load()

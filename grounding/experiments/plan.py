@@ -18,6 +18,7 @@ from ...datasets.task import Setting, Task
 from ..measures.figures import FIGURE
 from ..perception.spec import PerceptionSpec
 from ..results.experiment import Cell, Published
+from ..results.terms import told
 from ..suite.budget import Budget
 from ..suite.settings import (
     PARTS,
@@ -143,6 +144,11 @@ class Plan:
         """How many trials there are at most, counting those that cells share once for each."""
         return len(self) * len(self.experiment.roles) * self.experiment.at_most
 
+    def _apart(self, chosen: Mapping[str, Setting]) -> dict[str, Setting]:
+        """What tells a cell from others with its solver and its task."""
+        axes = [axis for axis in self.axes if axis not in ("solver", "task")]
+        return {axis: chosen[axis] for axis in axes if chosen.get(axis) not in (None, "")}
+
     def _planned(self, number: int, block: Block, settings: Mapping[str, Setting]) -> Planned:
         experiment = self.experiment
         varied: dict[str, Setting] = {
@@ -166,6 +172,8 @@ class Plan:
         suite = replace(suite, roles=roles, fixed=not experiment.until_decided)
         [run] = suite.runs
         run.label = block.task.called
+        apart = [f"{axis}={told(value)}" for axis, value in self._apart(varied | dict(settings)).items()]
+        run.heard_as = f"{run.label}[{','.join(apart)}]" if apart else run.label
         cell = Cell(
             number=number,
             varied={axis: (varied | dict(settings)).get(axis) for axis in self.axes},

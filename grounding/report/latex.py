@@ -1,6 +1,8 @@
 """An experiment as a table for a paper: booktabs, means with intervals, published figures in a column."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from string import ascii_lowercase
 
 from ..measures.figures import ACROSS_SEEDS, FIGURE, Figure, Place, figures_at
@@ -11,6 +13,9 @@ from ..results.terms import told
 from .experiment_data import axes_of
 from .experiment_page import common_of
 
+TEXT_WIDTH = 345.0  # pt, of LaTeX's article; a table that is wider is told in parts
+GAP = 12.0  # pt, between columns
+LETTER, CAPITAL = 4.7, 6.9  # pt, about, of a letter or digit in small print
 MAX_ROWS = 40  # of a table on one page; a longer one goes over several
 _ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
@@ -28,7 +33,8 @@ def escape(text: str) -> str:
 def latex_table(record: ExperimentRecord) -> str:
     """A row per cell: what varies, verdict, seeds, and every figure of the verdicts.
 
-    Published figures stand in the last column, each with a letter for its source, which is told below.
+    Published figures stand in the last column, each with a letter for its source, which is told below. Where
+    a page is too narrow for all columns, further ones stand in a second table below, beside the same axes.
     """
     results = cell_results(record)
     axes = [axis.name for axis in axes_of(record)]
@@ -38,29 +44,77 @@ def latex_table(record: ExperimentRecord) -> str:
     headings += ["published"] if sources else []
     rows = [_row(result, axes, shown, sources) for result in results]
     columns = "l" * (len(axes) + 1) + "r" * (1 + len(shown)) + ("l" if sources else "")
-    return _laid_out(headings, rows, columns, _caption(record, results, axes), _notes(sources))
+    parts = [
+        _Part("".join(columns[n] for n in part), [[row[n] for n in part] for row in [heading, *rows]])
+        for heading in [[escape(name) for name in headings]]
+        for part in _parts([heading, *rows], len(axes))
+    ]
+    return _laid_out(parts, _caption(record, results, axes), _notes(sources))
 
 
-def _laid_out(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], columns: str, caption: str, notes: Sequence[str]
-) -> str:
-    head = " & ".join(escape(name) for name in headings) + r" \\"
-    body = [" & ".join(row) + r" \\" for row in rows]
+@dataclass(frozen=True)
+class _Part:
+    """Columns of a table that fit on a page beside each other, with their alignment; first the heading."""
+
+    columns: str
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def head(self) -> list[str]:
+        return [r"\toprule", _line(self.rows[0]), r"\midrule"]
+
+    @property
+    def body(self) -> list[str]:
+        return [_line(row) for row in self.rows[1:]]
+
+
+def _line(row: Sequence[str]) -> str:
+    return " & ".join(row) + r" \\"
+
+
+def _parts(rows: Sequence[Sequence[str]], axes: int) -> list[list[int]]:
+    """The numbers of the columns of each part: those of the axes, and as many others as fit on a page."""
+    widths = [max(_width(row[number]) for row in rows) for number in range(len(rows[0]))]
+    first = list(range(axes))
+    parts: list[list[int]] = [[]]
+    for number in range(axes, len(widths)):
+        if parts[-1] and sum(widths[n] for n in [*first, *parts[-1], number]) - GAP > TEXT_WIDTH:
+            parts.append([])
+        parts[-1].append(number)
+    return [[*first, *part] for part in parts]
+
+
+def _width(cell: str) -> float:
+    """About how wide a cell is printed, in pt, with the gap to the next."""
+    printed = re.sub(r"\\[a-z]+\s?|[\\{}]", "", cell)
+    return GAP + sum(CAPITAL if letter.isupper() else LETTER for letter in printed)
+
+
+def _laid_out(parts: Sequence[_Part], caption: str, notes: Sequence[str]) -> str:
     below = [rf"{note} \\" for note in notes]
-    if len(rows) <= MAX_ROWS:
+    lines: list[str] = []
+    if len(parts[0].rows) <= MAX_ROWS + 1:
+        for part in parts:
+            lines += [r"\par\medskip"] if lines else []
+            lines += [
+                rf"\begin{{tabular}}{{@{{}}{part.columns}@{{}}}}", *part.head, *part.body,
+                r"\bottomrule", r"\end{tabular}",
+            ]  # fmt: skip
         lines = [
             r"% \usepackage{booktabs}", r"% \usepackage[T1]{fontenc}",
-            r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}",
-            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", head, r"\midrule", *body,
-            r"\bottomrule", r"\end{tabular}",
+            r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}", *lines,
             *([r"\par\smallskip\footnotesize\raggedright", *below] if below else []), r"\end{table}",
         ]  # fmt: skip
     else:
+        for part in parts:
+            lines += [
+                rf"\begin{{longtable}}{{@{{}}{part.columns}@{{}}}}",
+                *([] if lines else [rf"\caption{{{caption}}} \\"]),
+                *part.head, r"\endfirsthead", *part.head, r"\endhead",
+                r"\bottomrule", r"\endfoot", *part.body, r"\end{longtable}",
+            ]  # fmt: skip
         lines = [
-            r"% \usepackage{booktabs,longtable}", r"% \usepackage[T1]{fontenc}", r"{\small",
-            rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}", rf"\caption{{{caption}}} \\",
-            r"\toprule", head, r"\midrule", r"\endfirsthead", r"\toprule", head, r"\midrule", r"\endhead",
-            r"\bottomrule", r"\endfoot", *body, r"\end{longtable}",
+            r"% \usepackage{booktabs,longtable}", r"% \usepackage[T1]{fontenc}", r"{\small", *lines,
             *([r"{\footnotesize\raggedright", *below, r"\par}"] if below else []), "}",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"

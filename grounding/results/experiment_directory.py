@@ -218,7 +218,11 @@ def _require_same(path: Path, before: Asked, now: Asked) -> None:
         raise UsageError(
             f"{path} holds the experiment {before.name!r}, not {now.name!r}: choose another folder"
         )
-    differing = list(differences("", plain(before.sources), plain(now.sources)))
+    differing = [
+        f"the content of {name} was changed"
+        for name, digest in now.sources.items()
+        if before.sources.get(name, digest) != digest
+    ]
     if len(before.cells) != len(now.cells):
         differing.insert(0, f"it had {len(before.cells):,} cells and has {len(now.cells):,} now")
     else:

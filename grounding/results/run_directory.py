@@ -375,8 +375,11 @@ def other_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
 
 
 def differences(name: str, then: Any, now: Any) -> Iterator[str]:
-    """What differs between two settings, field by field; a task's fields are told with its name."""
+    """What differs between two settings, field by field; a task's fields are told with its name, and what was
+    read with the name of the file or image set in place of its digest.
+    """
     if isinstance(then, dict) and isinstance(now, dict):
+        then, now = _with_names(then), _with_names(now)
         for key in sorted(then.keys() | now.keys()):
             inner = f"{name}.{key}" if name and not name.endswith(": ") else f"{name}{key}"
             yield from differences(inner, then.get(key), now.get(key))
@@ -386,8 +389,31 @@ def differences(name: str, then: Any, now: Any) -> Iterator[str]:
     elif name == "tasks":
         named = (", ".join(one["task"] for one in tasks) for tasks in (then, now))
         yield "tasks were {} and are now {}".format(*named)
+    elif isinstance(then, Content) and isinstance(now, Content):
+        if then.of == now.of and then.digest != now.digest:  # else another name is told
+            where, _, _ = name.rpartition(": ")
+            yield f"{where}{': ' if where else ''}the content of {now.of} was changed"
     elif then != now:
         yield f"{name} was {then!r} and is now {now!r}"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file or an image set held, and what that is called."""
+
+    of: str
+    digest: str
+
+
+def _with_names(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run, or of a task in it, with names beside the digests."""
+    if "images_digest" in settings:
+        content = Content(str(settings.get("images")), settings["images_digest"])
+        return {**settings, "images_digest": content}
+    if isinstance(files := settings.get("files"), dict):
+        called = settings.get("settings", {})
+        return {**settings, "files": {n: Content(str(called.get(n, n)), d) for n, d in files.items()}}
+    return settings
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:

@@ -136,6 +136,11 @@ class _Place:
     missing: dict[str, Trial] = field(default_factory=dict)  # asked for and not there yet, by key
     ahead: set[str] = field(default_factory=set)  # keys of trials that it may ask for
 
+    @property
+    def called(self) -> str:
+        """What progress calls its task."""
+        return self.run.heard_as or self.run.label
+
 
 @dataclass(eq=False)
 class _Job:
@@ -288,7 +293,8 @@ class _Scheduler:
                 else:
                     place.missing[key_of(trial)] = trial
             if place.missing:
-                self.listener.wave(list(place.missing.values()))
+                missing = place.missing.values()
+                self.listener.wave([replace(trial, called=place.called) for trial in missing])
             for key, trial in list(place.missing.items()):
                 job = self.job(key, trial, place)
                 if job.outcome is not None:
@@ -324,7 +330,7 @@ class _Scheduler:
         self.record.keep(trial, outcome, number=place.number, cached=job.cached)
         place.run.outcomes.append(outcome)
         if heard:
-            self.listener.outcome(replace(outcome, task=place.run.label))
+            self.listener.outcome(replace(outcome, task=place.called))
 
     def close_place(self, place: _Place) -> None:
         """A task is decided: what nobody else wants is dropped."""

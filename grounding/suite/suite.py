@@ -56,7 +56,8 @@ class Listener:
         begun: Is handed what the tasks are called, before the first check.
         finding: Is handed each finding as it is made.
         wave: Is handed the trials that are about to run.
-        outcome: Is handed the outcome of each trial as it ends; its task is called by its label in this run.
+        outcome: Is handed the outcome of each trial as it ends; its task is called by its label in this run,
+            in an experiment with the settings of its cell.
         estimate: Is handed how long the run will take, before anything is trained; None: nobody measures.
         printed: Is handed the file, or the folder, with what a solver printed before it broke.
     """
@@ -76,6 +77,7 @@ class TaskRun:
     task: Task
     training: Training
     label: str = ""  # what the task is called beside others of its name
+    heard_as: str = ""  # what progress calls it, where many cells of an experiment have this task
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     built: bool = True  # and can be trained

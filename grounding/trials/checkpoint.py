@@ -8,9 +8,10 @@ processes that run the same trial, as after a node was lost, write the same. The
 plain values alone, so that no pickle runs. KEY digests what the trial is and what runs it: files of another
 trial, of another version, or of a solver that was edited since, are not looked at.
 
-A trial that lasts seconds writes none. After an epoch one is written where enough time has gone since the
-last; two are kept, so that where the newer is damaged the other serves. Where none can be written the trial
-goes on without: it is worth more than its checkpoints.
+After an epoch one is written where it costs little beside what it saves (`due`): a kill loses the epoch in
+flight, and of epochs shorter than 20 writes what ended since the last. Two are kept, so that where the newer
+is damaged the other serves. Where none can be written the trial goes on without: it is worth more than its
+checkpoints.
 """
 
 import hashlib
@@ -36,12 +37,11 @@ from ... import __version__
 from .training import TrainingState
 from .trial import Point, Trial
 
-# Seconds between two: about what a process takes to start and to draw its puzzles, so that a trial that is
-# over by then is run again as cheaply as it is taken up.
-INTERVAL = 10.0
-# … and so many times what writing the last one took: it costs less than 2 % of a trial even where a large
-# network goes to a slow disk.
-COSTS = 50
+# So many times what writing takes have to go since the last one: writing takes at most 5 % of a trial …
+COSTS = 20
+# … but no more than these seconds, however slow the disk: a kill costs that and the epoch in flight at most.
+LONGEST = 10.0
+FIRST_COST = 0.05  # seconds that the first is taken to cost: a trial that is over within a second writes none
 KEPT = 2
 WITHOUT = "this trial goes on without a checkpoint"
 
@@ -73,7 +73,7 @@ class Checkpoints:
         self.curve = curve
         self.seconds = 0.0  # that the trial took before it was interrupted
         self._began = self._latest = time.perf_counter()
-        self._cost = 0.0
+        self._cost = FIRST_COST
         self._kept: list[int] = []  # epochs
         self._said: set[str] = set()
         if self.folder is not None:
@@ -112,16 +112,18 @@ class Checkpoints:
 
     def offer(self, state: TrainingState) -> None:
         """Writes a checkpoint, where it is time for one."""
-        if self.folder is None or not self._due():
-            return
         began = time.perf_counter()
+        if self.folder is None or not due(began - self._latest, self._cost):
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             content = io.BytesIO()
             seconds = self.seconds + began - self._began
             torch.save({"key": self.key, "seconds": seconds, "state": state.as_dict()}, content)
             if not self._kept:  # a solver's extra state may hold what is no plain value: better heard of now
+                saved = time.perf_counter()
                 torch.load(io.BytesIO(content.getbuffer()), map_location="cpu", weights_only=True)
+                began += time.perf_counter() - saved  # this once: no part of what writing costs
             self.curve.keep(self.key, state.epoch)
             write_whole(self._path(state.epoch), content.getbuffer())
             self._kept = [*self._kept, state.epoch][-KEPT:]
@@ -130,9 +132,6 @@ class Checkpoints:
             self._say(WITHOUT, error)
         self._latest = time.perf_counter()
         self._cost = self._latest - began
-
-    def _due(self) -> bool:
-        return time.perf_counter() - self._latest >= max(INTERVAL, COSTS * self._cost)
 
     def _epochs(self) -> list[int]:
         assert self.folder is not None
@@ -158,6 +157,11 @@ class Checkpoints:
             self._said.add(what)
             reason = " ".join(str(error).split())[:200]
             sys.stderr.write(f"groundcheck: {what} ({type(error).__name__}: {reason})\n")
+
+
+def due(since: float, cost: float) -> bool:
+    """Whether to write a checkpoint so many seconds after the last, which took `cost` seconds to write."""
+    return since >= min(LONGEST, COSTS * cost)
 
 
 def identity_of(trial: Trial) -> str:

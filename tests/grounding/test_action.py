@@ -118,7 +118,8 @@ def test_the_hook_runs_before_a_push(tmp_path: Path) -> None:
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PRE_COMMIT_HOME": str(tmp_path / "cache"),
+            "PRE_COMMIT_HOME": str(tmp_path / "hooks-cache"),
+            "GROUNDCHECK_CACHE": str(tmp_path / "trials"),  # the second push trains nothing
         }
         command = [sys.executable, "-m", "pre_commit", "run", "--hook-stage", "pre-push", "--all-files"]
         ran = subprocess.run(

@@ -59,7 +59,7 @@ def test_a_job_that_dies_or_falls_silent_is_replaced(tmp_path: Path, monkeypatch
     """Killed, its job is gone; stopped, its job is there, and only signs of life are missing; cancelled, its
     trial dies before it does.
     """
-    with local(tmp_path / "shared", patience=25).open() as running:
+    with local(tmp_path / "shared", linger=60).open() as running:  # each job goes on with the next trial
         for number, how in enumerate((signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM)):
             marks = tmp_path / how.name
             running.submit(number, small_trial(f"{MINE}:first_waits", marks=marks))
@@ -67,6 +67,11 @@ def test_a_job_that_dies_or_falls_silent_is_replaced(tmp_path: Path, monkeypatch
             if how == signal.SIGTERM:
                 os.kill(trial, how)  # as Slurm does when it cancels: all processes of a job
             os.kill(worker, how)
+            if how == signal.SIGSTOP:
+                wait_until_stopped(worker)
+                [alive] = (tmp_path / "shared").glob("*/alive/[!.]*")
+                silent = alive.stat().st_mtime - 1000  # as if that long had gone
+                os.utime(alive, (silent, silent))
             outcome = outcomes(running, 1)[number]
             assert outcome.error is None
             assert len(lives(marks, 2)) == 2
@@ -76,6 +81,12 @@ def test_a_job_that_dies_or_falls_silent_is_replaced(tmp_path: Path, monkeypatch
         os.kill(worker, signal.SIGKILL)
         assert "was lost 1 times, the last time so: job" in str(outcomes(running, 1)[5].error)
     assert gone(worker)
+
+
+def wait_until_stopped(process: int) -> None:
+    """A signal takes a moment, and a process that runs could touch its file meanwhile."""
+    while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)
 
 
 def test_a_driver_that_ignores_interrupts_ends_its_jobs_all_the_same(tmp_path: Path) -> None:

@@ -113,7 +113,9 @@ def test_out_of_time_nothing_more_begins_and_it_can_be_continued(
     continued = run_experiment(
         tmp_path / "tiny.toml", tmp_path / "run", resume=True, engine=HERE, listener=listener
     )
-    assert len(ended) == 4
+    heard = sorted((o.task, o.role) for o in ended)  # what progress calls them, which no record does
+    assert heard == [(f"mapping[puzzles={n}]", role) for n in (32, 64) for role in ("ceiling", "grounding")]
+    assert {row.outcome.task for row in continued.trials} == {"mapping"}
     assert figures(continued) == figures(whole[1])
 
 
@@ -153,6 +155,16 @@ def test_a_folder_of_another_experiment(
 ) -> None:
     with pytest.raises(UsageError, match=told):
         run_experiment(written(tmp_path, text, name), whole[0], resume=True, engine=HERE)
+
+
+def test_what_was_read_and_changed_is_named(tmp_path: Path, whole: tuple[Path, ExperimentRecord]) -> None:
+    """By the name of the file or image set, as nobody knows a digest by sight."""
+    asked = json.loads((whole[0] / "experiment.json").read_text())
+    asked["sources"]["digits"] = 64 * "0"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "experiment.json").write_text(json.dumps(asked))
+    with pytest.raises(UsageError, match="continued: the content of digits was changed"):
+        run_experiment(written(tmp_path), tmp_path / "run", resume=True, engine=HERE)
 
 
 def test_folders_that_hold_something_else(tmp_path: Path, whole: tuple[Path, ExperimentRecord]) -> None:

@@ -19,7 +19,7 @@ from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.report.dates import day
 from groundcheck.grounding.results import run_directory
 from groundcheck.grounding.results.report import Report
-from groundcheck.grounding.results.run_directory import key_of, open_run, read_trials
+from groundcheck.grounding.results.run_directory import differences, key_of, open_run, read_trials
 from groundcheck.grounding.suite import suite
 from groundcheck.grounding.suite.report_io import read_report
 from groundcheck.grounding.suite.suite import Listener
@@ -142,7 +142,6 @@ class Interrupted(MLP):
 def test_a_trial_goes_on_from_its_checkpoint_which_then_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     monkeypatch.setattr(checkpoint, "COSTS", 0)
     budget = {"seeds": 1, "epochs": 4, "settings": {"puzzles": 64, "batch": 32}}
     asked = {**TINY_TASK, **budget, "isolate": False}
@@ -185,6 +184,21 @@ def test_a_run_is_not_continued_with_other_settings_or_versions(tmp_path: Path) 
     other = {"settings": {"seeds": 3}, "environment": {"versions": {"torch": "3"}}}
     with pytest.raises(ValueError, match=r"seeds was 2 and is now 3; torch was 2 and is now 3"):
         open_run(tmp_path, **other, resume=True).__enter__()
+
+
+def test_what_was_read_and_changed_is_told_by_its_name() -> None:
+    def asked(boards: str, images: str) -> dict[str, Any]:
+        task = {"task": "boards", "settings": {"file": "mine.csv"}, "files": {"file": boards}}
+        return {"tasks": [task], "images": "digits", "images_digest": images}
+
+    before = asked("a", "b")
+    assert list(differences("", before, asked("a", "b"))) == []
+    assert list(differences("", before, asked("x", "b"))) == ["boards: the content of mine.csv was changed"]
+    assert list(differences("", before, asked("a", "x"))) == ["the content of digits was changed"]
+    other = asked("x", "b")
+    other["tasks"][0]["settings"]["file"] = "other.csv"
+    [told] = differences("", before, other)
+    assert told == "boards: settings.file was 'mine.csv' and is now 'other.csv'"
 
 
 HOLD = """

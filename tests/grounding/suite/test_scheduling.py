@@ -12,11 +12,12 @@ import pytest
 from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.engines.errands import Errands, Found, Inspected, Told
+from groundcheck.grounding.engines.errands import Errands, ErrandsHere, Found, Inspected, Told
 from groundcheck.grounding.engines.inspection import Inspection
 from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.measures.metrics import Scores
 from groundcheck.grounding.perception.spec import PerceptionSpec
+from groundcheck.grounding.results.cache import TrialCache
 from groundcheck.grounding.results.run_directory import Record, key_of, open_run, read_trials
 from groundcheck.grounding.suite import scheduling
 from groundcheck.grounding.suite.scheduling import Driven, fit_engine, schedule
@@ -125,6 +126,29 @@ def test_a_trial_of_several_suites_runs_once_and_is_told_under_the_name_of_each(
         assert sorted(kept).count((number, "ceiling", name)) == 2
     keys = [{key_of(t) for _, t in suite.trials_of(0) if t.role == "ceiling"} for suite in suites]
     assert keys[0] == keys[1] == keys[2]
+
+
+def test_an_estimate_times_what_the_cache_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[Trial] = []
+    monkeypatch.setattr(ErrandsHere, "time_steps", lambda _, trials: timed.extend(trials))
+    listener = Listener(estimate=lambda _: None)
+
+    class Known(TrialCache):
+        roles: tuple[str, ...] = ("ceiling",)
+
+        def look_up(self, trial: Trial) -> Outcome | None:
+            return scored(trial, grounds=False) if trial.role in self.roles else None
+
+    engine, cache = Scripted(1), Known(None)
+    asked: dict[str, Any] = {"listener": listener, "cache": cache, "inspector": Processes(0)}
+    driven = drive(engine, suite_of(), **asked)
+    assert [(trial.role, trial.seed) for trial in timed] == [("grounding", 0)]
+    assert {trial.role for trial in engine.submitted} == {"grounding"}
+    assert driven.spent.cached_trials == 2
+    cache.roles = ("ceiling", "grounding")
+    timed.clear()
+    drive(Scripted(1), suite_of(), **asked)
+    assert timed == []
 
 
 def test_after_its_time_nothing_new_begins_and_what_runs_is_waited_for(

@@ -6,10 +6,7 @@ import pickle
 import random
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import torch
 from torch import nn
 
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.grounding.engines.children import process_context
 from groundcheck.grounding.engines.pairs import run_trials
 from groundcheck.grounding.engines.scorer import run_here
 from groundcheck.grounding.perception.spec import PerceptionSpec
@@ -93,7 +91,6 @@ class Unspeakable(MLP):
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A checkpoint after every epoch; collects how many epochs had ended where a training began."""
-    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     monkeypatch.setattr(checkpoint, "COSTS", 0)
     began: list[int] = []
     train = run.train
@@ -198,7 +195,17 @@ def test_the_seconds_are_those_of_all_its_parts(
     assert 5000 < run_trial(trial).seconds < 5100
 
 
-def test_a_trial_of_seconds_writes_nothing(tmp_path: Path, whole: Outcome) -> None:
+def test_writing_costs_a_twentieth_and_a_kill_ten_seconds_at_most() -> None:
+    """Beside the epoch in flight: an epoch of 20 writes, or of 10 s on a slow disk, is always kept."""
+    assert [checkpoint.due(since, 0.1) for since in (1.9, 2.1)] == [False, True]
+    assert [checkpoint.due(since, 5.0) for since in (9.9, 10.1)] == [False, True]
+
+
+def test_a_trial_that_is_over_before_one_is_due_writes_nothing(
+    tmp_path: Path, whole: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "FIRST_COST", 30.0)
+    monkeypatch.setattr(checkpoint, "LONGEST", 600.0)
     assert plain(run_trial(replace(TINY, checkpoint=tmp_path / "c"))) == whole
     assert not (tmp_path / "c").exists()
 
@@ -206,7 +213,9 @@ def test_a_trial_of_seconds_writes_nothing(tmp_path: Path, whole: Outcome) -> No
 def test_one_that_costs_much_to_write_is_written_seldom(
     eager: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(checkpoint, "FIRST_COST", 0.0)
     monkeypatch.setattr(checkpoint, "COSTS", 1e6)
+    monkeypatch.setattr(checkpoint, "LONGEST", 600.0)
     interrupt(replace(TINY, checkpoint=tmp_path / "c"), 3)
     assert [path.name[-9:-3] for path in kept(tmp_path / "c", "pt")] == ["000000"]
 
@@ -391,45 +400,41 @@ def test_scoring_goes_on_from_its_own_points_alone(eager: list[int], tmp_path: P
     assert scoring.curve == points
 
 
-# A process that can be killed: runs a trial and notes its epochs, as whoever is killed cannot tell.
-TELLING = """
-import pickle, sys
+# What a process that can be killed does: it notes its epochs in a file, as whoever is killed cannot tell.
+NOTING = """
+import pickle
 from pathlib import Path
 from groundcheck.grounding.trials import checkpoint
 from groundcheck.grounding.trials.run import run_trial
 
-checkpoint.INTERVAL, checkpoint.COSTS = 0.0, 0
-trial, ended, outcome = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2]), Path(sys.argv[3])
+checkpoint.COSTS = 0
 
 def note(point):
-    with ended.open("a") as file:
+    with Path(ended).open("a") as file:
         file.write(f"{point.epoch}\\n")
 
-print("begins", flush=True)
-outcome.write_bytes(pickle.dumps(run_trial(trial, note)))
+Path(outcome).write_bytes(pickle.dumps(run_trial(trial, note)))
 """
 
 
 def test_killed_at_random_moments_it_loses_at_most_the_epoch_in_flight(tmp_path: Path) -> None:
     trial = replace(TINY, training=Training(puzzles=64, epochs=12, batch=8), checkpoint=tmp_path / "c")
     expected = run_trial(replace(trial, checkpoint=None))
-    (tmp_path / "trial").write_bytes(pickle.dumps(trial))
     moments, last = random.Random(0), 0
     for attempt in range(20):
         ended, outcome = tmp_path / f"{attempt}", tmp_path / "outcome"
-        command = [sys.executable, "-c", TELLING, str(tmp_path / "trial"), str(ended), str(outcome)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            assert process.stdout.readline() == "begins\n"
-            if attempt < 3:
-                with suppress(subprocess.TimeoutExpired):  # one that has ended is not killed
-                    process.wait(moments.uniform(0.3, 1.0) * expected.seconds)
-                process.kill()
+        names = {"trial": trial, "ended": str(ended), "outcome": str(outcome)}
+        process = process_context().Process(target=exec, args=(NOTING, names))
+        process.start()
+        if attempt < 3:
+            process.join(moments.uniform(0.3, 1.0) * expected.seconds)
+            process.kill()  # unless it has ended
+        process.join()
         noted = [int(line) for line in ended.read_text().split()] if ended.exists() else []
         assert noted == list(range(len(noted)))
         assert not noted or len(noted) - 1 >= last  # what had ended was not trained again
         last = max(last, len(noted) - 1)
-        if process.returncode == 0:
+        if process.exitcode == 0:
             assert plain(pickle.loads(outcome.read_bytes())) == plain(expected)
             break
     assert last == 12
