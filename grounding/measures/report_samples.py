@@ -1,5 +1,6 @@
 """What a report shows of a trained network besides its scores: sample boards, and how sure it was."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +28,14 @@ class Board:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Reliability of perception on test images, after alignment, in equal bins of confidence.
+    """How often what is claimed is right, in equal bins of confidence: of perception on test images after
+    alignment, or of whole answers, board by board.
 
     `error` is the expected calibration error: the mean distance between confidence and accuracy, weighted
     by the images of each bin. Source: Guo et al. 2017, *On calibration of modern neural networks*, eq. 3.
     """
 
-    images: list[int]  # per bin
+    images: list[int]  # per bin; boards where it is of whole answers
     confidence: list[float | None]  # mean per bin; None where a bin is empty
     accuracy: list[float | None]
     error: float
@@ -45,7 +47,25 @@ def calibrate(confidence: Float[np.ndarray, " images"], right: Bool[np.ndarray, 
     count = np.bincount(bins, minlength=BINS)
     sure = np.bincount(bins, confidence, BINS)
     hits = np.bincount(bins, right, BINS)
-    error = float(np.abs(sure - hits).sum() / max(1, len(confidence)))
+    return _of_sums(count, sure, hits)
+
+
+def pool_calibrations(calibrations: Sequence[Calibration]) -> Calibration:
+    """That of everything that several were measured on, bin by bin; at least one."""
+    count = np.sum([c.images for c in calibrations], axis=0)
+    sure, hits = (
+        np.sum(
+            [[n * (v or 0) for n, v in zip(c.images, values(c), strict=True)] for c in calibrations], axis=0
+        )
+        for values in (lambda c: c.confidence, lambda c: c.accuracy)
+    )
+    return _of_sums(count, sure, hits)
+
+
+def _of_sums(
+    count: Int[np.ndarray, " bins"], sure: Float[np.ndarray, " bins"], hits: Float[np.ndarray, " bins"]
+) -> Calibration:
+    error = float(np.abs(sure - hits).sum() / max(1, count.sum()))
     means = [[float(s / n) if n else None for s, n in zip(sums, count, strict=True)] for sums in (sure, hits)]
     return Calibration(count.tolist(), means[0], means[1], error)
 

@@ -260,17 +260,22 @@ def _strict(conditions: Sequence[Condition]) -> Hits:
 def cascade(solver: Hits, baseline: Hits, sure: Int[np.ndarray, " boards"]) -> float:
     """Share right of the solver where it is sure enough, and of the baseline elsewhere.
 
-    How sure is enough is fitted on every second board for the others, and the other way round; "never" is
-    among the choices, so that no suite makes a cascade worse than the baseline but by the draw of the boards.
-    That makes it the reference of what is robust; it is told suite and rate, as no network in use is.
+    How sure is enough is fitted on every second board for the others, and the other way round. It is "never"
+    unless the choice that answers most is clearly better than the baseline there, by Tango's 95 %, so that no
+    suite makes a cascade worse than the baseline but by the draw of the boards. That makes it the reference
+    of what is robust; it is told suite and rate, as no network in use is.
     """
     right = np.zeros(len(solver), dtype=np.bool_)
     odd = np.arange(len(solver)) % 2 == 1
     for fitted, scored in ((odd, ~odd), (~odd, odd)):
         choices = [*np.unique(sure[fitted & (sure >= 0)]), 101]  # of equals, the solver more often
         reached = [np.where(sure >= least, solver, baseline)[fitted].sum() for least in choices]
-        best = choices[int(np.argmax(reached))]
-        right |= scored & np.where(sure >= best, solver, baseline)
+        mixed = np.where(sure >= choices[int(np.argmax(reached))], solver, baseline)
+        gained, lost = (
+            int((fitted & one & ~other).sum()) for one, other in ((mixed, baseline), (baseline, mixed))
+        )
+        clearly = paired_interval(gained, lost, int(fitted.sum()), CONFIDENCE)[0] > 0
+        right |= scored & (mixed if clearly else baseline)
     return float(right.mean())
 
 

@@ -23,8 +23,9 @@ def export_figures(
 ) -> list[Path]:
     """Writes every figure of a report's page as a file of its own, on white.
 
-    Per task: plane, curves, symbols, gradient, loss, calibration, confusion-before, confusion-after, and a
-    board-1, -2, … for each sample board; those that have something to show.
+    Per task: plane, curves, symbols, gradient, loss, calibration, of networks that were asked beyond the test
+    set robust-SUITE, coverage and reliability, then confusion-before, confusion-after, and a board-1, -2, …
+    for each sample board; those that have something to show.
 
     Args:
         report: What the figures are of.

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ..measures.report_samples import BINS, Calibration
+from ..measures.report_samples import BINS, Calibration, pool_calibrations
 from ..trials.trial import Outcome
 from .canvas import BLUE, GREY, INK, ORANGE, canvas, legend_above
 
@@ -118,20 +118,19 @@ def reliability(calibrations: Sequence[Calibration]) -> Figure:
 
     Bins of fewer than `FEWEST_IMAGES` images show no accuracy.
     """
-    images = np.array([c.images for c in calibrations], dtype=float)
-    hits = np.array([[a or 0 for a in c.accuracy] for c in calibrations]) * images
-    sure = np.array([[a or 0 for a in c.confidence] for c in calibrations]) * images
-    total = images.sum(0)
+    pooled = pool_calibrations(calibrations)
+    total = np.array(pooled.images)
     with canvas() as (figure, axes):
         centres = (np.arange(BINS) + 0.5) / BINS
         axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=":", label="as sure as right")
-        share = total / max(1.0, total.sum())
+        share = total / max(1, total.sum())
         axes.bar(centres, share, width=0.09, color=GREY, alpha=0.4, label="share of images")
-        seen = total >= FEWEST_IMAGES
-        axes.plot(
-            sure.sum(0)[seen] / total[seen], hits.sum(0)[seen] / total[seen], "o-", ms=4.5, lw=1.6,
-            color=ORANGE, label="accuracy",
-        )  # fmt: skip
+        seen = np.flatnonzero(total >= FEWEST_IMAGES)
+        sure, right = (
+            [value for at in seen if (value := values[at]) is not None]
+            for values in (pooled.confidence, pooled.accuracy)
+        )
+        axes.plot(sure, right, "o-", ms=4.5, lw=1.6, color=ORANGE, label="accuracy")
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy after alignment")
         legend_above(axes)
         return figure
@@ -139,8 +138,7 @@ def reliability(calibrations: Sequence[Calibration]) -> Figure:
 
 def too_few(calibrations: Sequence[Calibration]) -> int:
     """How many images are in bins that `reliability` leaves out."""
-    total = np.sum([c.images for c in calibrations], axis=0)
-    return int(total[total < FEWEST_IMAGES].sum())
+    return sum(n for n in pool_calibrations(calibrations).images if n < FEWEST_IMAGES)
 
 
 def _logarithmic(axes: Axes) -> None:

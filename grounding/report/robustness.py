@@ -1,4 +1,6 @@
-"""What is told of a network beyond its test set: a table to quote, curves over rates, risk over coverage."""
+"""What is told of a network beyond its test set: a table to quote, curves over rates, risk over coverage, and
+how sure whole answers are.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,10 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ..checks.robust import BeyondSeeds
+from ..measures.abstention import Selective, pooled_error
+from ..measures.report_samples import pool_calibrations
 from ..measures.robustness import RATES, SUITES, SuiteVerdict
 from ..measures.statistics import wilson_interval
 from ..trials.trial import Outcome
-from .canvas import BLUE, GREY, ORANGE, TEAL, canvas, legend_above
+from .canvas import BLUE, GREY, INK, ORANGE, TEAL, canvas, legend_above
+from .plots import FEWEST_IMAGES
 
 
 def verdicts(outcomes: Sequence[Outcome]) -> list[SuiteVerdict]:
@@ -67,9 +72,11 @@ def curves_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str, str, Figu
     """What is drawn of a task: name, title, a few words, figure."""
     for found in verdicts(outcomes):
         yield f"robust-{found.suite}", f"Robust: {found.suite}", found.verdict, draw_suite(found)
-    drawn = draw_coverage(BeyondSeeds(outcomes))
-    if drawn is not None:
+    subject = BeyondSeeds(outcomes)
+    if (drawn := draw_coverage(subject)) is not None:
         yield "coverage", "Risk by coverage", "a line per seed, the surest boards first", drawn
+    if (drawn := draw_reliability(subject)) is not None:
+        yield "reliability", "Whole answers, how sure and how right", _errors(subject), drawn
 
 
 def draw_suite(found: SuiteVerdict) -> Figure:
@@ -97,14 +104,10 @@ def draw_suite(found: SuiteVerdict) -> Figure:
 
 def draw_coverage(subject: BeyondSeeds) -> Figure | None:
     """Wrong answers among the surest boards, of the test set and corrupted; None: none asked."""
-    parts = (
-        ("test puzzles", BLUE, [found.clean for found in subject.of()]),
-        ("corrupted", ORANGE, [found.corrupted for found in subject.of()]),
-    )
     with canvas() as (figure, axes):
         seen = False
-        for label, colour, seeds in parts:
-            curves = [one.curve for one in seeds if one is not None and one.curve]
+        for label, colour, seeds in _parts(subject):
+            curves = [one.curve for one in seeds if one.curve]
             for number, curve in enumerate(curves):
                 coverage, risk = zip(*curve, strict=True)
                 axes.plot(coverage, risk, color=colour, lw=1.4, label=None if number else label)
@@ -114,6 +117,65 @@ def draw_coverage(subject: BeyondSeeds) -> Figure | None:
         axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="coverage", ylabel="wrong among those covered")
         legend_above(axes)
         return figure
+
+
+def draw_reliability(subject: BeyondSeeds) -> Figure | None:
+    """How many answers are right against how sure the solver is of them, over all seeds, with Wilson's 95 %.
+
+    An answer is as sure as its least sure query. Bins of fewer than `FEWEST_IMAGES` boards are left out; None
+    where no bin is left.
+    """
+    with canvas() as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=":", label="as sure as right")
+        seen = False
+        for label, colour, seeds in _parts(subject):
+            known = [one.calibration for one in seeds if one.calibration is not None]
+            if not known:
+                continue
+            pooled = pool_calibrations(known)
+            bins = [
+                (sure, right, *wilson_interval(right * boards, boards))
+                for boards, sure, right in zip(pooled.images, pooled.confidence, pooled.accuracy, strict=True)
+                if sure is not None and right is not None and boards >= FEWEST_IMAGES
+            ]
+            if not bins:
+                continue
+            sure, right, low, high = zip(*bins, strict=True)
+            axes.vlines(sure, low, high, color=colour, lw=1.2, alpha=0.6)
+            axes.plot(sure, right, "o-", ms=4.5, lw=1.6, color=colour, label=label)
+            seen = True
+        if not seen:
+            return None
+        axes.set(
+            xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="sure of the answer", ylabel="boards answered right"
+        )
+        legend_above(axes)
+        return figure
+
+
+def _errors(subject: BeyondSeeds) -> str:
+    """Expected calibration errors, each with its interval."""
+    told = [
+        f"{error:.2f} ({low:.2f} to {high:.2f}) on {'corrupted boards' if label == 'corrupted' else label}"
+        for label, _, seeds in _parts(subject)
+        if (found := pooled_error(seeds)) is not None
+        for error, (low, high) in [found]
+    ]
+    few = any(
+        0 < boards < FEWEST_IMAGES
+        for *_, seeds in _parts(subject)
+        if (known := [one.calibration for one in seeds if one.calibration is not None])
+        for boards in pool_calibrations(known).images
+    )
+    left = f"; bins of under {FEWEST_IMAGES} boards left out" if few else ""
+    return f"expected calibration error {', '.join(told)}{left}"
+
+
+def _parts(subject: BeyondSeeds) -> Iterator[tuple[str, str, list[Selective]]]:
+    """The boards that a solver may leave unanswered: what they are called, their colour, and every seed's."""
+    asked = subject.of()
+    yield "test puzzles", BLUE, [found.clean for found in asked if found.clean is not None]
+    yield "corrupted", ORANGE, [found.corrupted for found in asked if found.corrupted is not None]
 
 
 def table_of(outcomes: Sequence[Outcome]) -> list[list[str]]:

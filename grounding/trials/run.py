@@ -90,7 +90,7 @@ def _train_and_score(
         spec = NO_SOLVER if trial.role == "ceiling" else trial.solver
         budget = trial.training.of_ceiling if trial.role == "ceiling" else trial.training
         if trial.beside is not None:
-            budget = _as_trained(budget, trial.beside, task)
+            budget = as_trained(budget, trial.beside, task)
         shape = training.gallery.shape
 
         def build() -> Network:
@@ -163,7 +163,7 @@ def _told(raised: Exception) -> str:
     return "".join(traceback.format_exception(raised))
 
 
-def _as_trained(training: Training, spec: SolverSpec, task: Task) -> Training:
+def as_trained(training: Training, spec: SolverSpec, task: Task) -> Training:
     """The budget with the pretraining and rates that another solver recommends, where they are left open;
     as it is where that solver cannot be built.
     """

@@ -146,6 +146,17 @@ def test_a_cascade_is_never_worse_than_the_baseline_but_by_the_draw() -> None:
     assert cascade(baseline, bad, np.full(4000, -1)) == bad.mean()  # left unsolved throughout
 
 
+def test_few_boards_seldom_make_a_cascade_worse_than_the_baseline() -> None:
+    """Where neither is better, sureness tells nothing, and chance alone prefers some threshold."""
+    rng = np.random.default_rng(2)
+    lost = []
+    for _ in range(300):
+        solver, baseline = rng.random((2, 40)) < 0.15
+        lost.append(baseline.mean() - cascade(solver, baseline, rng.integers(0, 100, 40)))
+    assert np.mean(np.array(lost) > 0) < 0.1
+    assert np.mean(lost) < 0.01
+
+
 def test_sureness_of_a_whole_answer() -> None:
     completion = np.array([[[0.9, 0.1], [0.2, 0.6], [1.0, 0.0]], [[np.nan, np.nan], [0.5, 0.5], [1.0, 0.0]]])
     asked = np.array([[True, True, False], [True, True, False]])

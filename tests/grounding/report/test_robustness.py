@@ -92,16 +92,44 @@ def test_the_terminal_tells_it_and_nothing_where_nothing_was_asked() -> None:
 
 def test_curves_with_bands_beside_baseline_and_exact() -> None:
     drawn = {name: embedded(figure) for name, _, _, figure in curves_of(outcomes(suites=("drop",)))}
-    assert set(drawn) == {"robust-drop", "coverage"}
+    assert set(drawn) == {"robust-drop", "coverage", "reliability"}
     for label in ("solver", "without logic", "exact rules", "cascade"):
         assert label in drawn["robust-drop"]
     assert list(curves_of([replace(o, beyond=None) for o in outcomes()])) == []
+
+
+def test_whole_answers_are_as_right_as_they_are_sure() -> None:
+    """By bins over all seeds, with an interval each, of the test set and of corrupted boards."""
+    own, _ = outcomes(suites=("drop",))
+    [(caption, figure)] = [(c, f) for name, _, c, f in curves_of([own, own]) if name == "reliability"]
+    _, clean, corrupted = figure.axes[0].lines
+    assert own.beyond is not None
+    assert own.beyond.clean is not None
+    told = own.beyond.clean.calibration
+    assert told is not None
+    assert (
+        list(clean.get_xdata())
+        == list(corrupted.get_xdata())
+        == [c for c in told.confidence if c is not None]
+    )
+    assert list(clean.get_ydata()) == [a for a in told.accuracy if a is not None]
+    low, high = figure.axes[0].collections[0].get_segments()[0][:, 1]
+    assert low < clean.get_ydata()[0] < high
+    assert high - low < 0.25  # of some 80 boards
+    assert caption.startswith("expected calibration error 0.0")
+    assert caption.endswith("on corrupted boards")
+    silent = measure_abstention(
+        np.zeros(BOARDS, dtype=bool), *np.full((2, BOARDS), np.nan), np.random.default_rng(0)
+    )
+    unsolved = replace(own, beyond=replace(own.beyond, clean=silent, corrupted=silent))
+    assert {"coverage", "reliability"}.isdisjoint(name for name, *_ in curves_of([unsolved]))
 
 
 def test_the_page_has_the_table() -> None:
     page = render_report(report(outcomes(suites=("swap",))), None)
     assert "Corrupted boards" in page
     assert "Risk by coverage" in page
+    assert "Whole answers, how sure and how right" in page
     assert '<td class="n" data-label="without logic at 0.6">0.30</td>' in page  # cards on a narrow screen
     assert "Corrupted boards" not in render_report(
         report([replace(o, beyond=None) for o in outcomes()]), None
