@@ -51,6 +51,7 @@ CANDIDATES = np.array([511, *(1 << symbol for symbol in range(9))], dtype=np.int
 SYMBOL = np.array([max(candidates.bit_length() - 1, 0) for candidates in range(512)], dtype=np.int8)
 
 
+@kept
 @njit
 def _sweep(x0, x1, x2, s0, s1, s2):
     """One step of every rule: candidates, the symbols that cells are known to take, and where none is left.

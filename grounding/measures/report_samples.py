@@ -45,8 +45,8 @@ def calibrate(confidence: Float[np.ndarray, " images"], right: Bool[np.ndarray, 
     """Bins images by the probability of the symbol that was read."""
     bins = np.clip((confidence * BINS).astype(np.int64), 0, BINS - 1)
     count = np.bincount(bins, minlength=BINS)
-    sure = np.bincount(bins, confidence, BINS)
-    hits = np.bincount(bins, right, BINS)
+    # Of nothing NumPy counts in whole numbers, whatever the weights.
+    sure, hits = (np.bincount(bins, each, BINS).astype(np.float64) for each in (confidence, right))
     return _of_sums(count, sure, hits)
 
 
@@ -55,7 +55,7 @@ def pool_calibrations(calibrations: Sequence[Calibration]) -> Calibration:
     count = np.sum([c.images for c in calibrations], axis=0)
     sure, hits = (
         np.sum(
-            [[n * (v or 0) for n, v in zip(c.images, values(c), strict=True)] for c in calibrations], axis=0
+            [[n * (v or 0.0) for n, v in zip(c.images, values(c), strict=True)] for c in calibrations], axis=0
         )
         for values in (lambda c: c.confidence, lambda c: c.accuracy)
     )

@@ -248,6 +248,7 @@ def read(
             unit.store_row(bits, column, [(here > zero).where(bit, answer)])
 
 
+@kept
 @njit(**KERNEL)
 def solve(
     size, layer, bits, first, last, rule, completed, kept_vectors, kept_norms, sweeps, converged, buffers
@@ -316,12 +317,14 @@ def solve(
             keep(own_bits, i, completed, owner[i], inputs)
 
 
+@kept
 @njit(**KERNEL)
 def take(floats, used, count):
     """So many floats of a workspace, and how many are used by then."""
     return floats[used : used + count], used + count
 
 
+@kept
 @njit(**KERNEL)
 def read_layer(size, gram, start, known, first, last, floats, used, whole):
     """The layer as the kernels see it, in a workspace: what is visited is free in some sample of the batch.

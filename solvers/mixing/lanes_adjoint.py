@@ -149,6 +149,7 @@ def turn(
         unit.store_row(slopes, j, [(here > zero).where(slope + turned, zero)])
 
 
+@kept
 @njit(**KERNEL)
 def differentiate(
     size,
@@ -214,6 +215,7 @@ def differentiate(
             keep(slopes, i, to_bits, owner[i], inputs)
 
 
+@kept
 @njit(**KERNEL)
 def sort_by_sweeps(sweeps, first, last, order, counts):
     """The samples first … last−1 by how many sweeps they took, like ones in their order."""
@@ -227,6 +229,7 @@ def sort_by_sweeps(sweeps, first, last, order, counts):
         counts[sweeps[sample]] += 1
 
 
+@kept
 @njit(**KERNEL)
 def add_lanes(lanes, numbers, at):
     """The sum of a register's lanes, in the order that NumPy adds them in."""

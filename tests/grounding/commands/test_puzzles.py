@@ -61,7 +61,7 @@ def test_check_takes_them_and_does_not_go_on_with_others(
     assert [o.error for o in read_report(Path("r")).tasks[0].outcomes] == [None] * 3
     boards.write_text(boards.read_text().rpartition("\n")[0].rpartition("\n")[0])
     code, out = said(*words, "--resume")
-    assert (code, "r cannot be continued: puzzles: files.file was '" in out) == (2, True)
+    assert (code, "r cannot be continued: puzzles: the content of boards.csv was changed" in out) == (2, True)
     Path("r/report.json").unlink()
     assert "boards.csv has changed since this run was begun" in said("report", "r")[1]
 
