@@ -97,12 +97,17 @@ def signature_of(call: Any) -> inspect.Signature:
             )
 
 
-def check_value(name: str, value: Any, parameter: inspect.Parameter) -> None:
-    """Raises `UsageError` where a value is of another type than the signature says, as far as it says it."""
+def check_value(name: str, value: Any, parameter: inspect.Parameter) -> Any:
+    """The value; a whole number as a float where the signature asks for that: 1 and 1.0 are one setting.
+
+    Raises `UsageError` where it is of another type than the signature says, as far as it says it.
+    """
     wanted = _wanted(parameter)
     if wanted is not None and not any(_fits(value, kind) for kind in wanted):
         words = " or ".join(dict.fromkeys(WORDS.get(kind, repr(kind)) for kind in wanted))
         raise UsageError(f"{name}={value!r}: it is {words}")
+    told = wanted if wanted is not None and parameter.annotation is not parameter.empty else []
+    return float(value) if type(value) is int and float in told and int not in told else value
 
 
 def _wanted(parameter: inspect.Parameter) -> list[Any] | None:

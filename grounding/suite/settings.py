@@ -156,6 +156,6 @@ def _replaced(part: Part, settings: Mapping[str, Any]) -> Part:
 
     Raises `UsageError` where one does not fit.
     """
-    for name, value in settings.items():
-        check_value(name, value, signature_of(type(part)).parameters[name])
-    return replace(part, **settings) if settings else part
+    known = signature_of(type(part)).parameters
+    fitting = {name: check_value(name, value, known[name]) for name, value in settings.items()}
+    return replace(part, **fitting) if fitting else part

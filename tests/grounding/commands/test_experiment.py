@@ -37,7 +37,7 @@ def test_what_ships_can_be_looked_at(name: str, monkeypatch: pytest.MonkeyPatch)
     code, out = said(name, "--dry-run")
     assert code == 0, out
     cells = {
-        "half-evenodd": "16 cells", "mapping-configurations": "5 cells", "solvers": "175 cells",
+        "half-evenodd": "16 cells", "mapping-configurations": "6 cells", "solvers": "175 cells",
         "visual-sudoku": "8 cells", "visual-sudoku-9x9": "3 cells",
     }  # fmt: skip
     assert f"\n{cells[name]}, " in out

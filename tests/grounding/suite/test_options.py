@@ -7,8 +7,11 @@ import pytest
 from torch import nn
 
 from groundcheck.datasets.errors import UsageError
+from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.suite.options import check_options, options_of
+from groundcheck.grounding.suite.settings import apply_settings
 from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
 from groundcheck.solvers.solver import Solver
 
 
@@ -73,3 +76,12 @@ def test_what_fits_passes(options: dict[str, Any]) -> None:
 def test_what_does_not_is_told(factory: Callable[..., Any], options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         check_options(SolverSpec.of(factory, **options))
+
+
+def test_a_whole_number_is_the_number_that_a_setting_asks_for() -> None:
+    """1 and 1.0 are one setting: one trial in the cache, one cell in an experiment."""
+    told = {"information": 1, "annealed_from": 2, "perception_rate": 1, "epochs": 3}
+    _, _, [training] = apply_settings(told, [Mapping()], SolverSpec("mlp"), [Training()])
+    found = [getattr(training, name) for name in told]
+    assert found == [1.0, 2.0, 1.0, 3]
+    assert [type(value) for value in found] == [float, float, float, int]
