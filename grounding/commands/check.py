@@ -19,6 +19,7 @@ from .shell import (
     PerceptionOrProfile,
     Robust,
     Set,
+    Workers,
     consoles,
     loading,
     print_notes,
@@ -88,9 +89,7 @@ def check(
         ),
     ] = False,
     device: Device = "cpu",
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Parallel processes; by default one per core. 0: in this one.")
-    ] = None,
+    workers: Workers = None,
     run: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep every trial there as it ends.")
     ] = None,

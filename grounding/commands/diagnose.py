@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ...datasets.errors import UsageError
-from .completion import solver_names, task_names
 from .shell import (
     Classes,
     DataRoot,
@@ -15,31 +13,25 @@ from .shell import (
     Epochs,
     Images,
     Json,
+    Page,
     Perception,
     Set,
+    SolverName,
+    TaskName,
+    Workers,
     consoles,
     loading,
     print_notes,
+    print_written,
     user_errors,
     writable,
+    writable_page,
 )
 
 
 def diagnose(
-    solver: Annotated[
-        str,
-        typer.Argument(
-            help="A solver's name, or package.module:attribute or file.py:attribute of yours.",
-            autocompletion=solver_names,
-        ),
-    ],
-    task: Annotated[
-        str,
-        typer.Option(
-            help="A task's name, or package.module:attribute or file.py:attribute of yours.",
-            autocompletion=task_names,
-        ),
-    ] = "mapping",
+    solver: SolverName,
+    task: TaskName = "mapping",
     run: Annotated[
         Path | None,
         typer.Option(
@@ -55,19 +47,13 @@ def diagnose(
     data_root: DataRoot = None,
     download: Download = False,
     device: Device = "cpu",
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Parallel processes; by default one per core. 0: in this one.")
-    ] = None,
-    page: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it as a page, .html.")
-    ] = None,
+    workers: Workers = None,
+    page: Page = None,
     json: Json = None,
 ) -> None:
     """Tell why a solver does not ground: causes with figures, most likely first, and what refutes them."""
     with user_errors():
-        output, drawn = writable(json), writable(page)
-        if drawn is not None and drawn.suffix.lower() != ".html":
-            raise UsageError(f"{drawn}: a page ends in .html, name it so")
+        output, drawn = writable(json), writable_page(page)
         console, progress = consoles()
         with loading(progress, f"diagnosing {solver}"):
             from ...datasets.image_source import ImageSource, parse_classes  # noqa: PLC0415
@@ -97,6 +83,5 @@ def diagnose(
         if drawn is not None:
             write_diagnosis(drawn, found)
         print_diagnosis(found, console)
-        for path in filter(None, (drawn, output)):
-            console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+        print_written(console, drawn, output)
     raise typer.Exit(1 if found.explanations or any(seed.failing for seed in found.seeds) else 0)

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from ...datasets.errors import UsageError
-from .completion import solver_names, task_names
 from .shell import (
     Classes,
     DataRoot,
@@ -17,13 +16,19 @@ from .shell import (
     Images,
     Json,
     NoCache,
+    Page,
     Perception,
     Set,
+    SolverName,
+    TaskName,
+    Workers,
     consoles,
     loading,
     print_notes,
+    print_written,
     user_errors,
     writable,
+    writable_page,
 )
 
 NOT_FOUND = 1
@@ -32,20 +37,8 @@ INTERRUPTED = 130  # by Ctrl-C
 
 
 def remedy(
-    solver: Annotated[
-        str,
-        typer.Argument(
-            help="A solver's name, or package.module:attribute or file.py:attribute of yours.",
-            autocompletion=solver_names,
-        ),
-    ],
-    task: Annotated[
-        str,
-        typer.Option(
-            help="A task's name, or package.module:attribute or file.py:attribute of yours.",
-            autocompletion=task_names,
-        ),
-    ] = "mapping",
+    solver: SolverName,
+    task: TaskName = "mapping",
     budget: Annotated[
         str, typer.Option(metavar="TIME", help="Begin no trial after 2h, 30m, 90s; none: no end.")
     ] = "30m",
@@ -70,21 +63,15 @@ def remedy(
     data_root: DataRoot = None,
     download: Download = False,
     device: Device = "cpu",
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Parallel processes; by default one per core. 0: in this one.")
-    ] = None,
+    workers: Workers = None,
     no_cache: NoCache = False,
-    page: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it as a page, .html.")
-    ] = None,
+    page: Page = None,
     json: Json = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only what was found.")] = False,
 ) -> None:
     """Search the smallest change of settings under which a solver grounds, and confirm it on other seeds."""
     with user_errors():
-        output, drawn = writable(json), writable(page)
-        if drawn is not None and drawn.suffix.lower() != ".html":
-            raise UsageError(f"{drawn}: a page ends in .html, name it so")
+        output, drawn = writable(json), writable_page(page)
         if resume and run is None:
             raise UsageError("--resume continues a search: name its folder with --run FOLDER")
         console, progress = consoles()
@@ -134,8 +121,7 @@ def remedy(
         print_remedy(found, console)
         if run is not None and (found.out_of_time or found.interrupted):
             console.print(f"kept in {run}: continue with --resume", highlight=False, markup=False)
-        for path in filter(None, (drawn, output)):
-            console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+        print_written(console, drawn, output)
     if found.smallest is not None:
         raise typer.Exit
     raise typer.Exit(INTERRUPTED if found.interrupted else UNDECIDED if found.out_of_time else NOT_FOUND)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ...datasets.errors import UsageError
-from .shell import consoles, user_errors, writable
+from .shell import consoles, print_written, user_errors, writable
 
 PICTURES = (".pdf", ".png", ".svg")
 
@@ -56,5 +56,4 @@ def rules(
             write_dimacs(files[0], problem, learned)
         if files[1]:
             draw_rules(files[1], problem, learned, found)
-        for path in filter(None, files):
-            console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
+        print_written(console, *files)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from ...datasets.errors import UsageError
+from .completion import solver_names, task_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
     from ...datasets.image_source import ImageSource
     from ...datasets.task import Task
 
+SolverName = Annotated[
+    str,
+    typer.Argument(
+        help="A solver's name, or package.module:attribute or file.py:attribute of yours.",
+        autocompletion=solver_names,
+    ),
+]
+TaskName = Annotated[
+    str,
+    typer.Option(
+        help="A task's name, or package.module:attribute or file.py:attribute of yours.",
+        autocompletion=task_names,
+    ),
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option(envvar="GROUNDCHECK_DATA", help="Folder that holds MNIST/raw and the like."),
@@ -52,7 +67,13 @@ NoCache = Annotated[
     bool,
     typer.Option("--no-cache", help="Run everything anew, and keep nothing of it in the cache of trials."),
 ]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Parallel processes; by default one per core. 0: in this one.")
+]
 Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1 …")]
+Page = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it as a page, .html.")
+]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there as well.")]
 
 Lenient = Annotated[
@@ -130,6 +151,14 @@ def writable(path: Path | None) -> Path | None:
     return path
 
 
+def writable_page(path: Path | None) -> Path | None:
+    """As `writable`; raises `UsageError` for a page that does not end in .html."""
+    path = writable(path)
+    if path is not None and path.suffix.lower() != ".html":
+        raise UsageError(f"{path}: a page ends in .html, name it so")
+    return path
+
+
 def with_lenient(settings: list[str] | None, *, lenient: bool) -> list[str]:
     """The settings of a command line, --lenient among them."""
     return [*(settings or []), *(["lenient=True"] if lenient else [])]
@@ -192,3 +221,9 @@ def task_named(name: str) -> "Task":
     from ...datasets.own_task import find_task  # noqa: PLC0415
 
     return find_task(name)
+
+
+def print_written(console: "Console", *paths: Path | None) -> None:
+    """A line for each file that was written."""
+    for path in filter(None, paths):
+        console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)

@@ -2,7 +2,7 @@
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, time
 from itertools import accumulate
@@ -46,6 +46,7 @@ from .experiment import (
 from .positions import Path
 
 Thing = TypeVar("Thing", SolverSpec, Task, ImageSource, PerceptionSpec)
+Spec = TypeVar("Spec", SolverSpec, PerceptionSpec)
 NEEDED: tuple[Role, ...] = ("grounding", "ceiling")  # what a verdict rests on
 
 
@@ -267,7 +268,7 @@ class _Planner:
     def _blocks(self, called: str, combination: Combination, number: int) -> Iterator[Block]:
         """The blocks of a combination, with what it has from the whole experiment."""
         whole, here = self.experiment, ("combination", number)
-        solvers = self._solvers(*self._said(combination.solver, (*here, "solver"), whole.solvers, "solvers"))
+        solvers = self._solvers(self._said(combination.solver, (*here, "solver"), whole.solvers, "solvers"))
         if self.puzzles is not None:
             if combination.task:
                 whole.origin.refuse(
@@ -276,10 +277,10 @@ class _Planner:
                 )
             tasks = [Named(self.puzzles.name, FileBoards(file=str(self.puzzles)))]
         else:
-            tasks = self._tasks(*self._said(combination.task, (*here, "task"), whole.tasks, "tasks"))
-        images = self._images(*self._said(combination.images, (*here, "images"), whole.images, "images"))
+            tasks = self._tasks(self._said(combination.task, (*here, "task"), whole.tasks, "tasks"))
+        images = self._images(self._said(combination.images, (*here, "images"), whole.images, "images"))
         perceptions = self._perceptions(
-            *self._said(combination.perception, (*here, "perception"), whole.perceptions, "perceptions")
+            self._said(combination.perception, (*here, "perception"), whole.perceptions, "perceptions")
         )
         values, said = self._values(combination, (*here, "settings"))
         for solver in solvers:
@@ -293,15 +294,15 @@ class _Planner:
                                     known[name] = several
                         yield Block(called, solver, task, source, perception, known, said)
 
-    def _said(self, here: Any, here_path: Path, whole: Any, key: str) -> tuple[list[tuple[Path, Any]], str]:
+    def _said(self, here: Any, here_path: Path, whole: Any, key: str) -> list[tuple[Path, Any]]:
         """Entries with the place of each: the combination's own, else the whole experiment's."""
         entries, path = (here, here_path) if here else (whole, (key,))
         if not isinstance(entries, list):
-            return [(path, entries)], key
+            return [(path, entries)]
         if not entries:
             where = here_path[:2] if self.experiment.combination else (key,)
             self.experiment.origin.refuse(where, f"name what it runs: {key} = [...]")
-        return [((*path, number), entry) for number, entry in enumerate(entries)], key
+        return [((*path, number), entry) for number, entry in enumerate(entries)]
 
     def _distinct(self, found: list[tuple[Path, Named[Thing]]]) -> list[Named[Thing]]:
         """Raises `UsageError` where two are called the same."""
@@ -314,22 +315,38 @@ class _Planner:
             seen.add(each.called)
         return [each for _, each in found]
 
-    def _solvers(self, entries: list[tuple[Path, Any]], key: str) -> list[Named[SolverSpec]]:
-        del key
-        found: list[tuple[Path, Named[SolverSpec]]] = []
+    def _solvers(self, entries: list[tuple[Path, Any]]) -> list[Named[SolverSpec]]:
+        def read(entry: Any) -> tuple[str, SolverSpec]:
+            if isinstance(entry, SolverEntry):
+                return entry.name, SolverSpec(entry.solver, entry.options)
+            return "", SolverSpec.of(entry)
+
+        return self._imported(entries, read, import_solver)
+
+    def _perceptions(self, entries: list[tuple[Path, Any]]) -> list[Named[PerceptionSpec]]:
+        def read(entry: Any) -> tuple[str, PerceptionSpec]:
+            if isinstance(entry, PerceptionEntry):
+                return entry.name, PerceptionSpec(entry.perception, entry.options)
+            return "", PerceptionSpec.of(entry)
+
+        return self._imported(entries, read, PerceptionSpec.load)
+
+    def _imported(
+        self,
+        entries: list[tuple[Path, Any]],
+        read: Callable[[Any], tuple[str, Spec]],
+        load: Callable[[Spec], object],
+    ) -> list[Named[Spec]]:
+        """What entries name, after making sure that it can be imported."""
+        found: list[tuple[Path, Named[Spec]]] = []
         for path, entry in entries:
             with self.experiment.origin.told(*path):
-                called = ""
-                if isinstance(entry, SolverEntry):
-                    spec, called = SolverSpec(entry.solver, entry.options), entry.name
-                else:
-                    spec = SolverSpec.of(entry)
-                import_solver(spec)
+                called, spec = read(entry)
+                load(spec)
                 found.append((path, Named(called or _label(spec.name, spec.options), spec)))
         return self._distinct(found)
 
-    def _tasks(self, entries: list[tuple[Path, Any]], key: str) -> list[Named[Task]]:
-        del key
+    def _tasks(self, entries: list[tuple[Path, Any]]) -> list[Named[Task]]:
         found: list[tuple[Path, Named[Task]]] = []
         for path, entry in entries:
             each = TaskEntry(task=entry) if isinstance(entry, str) else entry
@@ -352,8 +369,7 @@ class _Planner:
                 found.append((path, Named(each.name or _label(told or task.name, settings), task)))
         return self._distinct(found)
 
-    def _images(self, entries: list[tuple[Path, Any]], key: str) -> list[Named[ImageSource]]:
-        del key
+    def _images(self, entries: list[tuple[Path, Any]]) -> list[Named[ImageSource]]:
         found: list[tuple[Path, Named[ImageSource]]] = []
         for path, entry in entries:
             with self.experiment.origin.told(*path):
@@ -369,20 +385,6 @@ class _Planner:
                     called = source.name
                 source.load()
             found.append((path, Named(called, source)))
-        return self._distinct(found)
-
-    def _perceptions(self, entries: list[tuple[Path, Any]], key: str) -> list[Named[PerceptionSpec]]:
-        del key
-        found: list[tuple[Path, Named[PerceptionSpec]]] = []
-        for path, entry in entries:
-            with self.experiment.origin.told(*path):
-                called = ""
-                if isinstance(entry, PerceptionEntry):
-                    spec, called = PerceptionSpec(entry.perception, entry.options), entry.name
-                else:
-                    spec = PerceptionSpec.of(entry)
-                spec.load()
-                found.append((path, Named(called or _label(spec.name, spec.options), spec)))
         return self._distinct(found)
 
     def _values(
