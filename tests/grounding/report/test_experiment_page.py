@@ -223,7 +223,8 @@ def test_a_phone_need_not_scroll_sideways_and_dark_differs(visit: Any, record: E
     assert page.evaluate(colour) != light
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert page.locator("#curve svg.plot").first.bounding_box()["width"] <= 390
+    width = "document.querySelector('#curve svg.plot')?.getBoundingClientRect().width"
+    page.wait_for_function(f"() => 0 < {width} && {width} <= 390")  # a resized plot is drawn anew
     page.emulate_media(media="print")
     assert not page.locator("#filters").is_visible()
     assert page.pdf().startswith(b"%PDF")
