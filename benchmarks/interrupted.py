@@ -1,7 +1,7 @@
 """Kills trials with SIGKILL at random moments, starts them again, and holds what comes of them against runs
 that nobody touched.
 
-python benchmarks/interrupted.py [--kills 50] [--seed 0] [--puzzles 600] [--epochs 6]
+python benchmarks/interrupted.py [--kills 50] [--seed 0] [--puzzles 3000] [--epochs 8]
 
 Each trial runs in a process of its own, and another scores it, as `groundcheck run` does. A moment is drawn
 uniformly over what is left of the trial: building, clustering, epochs, writing of checkpoints, final scoring.
@@ -78,6 +78,8 @@ class Life:
 
     began: int | None = None  # after how many epochs it went on; None: killed before it trained
     ended: int = 0  # the last epoch that ended
+    built: float = 0.0  # seconds until it trained
+    lasted: float = 0.0  # seconds until its outcome, or its death
     moments: dict[int, float] = field(default_factory=dict)  # at which each did, by this process's clock
 
     @property
@@ -88,10 +90,11 @@ class Life:
 
     outcome: Outcome | None = None
 
-    def hear(self, kind: str, content: Any) -> None:
-        """Takes in what the process tells."""
+    def hear(self, kind: str, content: Any, start: float) -> None:
+        """Takes in what the process tells, which began to build the trial at `start`."""
         if kind == "began":
-            self.began = content
+            self.began, self.built = content, time.monotonic() - start
+            self.moments[content] = time.monotonic()
         elif kind == "ended":
             self.ended = content
             self.moments.setdefault(content, time.monotonic())
@@ -106,13 +109,15 @@ def live(trial: Trial, seconds: float) -> Life:
     process.start()
     sender.close()
     assert receiver.recv()[0] == "started"
-    life, until = Life(), time.monotonic() + seconds
+    life, start = Life(), time.monotonic()
+    until = start + seconds
     with suppress(EOFError):
         while life.outcome is None and receiver.poll(max(0.0, until - time.monotonic())):
-            life.hear(*receiver.recv())
+            life.hear(*receiver.recv(), start)
         os.kill(process.pid or 0, signal.SIGKILL)
         while True:  # what it said before it was killed
-            life.hear(*receiver.recv())
+            life.hear(*receiver.recv(), start)
+    life.lasted = time.monotonic() - start
     process.join()
     return life
 
@@ -122,8 +127,8 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--puzzles", type=int, default=600)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--puzzles", type=int, default=3000)
+    parser.add_argument("--epochs", type=int, default=8)
     asked = parser.parse_args(words)
     training = Training(puzzles=asked.puzzles, epochs=asked.epochs)
     moments = random.Random(asked.seed)
@@ -146,7 +151,9 @@ def main(words: Sequence[str]) -> int:
             last, lives, outcome = 0, 0, None
             took: dict[int, float] = {}
             while outcome is None:
-                left = whole.seconds * (1 - last / (trial.training.epochs + 1))
+                untouched = expected[name]
+                share = 1 - last / (trial.training.epochs + 1)  # of epochs and scoring that is left
+                left = untouched.built + share * (untouched.lasted - untouched.built)
                 enough = kills >= asked.kills or lives == 8  # then it may come to its end
                 life = live(trial, 600 if enough else moments.uniform(0, left))
                 lives += 1

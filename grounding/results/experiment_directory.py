@@ -16,6 +16,7 @@ from .files import plain, write_json
 from .records import RecordError, decode_record, read_file
 from .report import TaskReport
 from .run_directory import (
+    FINDINGS,
     RESUME_HINT,
     RunDirectory,
     append_line,
@@ -151,7 +152,8 @@ def open_experiment(
         started = asked.started or timestamp()
         rows: dict[str, TrialRow] = {}
         found: list[tuple[int, Finding]] = []
-        if (path / ASKED).exists():
+        came = any((path / name).exists() for name in (TRIALS, FINDINGS, REPORT))
+        if (path / ASKED).exists() and (resume or came):  # else nothing began, as where no engine answered
             if not resume:
                 raise UsageError(
                     f"{path} holds an experiment already: continue it with --resume, or choose another folder"

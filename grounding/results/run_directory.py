@@ -33,6 +33,7 @@ from .files import plain, write_json
 from .logs import Logs
 from .records import RecordError, decode_record, read_file
 
+FINDINGS = "findings.jsonl"
 AHEAD = "ahead.jsonl"
 SCHEMA = 2  # 1: a finding holds check and task as one word, and `task` is the number of the task
 RESUME_HINT = "Every trial that ended is kept: make room, then continue with --resume"
@@ -148,7 +149,7 @@ class RunDirectory(Record):
 
     def note(self, task: int, finding: Finding) -> None:
         """Appends a line."""
-        append_line(self.path / "findings.jsonl", {"number": task, **plain(finding)})
+        append_line(self.path / FINDINGS, {"number": task, **plain(finding)})
 
     def trace(self, trial: Trial) -> Path:
         """A file named after the trial."""
@@ -293,8 +294,8 @@ def read_trials(path: Path, *, mend: bool = False, file: str = "trials.jsonl") -
 def read_findings(path: Path, *, mend: bool = False) -> list[tuple[int, Finding]]:
     """Findings, each with the number of its task; a last line cut short is treated as in `read_trials`."""
     found: list[tuple[int, Finding]] = []
-    for number, line in whole_lines(path / "findings.jsonl", mend=mend):
-        with _damage(path / "findings.jsonl"):
+    for number, line in whole_lines(path / FINDINGS, mend=mend):
+        with _damage(path / FINDINGS):
             place = decode_record(line, _Number, first_line=number).number
             if place is not None:
                 found.append((place, decode_record(line, Finding, first_line=number)))

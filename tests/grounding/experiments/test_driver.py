@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from groundcheck.datasets.errors import UnusableFileError, UsageError
+from groundcheck.grounding.engines.engine import Running
 from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.experiments.driver import run_experiment
 from groundcheck.grounding.results.experiment import ExperimentRecord
@@ -173,6 +175,20 @@ def test_folders_that_hold_something_else(tmp_path: Path, whole: tuple[Path, Exp
         run_experiment(file, whole[0], engine=HERE)
     with pytest.raises(UsageError, match=r"is not empty \(tiny.toml\) and holds no experiment"):
         run_experiment(file, tmp_path, engine=HERE)
+
+
+class NobodyAnswers:
+    name = "nobody"
+
+    def open(self) -> AbstractContextManager[Running]:
+        raise UsageError("no cluster answers")
+
+
+def test_where_no_engine_answered_the_same_command_begins_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(UsageError, match="no cluster answers"):
+        run_experiment(written(tmp_path), folder, engine=NobodyAnswers())
+    assert run_experiment(written(tmp_path), folder, engine=HERE, budget=0.0).interrupted
 
 
 def test_a_published_figure_may_be_added_later(tmp_path: Path, whole: tuple[Path, ExperimentRecord]) -> None:
