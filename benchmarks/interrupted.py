@@ -4,7 +4,9 @@ that nobody touched.
 python benchmarks/interrupted.py [--kills 50] [--seed 0] [--puzzles 3000] [--epochs 8]
 
 Each trial runs in a process of its own, and another scores it, as `groundcheck run` does. A moment is drawn
-uniformly over what is left of the trial: building, clustering, epochs, writing of checkpoints, final scoring.
+uniformly over what is left of the trial, by its own progress, so that it falls there on a busy machine as
+well: building and clustering together, final scoring, and each epoch with what is written after it count
+alike.
 Checkpoints are written as everywhere, after an epoch where 20 times as long as writing one takes have gone,
 or 10 s. Told are epochs that had ended and were trained again, and the seconds of these.
 """
@@ -76,11 +78,16 @@ def run_and_tell(trial: Trial, sender: Connection) -> None:
 class Life:
     """One process of a trial, from its start to its end."""
 
+    start: float = field(default_factory=time.monotonic)  # when it began to build
     began: int | None = None  # after how many epochs it went on; None: killed before it trained
     ended: int = 0  # the last epoch that ended
-    built: float = 0.0  # seconds until it trained
-    lasted: float = 0.0  # seconds until its outcome, or its death
     moments: dict[int, float] = field(default_factory=dict)  # at which each did, by this process's clock
+    outcome: Outcome | None = None
+
+    @property
+    def built(self) -> float:
+        """Seconds until it trained."""
+        return min(self.moments.values()) - self.start
 
     @property
     def seconds(self) -> dict[int, float]:
@@ -88,12 +95,10 @@ class Life:
         trained = [epoch for epoch in self.moments if epoch > (self.began or 0)]
         return {epoch: self.moments[epoch] - self.moments[epoch - 1] for epoch in trained}
 
-    outcome: Outcome | None = None
-
-    def hear(self, kind: str, content: Any, start: float) -> None:
-        """Takes in what the process tells, which began to build the trial at `start`."""
+    def hear(self, kind: str, content: Any) -> None:
+        """Takes in what the process tells."""
         if kind == "began":
-            self.began, self.built = content, time.monotonic() - start
+            self.began = self.ended = content
             self.moments[content] = time.monotonic()
         elif kind == "ended":
             self.ended = content
@@ -101,23 +106,40 @@ class Life:
         else:
             self.outcome = content
 
+    def reaches(self, moment: float, whole: "Life") -> float:
+        """When it gets to a moment, as far as that can be told by now; infinity before.
 
-def live(trial: Trial, seconds: float) -> Life:
-    """Runs a trial until it is over, or for so many seconds and a kill."""
+        Args:
+            moment: Epochs after which it is to be killed; below 0, by how much of the building is left.
+            whole: The life of this trial that nobody touched: what building, an epoch, and scoring take.
+        """
+        if moment < 0:
+            return self.start + (1 + moment) * whole.built
+        epoch = max(int(moment), self.began or 0)
+        if epoch not in self.moments:
+            return float("inf")
+        usual = list(whole.seconds.values())
+        return self.moments[epoch] + (moment - int(moment)) * sum(usual) / len(usual)
+
+
+def live(trial: Trial, moment: float = float("inf"), whole: Life | None = None) -> Life:
+    """Runs a trial until it is over, or until a moment and a kill."""
     receiver, sender = process_context().Pipe(duplex=False)
     process = process_context().Process(target=run_and_tell, args=(trial, sender))
     process.start()
     sender.close()
     assert receiver.recv()[0] == "started"
-    life, start = Life(), time.monotonic()
-    until = start + seconds
+    life = Life()
     with suppress(EOFError):
-        while life.outcome is None and receiver.poll(max(0.0, until - time.monotonic())):
-            life.hear(*receiver.recv(), start)
+        while life.outcome is None:
+            until = float("inf") if whole is None else life.reaches(moment, whole)
+            if time.monotonic() >= until:
+                break
+            if receiver.poll(min(1.0, until - time.monotonic())):
+                life.hear(*receiver.recv())
         os.kill(process.pid or 0, signal.SIGKILL)
         while True:  # what it said before it was killed
-            life.hear(*receiver.recv(), start)
-    life.lasted = time.monotonic() - start
+            life.hear(*receiver.recv())
     process.join()
     return life
 
@@ -137,8 +159,7 @@ def main(words: Sequence[str]) -> int:
     lost: list[float] = []  # seconds beyond the epoch in flight
     with tempfile.TemporaryDirectory() as place:
         expected = {
-            name: live(replace(trial_of(name, Path(place), training), checkpoint=None), 600)
-            for name in SOLVERS
+            name: live(replace(trial_of(name, Path(place), training), checkpoint=None)) for name in SOLVERS
         }
         epochs = [seconds for life in expected.values() for seconds in life.seconds.values()]
         while kills < asked.kills:
@@ -151,11 +172,11 @@ def main(words: Sequence[str]) -> int:
             last, lives, outcome = 0, 0, None
             took: dict[int, float] = {}
             while outcome is None:
-                untouched = expected[name]
-                share = 1 - last / (trial.training.epochs + 1)  # of epochs and scoring that is left
-                left = untouched.built + share * (untouched.lasted - untouched.built)
-                enough = kills >= asked.kills or lives == 8  # then it may come to its end
-                life = live(trial, 600 if enough else moments.uniform(0, left))
+                moment = moments.uniform(-1, training.epochs + 1 - last)
+                if kills >= asked.kills or lives == 8:
+                    life = live(trial)  # it may come to its end
+                else:
+                    life = live(trial, moment if moment < 0 else last + moment, expected[name])
                 lives += 1
                 outcome = life.outcome
                 if outcome is None:
