@@ -111,14 +111,14 @@ class Life:
 
         Args:
             moment: Epochs after which it is to be killed; below 0, by how much of the building is left.
-            whole: The life of this trial that nobody touched: what building, an epoch, and scoring take.
+            whole: The life of this trial that nobody touched: what building takes, and the first epoch.
         """
         if moment < 0:
             return self.start + (1 + moment) * whole.built
         epoch = max(int(moment), self.began or 0)
         if epoch not in self.moments:
             return float("inf")
-        usual = list(whole.seconds.values())
+        usual = list((self.seconds or whole.seconds).values())
         return self.moments[epoch] + (moment - int(moment)) * sum(usual) / len(usual)
 
 
