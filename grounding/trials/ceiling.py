@@ -32,7 +32,7 @@ def supervised(network: Network, batch: Batch) -> Float[Tensor, " images"]:
     shown = batch.place >= 0
     labels = batch.answer.new_empty(len(batch.images))
     labels[batch.place[shown]] = batch.answer[shown]
-    return torch.nn.functional.cross_entropy(network.perception(batch.images), labels, reduction="none")
+    return torch.nn.functional.cross_entropy(network.perceive(batch.images), labels, reduction="none")
 
 
 def deduce(

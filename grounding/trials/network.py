@@ -1,5 +1,7 @@
 """Perception and solver joined by beliefs, and the interface through which a solver hears of images."""
 
+from typing import Literal, get_args
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,6 +15,9 @@ from ..perception.spec import PerceptionSpec
 from .reading import Interface, read_logits
 from .recording import Recorder
 from .spec import SolverSpec
+
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 # That perception reads where nothing is differentiated: it bounds the memory of scoring.
 IMAGES_AT_ONCE = 1000
@@ -35,6 +40,7 @@ class Network(nn.Module):
         self.solver = solver
         self.interface: Interface = interface
         self.temperature = 1.0  # by which logits are divided
+        self.precision: Precision = "float32"  # of perception's products while it trains
         self.keeps_logits = False
         self.logits: Float[Tensor, "images shown"] | None = None  # of the last batch, if they are kept
         self.belief_gradients: list[Float[Tensor, ""]] = []  # what each backward pass brought to the beliefs
@@ -45,7 +51,13 @@ class Network(nn.Module):
         """Probability of every symbol, per image."""
         return read_logits(self.perception(images), self.interface, self.temperature)
 
-    def _logits(self, images: Float[Tensor, "images channels height width"]) -> Float[Tensor, "images shown"]:
+    def perceive(
+        self, images: Float[Tensor, "images channels height width"]
+    ) -> Float[Tensor, "images shown"]:
+        """The logits of every image; in training with the precision that was asked."""
+        if self.training and self.precision == "bfloat16":
+            with torch.autocast(images.device.type, torch.bfloat16):
+                return self.perception(images).float()
         if torch.is_grad_enabled() or len(images) <= IMAGES_AT_ONCE:
             return self.perception(images)
         return torch.cat([self.perception(part) for part in images.split(IMAGES_AT_ONCE)])
@@ -54,7 +66,7 @@ class Network(nn.Module):
         """What the solver is handed: reads every image of the batch once."""
         readings = None
         if len(batch.images):
-            logits = self._logits(batch.images)
+            logits = self.perceive(batch.images)
             if self.recorder is not None and logits.requires_grad:
                 self.recorder.listen_at_logits(logits, len(batch.place))
             self.logits = logits if self.keeps_logits else None

@@ -13,7 +13,7 @@ from ...datasets.batch import Batch, Examples
 from ...datasets.errors import UsageError
 from ...solvers.solver import answer_nll
 from .curriculum import give_more
-from .network import Network
+from .network import PRECISIONS, Network, Precision
 from .reading import INTERFACES, Interface, uncertainty
 from .recording import Recorded, Recorder
 
@@ -24,6 +24,7 @@ LOSSES: tuple[LossName, ...] = get_args(LossName)
 MARGIN = 1e-6
 REVEALED = 0.5  # of the queries of a puzzle that a curriculum begins with
 OF_SOLVER = {"solver": True}  # what changes nothing of a ceiling, and is recorded where it is set
+WHERE_SET = {"told": "set"}  # what is recorded where it is set
 POSITIVE = {  # what each is called
     "perception_rate": "a learning rate", "solver_rate": "a learning rate", "temperature": "a temperature",
     "annealed_from": "a temperature", "clip": "the norm of a gradient",
@@ -75,6 +76,10 @@ class Training:
         curriculum: Share of the training, at first, in which some queries are given as symbols: half of them
             at the start, none at its end.
 
+        precision: Of perception's products and convolutions in a step, forth and back: "float32" or
+            "bfloat16", which is quicker where the processor has instructions for it and slower where not.
+            Weights, Adam, the solver and all that is scored stay in float32.
+
     Raises:
         UsageError: For a field that cannot be meant.
     """
@@ -98,6 +103,7 @@ class Training:
     information_from: float = field(default=1 / 3, metadata=OF_SOLVER)
     information_ramp: float = field(default=0.2, metadata=OF_SOLVER)
     curriculum: float = field(default=0.0, metadata=OF_SOLVER)
+    precision: Precision = field(default="float32", metadata=WHERE_SET)
 
     def __post_init__(self) -> None:
         for name in ("puzzles", "epochs", "batch"):
@@ -119,7 +125,9 @@ class Training:
                 raise UsageError(f"{name}={value!r}: a share of the training is from 0 to 1")
         if not _number(self.wrong_answers) or not 0 <= self.wrong_answers < 1:
             raise UsageError(f"wrong_answers={self.wrong_answers!r}: a share from 0 up to, not including, 1")
-        for name, known in (("interface", INTERFACES), ("loss", LOSSES)):
+        for name, known in (
+            ("interface", INTERFACES), ("loss", LOSSES), ("precision", PRECISIONS)
+        ):  # fmt: skip
             if getattr(self, name) not in known:
                 raise UsageError(
                     f"{name}={getattr(self, name)!r}: it is {', '.join(known[:-1])} or {known[-1]}"
@@ -140,11 +148,11 @@ class Training:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """For a record; what decides how a solver is trained beside its budget is told where it was set."""
+        """For a record; what is beside the budget is told where it was set."""
         return {
             f.name: value
             for f in fields(self)
-            if (value := getattr(self, f.name)) != f.default or not f.metadata.get("solver")
+            if (value := getattr(self, f.name)) != f.default or not f.metadata
         }
 
     @property
@@ -306,6 +314,7 @@ def train(
         "perception": list(network.perception.parameters()), "solver": list(network.solver.parameters())
     }  # fmt: skip
     network.keeps_logits = training.information > 0
+    network.precision = training.precision
     network.temperature = training.temperature_at(ended / training.epochs)
     for epoch, batches in enumerate(left, ended + 1):
         network.train()

@@ -28,20 +28,24 @@ ARCTANGENT = tuple((-1) ** i / (2 * i + 1) for i in range(12))  # below tan(π/1
 
 
 def pulls(unit: Unit, size: int, gram: Any, vectors: Any, row: Any, count: Any) -> list[Register]:
-    """Σ_j gram[row, j] vectors[j], one register per component, as many at a time as fit the registers."""
-    first = unit.builder.mul(row, count)
+    """Σ gram[row, j] vectors[j] over j ≠ row, a register per component: as many at once as there is room."""
+    builder = unit.builder
+    first = builder.mul(row, count)
+    beyond = builder.add(row, row.type(1))
     passes = -(-size // (REGISTERS // 2))
     edges = [size * i // passes for i in range(passes + 1)]
 
     def part(begin: int, end: int) -> list[Register]:
         def term(j: Any, sums: list[Register]) -> list[Register]:
-            weight = unit.load_spread(gram, unit.builder.add(first, j))
+            weight = unit.load_spread(gram, builder.add(first, j))
             at = [unit.offset(j, size * unit.lanes, q * unit.lanes) for q in range(begin, end)]
             return [
                 weight.times_plus(unit.load(vectors, a), total) for a, total in zip(at, sums, strict=True)
             ]
 
-        return unit.accumulate(count, [unit.constant(0.0)] * (end - begin), term)
+        before = unit.accumulate(row, [unit.constant(0.0)] * (end - begin), term)
+        behind = builder.sub(count, beyond)
+        return unit.accumulate(behind, before, lambda j, sums: term(builder.add(beyond, j), sums))
 
     return [total for begin, end in pairwise(edges) for total in part(begin, end)]
 

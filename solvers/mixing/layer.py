@@ -52,6 +52,7 @@ def choose_path(clauses: Clauses, wanted: Path | None = None) -> Path:
     return "lanes" if len(clauses) <= LANES_LIMIT else "blocks"
 
 
+@cache
 def _engine(path: Path) -> Any:
     """What solves and differentiates on this path."""
     if path == "torch":

@@ -76,7 +76,7 @@ def test_the_usual_settings_train_step_by_step_as_written_out_here() -> None:
     [
         {"interface": "straight-through"}, {"temperature": 2.0}, {"annealed_from": 3.0}, {"clip": 0.01},
         {"loss": "bce"}, {"information": 1.0}, {"information": 1.0, "information_from": 0.0},
-        {"perception_first": 1}, {"solver_first": 1},
+        {"perception_first": 1}, {"solver_first": 1}, {"precision": "bfloat16"},
     ],
 )  # fmt: skip
 def test_each_setting_changes_training(changed: dict[str, Any]) -> None:
@@ -167,11 +167,37 @@ def test_a_ceiling_is_the_same_trial_whatever_a_solver_is_trained_with() -> None
     assert changed.settings["information"] == 1.0
 
 
+def test_in_bfloat16_training_repeats_and_weights_readings_and_state_stay_in_float32() -> None:
+    narrow = {"precision": "bfloat16"}
+    first, again = (trained(**narrow)[1] for _ in range(2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert {weight.dtype for weight in first.values()} == {torch.float32}
+    network = build_network(TINY.task, TINY.solver, "softmax", 0, TINY.perception)
+    network.precision = "bfloat16"
+    images = EXAMPLES.batch(slice(0, 8)).images
+    exact = network.perception(images)
+    rounded = network.train().perceive(images)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.05)
+    assert torch.equal(network.eval().perceive(images), exact)
+
+
+def test_the_precision_is_the_ceilings_too_and_is_recorded_where_it_is_set() -> None:
+    narrow = replace(TINY.training, precision="bfloat16")
+    assert narrow.of_ceiling.precision == "bfloat16"
+    assert narrow.settings["precision"] == "bfloat16"
+    assert "precision" not in TINY.training.settings
+    ceilings = [replace(TINY, role="ceiling", training=t) for t in (TINY.training, narrow)]
+    assert key_of(ceilings[0]) != key_of(ceilings[1])
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
         ({"interface": "hard"}, "interface='hard': it is 'softmax' or 'sigmoid' or 'straight-through'"),
         ({"loss": "mse"}, "loss='mse': it is 'own' or 'likelihood' or 'bce'"),
+        ({"precision": "float16"}, "precision='float16': it is 'float32' or 'bfloat16'"),
         ({"temperature": None}, "temperature=None: it is a number"),
         ({"solver_first": 1.5}, "solver_first=1.5: it is a whole number"),
         ({"information_ramp": True}, "information_ramp=True: it is a number"),
