@@ -4,13 +4,13 @@ from .addition import Addition as Addition
 from .batch import Batch as Batch
 from .batch import Examples as Examples
 from .boards.task import FileBoards as FileBoards
+from .catalogue import IMAGES as IMAGES
 from .catalogue import TASKS as TASKS
 from .errors import DataUnavailableError as DataUnavailableError
 from .errors import UnknownNameError as UnknownNameError
 from .errors import UsageError as UsageError
 from .futoshiki import Futoshiki as Futoshiki
 from .image_source import ImageSource as ImageSource
-from .images import IMAGES as IMAGES
 from .images import IdxImages as IdxImages
 from .images import ImageSet as ImageSet
 from .images import Pictures as Pictures

@@ -32,13 +32,13 @@ class Catalogue:
 
         Raises `UnknownNameError`, with the nearest names, or with what the package that registered it raised.
         """
+        if name in self.ours:  # without a look at every package that is installed
+            return EntryPoint(name, self.ours[name], self.group).load()
         entries = self.entries()
         if name not in entries:
             near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(entries)}"
             raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}")
-        if name in self.ours:
-            return entries[name].load()
         entry = entries[name]
         package = f", of the package {entry.dist.name}" if entry.dist else ""
         with importing(f"{self.kind} {name!r} ({entry.value}{package})", "The package has to be mended"):
@@ -60,5 +60,15 @@ TASKS = Catalogue(
         "parity": "groundcheck.datasets.parity:Parity",
         "logic": "groundcheck.datasets.logic:Logic",
         "visudo": "groundcheck.datasets.visudo:ViSudo",
+    },
+)
+
+IMAGES = Catalogue(
+    "image set",
+    "groundcheck.images",
+    {
+        "digits": "groundcheck.datasets.images:digits",
+        "mnist": "groundcheck.datasets.idx:mnist",
+        "fashion": "groundcheck.datasets.idx:fashion",
     },
 )

@@ -15,7 +15,7 @@ HOMES = {
     "FileBoards": "boards.task",
     "Futoshiki": "futoshiki",
     "Half": "pair_sum",
-    "IMAGES": "images",
+    "IMAGES": "catalogue",
     "IdxImages": "images",
     "ImageSet": "images",
     "ImageSource": "image_source",

@@ -1,6 +1,7 @@
 """Image sets by name: those of the catalogue, and those that a user has."""
 
 import difflib
+import importlib.util
 import inspect
 import os
 from collections.abc import Callable, Sequence
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from scipy import ndimage
 
-from .catalogue import Catalogue
+from .catalogue import IMAGES
 from .errors import DataUnavailableError, UnknownNameError, UsageError
 from .idx import DATA_ROOT_VARIABLE, IdxImages
 from .image_address import Address, split_name
@@ -25,7 +26,6 @@ from .pictures import SIDE, Pictures, checked_pictures, name_classes, told_shape
 from .torchvision_images import TorchvisionImages
 
 __all__ = [
-    "IMAGES",
     "SIDE",
     "Bank",
     "Gallery",
@@ -48,26 +48,30 @@ class BundledDigits:
     def __call__(self, root: Path, *, download: bool) -> Pictures:
         """Scaled bilinearly; their 17 grey levels are stretched over 0 to 255."""
         del root, download
-        from sklearn.datasets import load_digits  # noqa: PLC0415 - a second of import, needed here alone
-
-        bundled: Any = load_digits()
-        small = np.asarray(bundled.images) / 16 * 255
+        table = _digits_table()
+        small = table[:, :-1].reshape(-1, 8, 8) / 16 * 255
         scaled: Any = ndimage.zoom(small, (1, SIDE / 8, SIDE / 8), order=1, grid_mode=True, mode="nearest")
         pictures = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-        return Pictures(pictures, np.asarray(bundled.target, dtype=np.int64), draw="overall")
+        return Pictures(pictures, table[:, -1].astype(np.int64), draw="overall")
+
+
+def _digits_table() -> Float[np.ndarray, "images 65"]:
+    """64 pixels of 17 grey levels, and the label, from the file in scikit-learn's wheel.
+
+    To import its reader takes half a second of every process; it is asked where the file lies elsewhere.
+    """
+    package = importlib.util.find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    pixels, labels = load_digits(return_X_y=True)
+    return np.column_stack([pixels, labels])
 
 
 digits = BundledDigits()
-
-IMAGES = Catalogue(
-    "image set",
-    "groundcheck.images",
-    {
-        "digits": "groundcheck.datasets.images:digits",
-        "mnist": "groundcheck.datasets.idx:mnist",
-        "fashion": "groundcheck.datasets.idx:fashion",
-    },
-)
 
 
 def data_root(chosen: str | Path | None) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtrc
 from torch import nn
 
 from ...datasets.errors import UsageError
@@ -163,7 +163,7 @@ def _against_noise(rehearsal: Rehearsal, course: Course, found: Audit) -> Audit:
 
 def _chance_of(farther: int, pairs: int) -> float:
     """That a fair coin falls on one side at least so often."""
-    return float(stats.binom.sf(farther - 1, pairs, 0.5))
+    return float(bdtrc(farther - 1, pairs, 0.5))
 
 
 def _variables(rehearsal: Rehearsal, course: Course, reach: dict[str, float]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy.special import bdtrc
 
 from ...datasets.batch import Examples, assemble
 from ...datasets.image_set import Bank, ImageSet
@@ -115,7 +115,7 @@ def _chance_of_labels(start: "_Start", true: Examples, wrong: Examples) -> float
         first = start.train(true)
         found = {bool(w): start.train(wrong if w else true) for w in order.permutation(2)}
         farther += first.distance(found[True]) > first.distance(found[False])
-    return float(stats.binom.sf(farther - 1, NOISY_PAIRS, 0.5))
+    return float(bdtrc(farther - 1, NOISY_PAIRS, 0.5))
 
 
 @leak.check("images", at_most=0.0)

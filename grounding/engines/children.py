@@ -17,7 +17,7 @@ from typing import Any
 from ...datasets.errors import UsageError
 
 # torch._dynamo: torch imports it at the first step of an optimiser, which every process would wait for.
-PRELOAD = ["groundcheck.grounding.trials.run", "sklearn.datasets", "scipy.optimize", "torch._dynamo"]
+PRELOAD = ["groundcheck.grounding.trials.run", "scipy.optimize", "torch._dynamo"]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from ...datasets.errors import UsageError
 
@@ -72,7 +71,7 @@ def wilson_interval(
     """
     if trials <= 0:
         return (0.0, 1.0)
-    share, z = successes / trials, float(norm.ppf((1 + confidence) / 2))
+    share, z = successes / trials, float(ndtri((1 + confidence) / 2))
     centre = share + z * z / (2 * trials)
     reach = z * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
     scale = 1 + z * z / trials
@@ -105,7 +104,7 @@ def paired_interval(gained: int, lost: int, pairs: int, confidence: float = 0.95
     """
     if pairs <= 0:
         return (-1.0, 1.0)
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(ndtri((1 + confidence) / 2))
 
     def score(difference: float) -> float:
         b = -gained - lost + (2 * pairs - gained + lost) * difference
@@ -160,9 +159,7 @@ def clustered_interval(
     squares = np.concatenate([residuals, influence]) ** 2
     freedom = max(1.0, 2 * squares.sum() ** 2 / (squares**2).sum())
     tail = (1 + confidence) / 2
-    effective = (
-        min(trials, share * (1 - share) / variance) * (norm.ppf(tail) / student.ppf(tail, freedom)) ** 2
-    )
+    effective = min(trials, share * (1 - share) / variance) * (ndtri(tail) / stdtrit(freedom, tail)) ** 2
     return wilson_interval(share * float(effective), float(effective), confidence)
 
 

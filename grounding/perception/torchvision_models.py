@@ -4,7 +4,7 @@ import difflib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from ...datasets.image_set import ImageShape
 from ...datasets.pictures import told_shape
 from ...datasets.vision import import_torchvision
 
+RESNET = "He et al. 2015, arXiv:1512.03385"
 SMALL = 64  # pixels a side below which a ResNet begins as He et al. 2015 have it for CIFAR-10, §4.2
 COLOURS = 3  # channels that torchvision's models take; grey is repeated
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision's weights expect
@@ -32,19 +33,14 @@ class TorchvisionModel:
 
     Args:
         name: As torchvision.models has it.
+        source: Where it comes from.
     """
 
     name: str
-
-    @property
-    def summary(self) -> str:
-        """One sentence."""
-        return f"torchvision's {self.name}, from random weights; grey images as three equal colours."
-
-    @property
-    def source(self) -> str:
-        """Where it comes from."""
-        return "He et al. 2015, arXiv:1512.03385" if self.name.startswith("resnet") else "torchvision"
+    source: str = "torchvision"
+    summary: ClassVar[str] = (
+        "A classifier of torchvision's, from random weights; grey images as three equal colours."
+    )
 
     def __call__(
         self, image_shape: ImageShape, symbols: int, stem: Stem = "auto", normalise: Normalise = "none"
@@ -120,6 +116,6 @@ class ThreeColours(nn.Module):
         return self.model(images)
 
 
-resnet18 = TorchvisionModel("resnet18")
-resnet34 = TorchvisionModel("resnet34")
-resnet50 = TorchvisionModel("resnet50")
+resnet18 = TorchvisionModel(name="resnet18", source=RESNET)
+resnet34 = TorchvisionModel(name="resnet34", source=RESNET)
+resnet50 = TorchvisionModel(name="resnet50", source=RESNET)

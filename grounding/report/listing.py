@@ -1,19 +1,15 @@
 """What there is: tasks, solvers and image sets, one line each."""
 
-import inspect
-from typing import Any
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...datasets.catalogue import TASKS, Catalogue
+from ...datasets.catalogue import IMAGES, TASKS, Catalogue
 from ...datasets.errors import UsageError
-from ...datasets.images import IMAGES
 from ...solvers.catalogue import SOLVERS
-from ..experiments.catalogue import shipped
-from ..experiments.file import find_experiment
+from ..experiments.catalogue import about_shipped, shipped
 from ..perception.catalogue import PERCEPTIONS
+from .about import about
 
 CATALOGUES = (
     ("Tasks", TASKS),
@@ -54,20 +50,16 @@ def print_listing(console: Console) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
     for name in shipped():
-        table.add_row(name, escape(find_experiment(name).about))
+        table.add_row(name, escape(about_shipped(name)))
     console.print(table)
 
 
 def _line(catalogue: Catalogue, name: str) -> tuple[str, str]:
     try:
-        thing: Any = catalogue.load(name)
+        said = about(catalogue, name)
     except (ImportError, UsageError) as error:
         return f"[yellow]not available:[/] {escape(str(error))}", ""
-    text = getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
-    first = " ".join(text.partition("\n\n")[0].split())
-    rules = getattr(thing, "rules", None)
-    message = f" (rules {rules})" if isinstance(rules, str) else ""
-    for extra in getattr(thing, "extras", ()):
+    message = f" (rules {said.rules})" if said.rules else ""
+    for extra in said.extras:
         message += "" if extra.installed else f" [yellow]skipped: {escape(extra.message)}[/]"
-    source = getattr(thing, "source", "")
-    return escape(first) + message, escape(source)
+    return escape(said.summary) + message, escape(said.source)

@@ -7,7 +7,7 @@ from functools import cache
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from ...datasets.errors import UsageError
 from ..measures.figures import Place, figures_at
@@ -53,7 +53,7 @@ def estimate(values: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0)) 
 @cache
 def quantile(count: int) -> float:
     """How many standard errors a seed interval reaches to either side, for so many seeds: Student's t."""
-    return float(student.ppf((1 + CONFIDENCE) / 2, count - 1))
+    return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))
 
 
 def compare(reports: Sequence[Report], *, any_budget: bool = False) -> list[Compared]:
@@ -74,8 +74,9 @@ def compare(reports: Sequence[Report], *, any_budget: bool = False) -> list[Comp
     rows: list[Compared] = []
     refused: list[str] = []
     other_reasons = False  # for which they are refused, whatever is said of budgets
+    named = [_by_name(other) for other in others]
     for task in first.tasks:
-        found = [counterpart(task, other) for other in others]
+        found = [_alike(task, tasks.get(task.task, [])) for tasks in named]
         tasks = [task, *(other for other in found if other is not None)]
         if len(tasks) < len(reports):
             continue
@@ -99,7 +100,17 @@ def _names(report: Report) -> str:
 
 def counterpart(task: TaskReport, report: Report) -> TaskReport | None:
     """The same task in another report, with the same settings if there is one; None where it lacks it."""
-    named = [other for other in report.tasks if other.task == task.task]
+    return _alike(task, _by_name(report).get(task.task, []))
+
+
+def _by_name(report: Report) -> dict[str, list[TaskReport]]:
+    named: dict[str, list[TaskReport]] = {}
+    for task in report.tasks:
+        named.setdefault(task.task, []).append(task)
+    return named
+
+
+def _alike(task: TaskReport, named: Sequence[TaskReport]) -> TaskReport | None:
     alike = [other for other in named if plain(other.settings) == plain(task.settings)]
     return next(iter(alike or named), None)
 

@@ -5,8 +5,6 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.cluster import AgglomerativeClustering
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,6 +20,9 @@ MIN_BATCH = 20  # images in a batch: the mean over fewer says nothing of how oft
 
 def first_clusters(images: Float[np.ndarray, "images pixels"], symbols: int) -> Int[np.ndarray, " images"]:
     """Ward's clusters in the space of the first principal components."""
+    from sklearn.cluster import AgglomerativeClustering  # noqa: PLC0415 - half a second, for one solver
+    from sklearn.decomposition import PCA  # noqa: PLC0415
+
     parts = min(COMPONENTS, *images.shape)
     reduced = PCA(parts, svd_solver="full").fit_transform(images)
     return AgglomerativeClustering(symbols).fit_predict(reduced)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from ...datasets.catalogue import IMAGES
 from ...datasets.image_source import ImageSource
-from ...datasets.images import IMAGES
 from ...datasets.task import Task
 from ..perception.spec import PerceptionSpec
 from .spec import SolverSpec

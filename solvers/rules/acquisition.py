@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import binom
 
 from ...datasets.problem import Problem, make_problem
 
@@ -191,6 +190,8 @@ def never(
     answered: Int[np.ndarray, " tests"],
 ) -> Bool[np.ndarray, " tests"]:
     """Which relations occurred too rarely to be merely unlucky."""
+    from scipy.stats import binom  # noqa: PLC0415 - a third of a second, for one solver
+
     usual = usual_share(count, expected)
     possible = expected * usual > -np.log(FALSE_DISCOVERIES)  # others could not be told even if never seen
     chance = np.ones(len(count))
@@ -208,6 +209,8 @@ def consistent(rules: Sequence[Rule]) -> list[Rule]:
     """Without the rules that are broken more often than the others are."""
     if not rules:
         return []
+    from scipy.stats import binom  # noqa: PLC0415 - a third of a second, for one solver
+
     broken = np.array([rule.broken for rule in rules])
     expected = np.array([rule.expected for rule in rules])
     others = (broken.sum() - broken) / np.maximum(expected.sum() - expected, 1)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from groundcheck.datasets import idx, images
+from groundcheck.datasets.catalogue import IMAGES
 from groundcheck.datasets.errors import DataUnavailableError, UnknownNameError, UsageError
-from groundcheck.datasets.images import IMAGES, load_images
+from groundcheck.datasets.images import load_images
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.pictures import Pictures
 from groundcheck.datasets.task import textual

@@ -107,6 +107,15 @@ def test_list_names_tasks_solvers_and_image_sets_with_their_sources() -> None:
         assert part in told
 
 
+def test_list_needs_nothing_heavy() -> None:
+    script = "import sys; from groundcheck.grounding.cli import app\n"
+    script += "try: app(['list'])\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    *told, modules = done.stdout.splitlines()
+    assert any("satnet" in line for line in told)
+    assert not HEAVY & set(modules.split())
+
+
 def test_list_tells_which_solvers_lack_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ltn", None)
     code, told, _ = groundcheck("list")
