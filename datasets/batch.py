@@ -32,6 +32,11 @@ class Batch:
     given: Bool[Tensor, "batch variables"]
     answer: Int[Tensor, "batch variables"]
 
+    def part(self, rows: slice) -> "Batch":
+        """Some of its puzzles, with the images that they show."""
+        distinct, place = _number_images(self.place[rows])
+        return Batch(self.images[distinct], place, self.symbols[rows], self.given[rows], self.answer[rows])
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -72,10 +77,7 @@ class Examples:
         Args:
             rows: Which puzzles: their numbers, or a slice.
         """
-        image = self.image[rows]
-        distinct, place = torch.unique(image, return_inverse=True)
-        if len(distinct) and distinct[0] < 0:  # −1 sorts first: "shows no image" is not an image
-            distinct, place = distinct[1:], place - 1
+        distinct, place = _number_images(self.image[rows])
         return Batch(
             images=self.gallery.gather(distinct),
             place=place,
@@ -83,6 +85,16 @@ class Examples:
             given=self.given[rows],
             answer=self.answer[rows].long(),
         )
+
+
+def _number_images(
+    image: Int[Tensor, "rows variables"],
+) -> tuple[Int[Tensor, " images"], Int[Tensor, "rows variables"]]:
+    """The images that are shown, each once, and where each variable finds its own among them; −1 for none."""
+    distinct, place = torch.unique(image, return_inverse=True)
+    if len(distinct) and distinct[0] < 0:  # −1 sorts first: "shows no image" is not an image
+        distinct, place = distinct[1:], place - 1
+    return distinct, place
 
 
 @dataclass(frozen=True)

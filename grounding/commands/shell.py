@@ -53,9 +53,9 @@ Classes = Annotated[
     ),
 ]
 _PERCEPTION = (
-    "What reads the images: lenet, mlp, resnet18, torchvision:NAME, or package.module:attribute or "
-    "file.py:attribute of yours. Its options: --set perception.NAME=VALUE, of any perception "
-    "perception.weights=FILE."
+    "What reads the images: lenet, mlp, hashed, hypernetwork, resnet18, torchvision:NAME, or "
+    "package.module:attribute or file.py:attribute of yours. Its options: --set perception.NAME=VALUE, of "
+    "any perception perception.weights=FILE."
 )
 Perception = Annotated[str, typer.Option(help=_PERCEPTION)]
 PerceptionOrProfile = Annotated[str | None, typer.Option(help=_PERCEPTION)]  # None: as the profile has it

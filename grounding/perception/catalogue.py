@@ -8,6 +8,8 @@ PERCEPTIONS = Catalogue(
     {
         "lenet": "groundcheck.grounding.perception.lenet:LeNet",
         "mlp": "groundcheck.grounding.perception.lenet:MLP",
+        "hashed": "groundcheck.grounding.perception.hashed:HashedMLP",
+        "hypernetwork": "groundcheck.grounding.perception.hypernetwork:GeneratedMLP",
         "resnet18": "groundcheck.grounding.perception.torchvision_models:resnet18",
         "resnet34": "groundcheck.grounding.perception.torchvision_models:resnet34",
         "resnet50": "groundcheck.grounding.perception.torchvision_models:resnet50",

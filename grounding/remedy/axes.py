@@ -6,11 +6,14 @@ from typing import Any
 
 from ...datasets.errors import UsageError
 from ...datasets.task import Setting
+from ..perception.spec import PerceptionSpec
 from ..suite.settings import apply_settings
 from ..suite.suite import Suite
-from ..trials.training import Training
+from ..trials.training import METHODS, Training
 
 Changes = Mapping[str, Any]  # values by the name of a setting, as `check --set` takes them
+PERCEPTION = "perception"  # the one axis that is an option of its own, `check --perception`
+READERS = ("hashed", "hypernetwork")  # tried in place of the usual one
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,24 @@ def _of_training(suite: Suite) -> list[Axis]:
         "batch": (training.batch, (max(1, training.batch // 2), training.batch * 2), ""),
         "pretraining": (pretraining, ("clusters", "none"), ""),
         "epochs": (training.epochs, (training.epochs * 2, training.epochs * 4), ""),
+        **{
+            name: (getattr(training, name), method.tried, "")
+            for name, method in METHODS.items()
+            if not (method.learns_rules and suite.rules_given)
+        },
+        PERCEPTION: (suite.perception.name, READERS if suite.perception.usual else (), ""),
         "information_from": (training.information_from, (0.5, 0.0), "information"),
     }
     return [
         Axis(name, usual, _others(usual, values), needs) for name, (usual, values, needs) in tried.items()
     ]
+
+
+def reader_of(changes: Changes, usual: PerceptionSpec) -> tuple[dict[str, Any], PerceptionSpec]:
+    """The changes that are settings, and the perception that is left or put in the place of the usual one."""
+    rest = dict(changes)
+    name = rest.pop(PERCEPTION, None)
+    return rest, usual if name is None else PerceptionSpec(name)
 
 
 def _queries(suite: Suite) -> int:

@@ -25,7 +25,7 @@ from ..suite.scheduling import all_ours, fit_engine, schedule
 from ..suite.suite import Listener, Suite, plan_suite
 from ..trials.spec import Factory, SolverSpec
 from ..trials.trial import Role
-from .axes import Axis, Changes, axes_of
+from .axes import Axis, Changes, axes_of, reader_of
 from .choosing import Chooser, OutOfTimeError
 from .record import AxisFigures, ChoiceSeed, Confirmation, Remedy, Tried, rank
 
@@ -100,8 +100,9 @@ def find_remedy(
     base = dict(settings or {})
 
     def planned(more: Changes) -> Suite:
-        every = {**({} if epochs is None else {"epochs": epochs}), **base, **more}
-        suite = plan_suite(solver, [task], source, Budget(MAX_SEEDS, settings=every), perception)
+        changed, reader = reader_of(more, PerceptionSpec.of(perception))
+        every = {**({} if epochs is None else {"epochs": epochs}), **base, **changed}
+        suite = plan_suite(solver, [task], source, Budget(MAX_SEEDS, settings=every), reader)
         return replace(suite, roles=ROLES, checks=False)
 
     usual = planned({})

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ..experiments.duration import told_duration
 from ..measures.counts import count_of
+from ..remedy.axes import PERCEPTION
 from ..remedy.record import AxisFigures, Remedy, Tried
 from ..results.files import write_text
 from .canvas import BLUE, GREY, ORANGE, canvas, embedded, legend_above
@@ -72,7 +73,10 @@ def command_of(found: Remedy) -> str:
     if found.smallest is None:
         return ""
     every = {**found.settings, **found.smallest.changes}
-    sets = "".join(f" --set {name}={value}" for name, value in every.items())
+    sets = "".join(
+        f" --{name} {value}" if name == PERCEPTION else f" --set {name}={value}"
+        for name, value in every.items()
+    )
     return f"groundcheck check {found.solver} --task {found.task} --images {found.images}{sets}"
 
 

@@ -56,7 +56,11 @@ def apply_settings(
     ]
     solver = replace(solver, options=options)
     check_options(solver)
-    return chosen, solver, [_replaced(budget, of_training) for budget in training]
+    budgets = [_replaced(budget, of_training) for budget in training]
+    if getattr(solver.load(), "rules", "learned") == "given":
+        for budget in budgets:
+            budget.require_rules_learned(solver.name)
+    return chosen, solver, budgets
 
 
 def takes_setting(full: str, task: Task, solver: SolverSpec, perception: PerceptionSpec) -> bool:

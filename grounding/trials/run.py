@@ -23,7 +23,7 @@ from .printed import Kept, printed_to
 from .session import LocalSession, Session, drawn_task, on_device
 from .spec import SolverSpec
 from .traces import Trace
-from .training import Progress, Training, TrainingState, loss_named, optimiser_for, train
+from .training import Progress, Training, TrainingState, loss_named, method_of, optimiser_for, train
 from .trial import Outcome, Point, Trial
 
 
@@ -92,6 +92,7 @@ def _train_and_score(
         if trial.beside is not None:
             budget = as_trained(budget, trial.beside, task)
         shape = training.gallery.shape
+        loss = supervised if trial.role == "ceiling" else loss_named(budget.loss)
 
         def build() -> Network:
             network = build_network(task, spec, budget.interface, trial.seed, trial.perception, shape)
@@ -100,7 +101,8 @@ def _train_and_score(
 
         def begin(network: Network) -> TrainingState:
             order = torch.Generator().manual_seed(trial.seed)
-            return TrainingState(network, optimiser_for(network, budget), order)
+            method = method_of(budget, loss, network, len(training), order)
+            return TrainingState(network, optimiser_for(network, budget, method), order, method=method)
 
         checkpoints = Checkpoints(trial, session)
         if (resumed := checkpoints.resume(lambda: begin(build()))) is not None:
@@ -134,7 +136,7 @@ def _train_and_score(
             training,
             budget,
             state.order,
-            loss=supervised if trial.role == "ceiling" else loss_named(budget.loss),
+            loss=state.method or loss,
             after_epoch=after_epoch,
             optimiser=state.optimiser,
             ended=state.epoch,

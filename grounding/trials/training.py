@@ -13,11 +13,13 @@ from ...datasets.batch import Batch, Examples
 from ...datasets.errors import UsageError
 from ...solvers.solver import answer_nll
 from .curriculum import give_more
+from .method import Loss, Method
+from .mixup import LossMixup
 from .network import PRECISIONS, Network, Precision
 from .reading import INTERFACES, Interface, uncertainty
 from .recording import Recorded, Recorder
+from .sharing import SharedGradients
 
-Loss = Callable[[Network, Batch], Float[Tensor, " batch"]]
 LossName = Literal["own", "likelihood", "bce"]
 LOSSES: tuple[LossName, ...] = get_args(LossName)
 # Bits are kept this far from 0 and 1 in logarithms, so that a wrong bit that is saturated has a gradient.
@@ -25,6 +27,13 @@ MARGIN = 1e-6
 REVEALED = 0.5  # of the queries of a puzzle that a curriculum begins with
 OF_SOLVER = {"solver": True}  # what changes nothing of a ceiling, and is recorded where it is set
 WHERE_SET = {"told": "set"}  # what is recorded where it is set
+
+
+def by_method(method: type[Method]) -> dict[str, Any]:
+    """What registers a way of training with the setting that turns it on, which is 0 where it is off."""
+    return {**OF_SOLVER, "method": method}
+
+
 POSITIVE = {  # what each is called
     "perception_rate": "a learning rate", "solver_rate": "a learning rate", "temperature": "a temperature",
     "annealed_from": "a temperature", "clip": "the norm of a gradient",
@@ -75,6 +84,10 @@ class Training:
         information_ramp: In what share of the training it then comes to its weight.
         curriculum: Share of the training, at first, in which some queries are given as symbols: half of them
             at the start, none at its end.
+        mixup: Pairs of puzzles are laid over each other, in shares from Beta(mixup, mixup), and how much each
+            answer counts is learned: `LossMixup`. 0: none are.
+        sharing: In the first half, gradients are shared between tasks whose answers are renamed, in inner
+            steps of this rate: `SharedGradients`. 0: there is but one task.
 
         precision: Of perception's products and convolutions in a step, forth and back: "float32" or
             "bfloat16", which is quicker where the processor has instructions for it and slower where not.
@@ -104,6 +117,8 @@ class Training:
     information_ramp: float = field(default=0.2, metadata=OF_SOLVER)
     curriculum: float = field(default=0.0, metadata=OF_SOLVER)
     precision: Precision = field(default="float32", metadata=WHERE_SET)
+    mixup: float = field(default=0.0, metadata=by_method(LossMixup))
+    sharing: float = field(default=0.0, metadata=by_method(SharedGradients))
 
     def __post_init__(self) -> None:
         for name in ("puzzles", "epochs", "batch"):
@@ -135,6 +150,7 @@ class Training:
         if self.pretraining not in (None, "none", "clusters"):
             raise UsageError(f"pretraining={self.pretraining!r}: it is none or clusters")
         self._require_turns()
+        self._require_one_method()
 
     def _require_turns(self) -> None:
         for name in ("perception_first", "solver_first"):
@@ -145,6 +161,25 @@ class Training:
                 raise UsageError(f"{name}={alone}: of {self.epochs} epochs one at least is for both sides")
         if self.perception_first and self.solver_first:
             raise UsageError("perception_first and solver_first: one side is trained first, set one of them")
+
+    def _require_one_method(self) -> None:
+        for name in METHODS:
+            strength = getattr(self, name)
+            if not _number(strength) or strength < 0:
+                raise UsageError(f"{name}={strength!r}: it is a number of at least 0")
+        if len(chosen := [name for name in METHODS if getattr(self, name)]) > 1:
+            raise UsageError(f"{' and '.join(chosen)}: each makes the losses of a batch, set one of them")
+        if self.sharing and self.curriculum:
+            raise UsageError("sharing and curriculum: what one renames the other gives, set one of them")
+
+    def require_rules_learned(self, solver: str) -> None:
+        """Raises `UsageError` for what a solver cannot be trained with that is given its rules."""
+        for name, method in METHODS.items():
+            if getattr(self, name) and method.learns_rules:
+                raise UsageError(
+                    f"{name}={getattr(self, name)}: {solver} is given its rules, and this is for solvers "
+                    f"that learn them; leave {name} at 0"
+                )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -182,6 +217,23 @@ class Training:
     def revealed_at(self, share: float) -> float:
         """Which share of the queries is given after that share of the training."""
         return REVEALED * (1 - share / self.curriculum) if share < self.curriculum else 0.0
+
+
+# Ways of training with weights of their own, by the setting that turns each on.
+METHODS: dict[str, type[Method]] = {
+    f.name: f.metadata["method"] for f in fields(Training) if "method" in f.metadata
+}
+
+
+def method_of(
+    training: Training, loss: Loss, network: Network, puzzles: int, generator: torch.Generator
+) -> Method | None:
+    """The way of training that is asked for, on so many puzzles; None for the usual one."""
+    steps = training.epochs * -(-puzzles // training.batch)
+    for name, method in METHODS.items():
+        if strength := getattr(training, name):
+            return method(strength, loss, network, steps, generator).to(network.legal.device)
+    return None
 
 
 def _number(value: Any) -> bool:
@@ -233,8 +285,10 @@ def orders(
         yield list(torch.randperm(size, generator=generator).split(batch))
 
 
-def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer:
-    """Adam with a learning rate for perception and one for the solver."""
+def optimiser_for(
+    network: Network, training: Training, method: Method | None = None
+) -> torch.optim.Optimizer:
+    """Adam with a learning rate for perception, one for the solver, and one for a method's own weights."""
     rate = training.solver_rate or getattr(network.solver, "learning_rate", 1e-3)
     perception_rate = training.perception_rate or getattr(network.solver, "perception_rate", 1e-3)
     groups: list[dict[str, Any]] = [
@@ -244,6 +298,8 @@ def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer
         },
         {"params": [p for p in network.solver.parameters() if p.requires_grad], "lr": rate},
     ]
+    if method is not None:
+        groups.append({"params": list(method.parameters()), "lr": method.rate})
     return torch.optim.Adam([group for group in groups if group["params"]])
 
 
@@ -251,15 +307,16 @@ def optimiser_for(network: Network, training: Training) -> torch.optim.Optimizer
 class TrainingState:
     """A training between two epochs: the network, and all that goes on with it.
 
-    Of the network it is parameters, persistent buffers and extra state; of torch its global generators, that
-    of the CPU and that of a network's CUDA device. Python's and NumPy's are left out: a trial never seeds
-    them.
+    Of the network, and of a method of training, it is parameters, persistent buffers and extra state; of
+    torch its global generators, that of the CPU and that of a network's CUDA device. Python's and NumPy's are
+    left out: a trial never seeds them.
     """
 
     network: Network
     optimiser: torch.optim.Optimizer
     order: torch.Generator  # draws the order of the puzzles
     epoch: int = 0  # that ended
+    method: Method | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """In tensors and plain values."""
@@ -269,6 +326,7 @@ class TrainingState:
             "order": self.order.get_state(),
             "drawn": [torch.get_rng_state(), *self._drawn_there()],
             "epoch": self.epoch,
+            "method": {} if self.method is None else self.method.state_dict(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -277,6 +335,8 @@ class TrainingState:
         self.optimiser.load_state_dict(state["optimiser"])
         self.order.set_state(state["order"])
         self.epoch = state["epoch"]
+        if self.method is not None:
+            self.method.load_state_dict(state["method"])
         drawn, *drawn_there = state["drawn"]
         torch.set_rng_state(drawn)
         for there in drawn_there:

@@ -12,14 +12,19 @@ import pytest
 from typer.testing import CliRunner
 
 from groundcheck.datasets.errors import UsageError
+from groundcheck.datasets.image_source import ImageSource
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import Remedy, find_remedy
 from groundcheck.grounding.cli import app
 from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.perception.spec import PerceptionSpec
 from groundcheck.grounding.remedy import search
+from groundcheck.grounding.remedy.axes import axes_of, reader_of
+from groundcheck.grounding.remedy.record import Confirmation, Tried
 from groundcheck.grounding.remedy.study import Search
-from groundcheck.grounding.suite.suite import Listener
+from groundcheck.grounding.report.remedy import command_of
+from groundcheck.grounding.suite.budget import Budget
+from groundcheck.grounding.suite.suite import Listener, plan_suite
 from groundcheck.solvers.extras import Extra
 
 FILE = Path(__file__).with_name("helped.py")
@@ -86,7 +91,9 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding import find_remedy
 from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.perception.spec import PerceptionSpec
-from groundcheck.grounding.suite.suite import Listener
+from groundcheck.grounding.report.remedy import command_of
+from groundcheck.grounding.suite.budget import Budget
+from groundcheck.grounding.suite.suite import Listener, plan_suite
 heard = []
 def outcome(_):
     heard.append(1)
@@ -165,6 +172,33 @@ def test_without_optuna_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPat
 AXES = [
     search.Axis("one", 0, (1, 2)), search.Axis("two", 0, (1,)), search.Axis("late", 0, (1,), needs="two")
 ]  # fmt: skip
+
+
+def test_ideas_from_the_literature_are_axes_where_they_fit() -> None:
+    def planned(solver: str, perception: str = "lenet") -> dict[str, search.Axis]:
+        source, budget = ImageSource.of("digits"), Budget(1, settings={"symbols": 3})
+        return {
+            axis.name: axis
+            for axis in axes_of(plan_suite(solver, ["mapping"], source, budget, perception), {})
+        }
+
+    learns, told = planned("mlp"), planned("exact", "mlp")
+    assert learns["mixup"].values == (0.2, 1.0)
+    assert learns["sharing"].values == (0.1, 0.01)
+    assert learns["perception"].values == ("hashed", "hypernetwork")
+    assert "mixup" in told
+    assert not {"sharing", "perception"} & set(told)
+    usual = PerceptionSpec()
+    assert reader_of({"clip": 1.0, "perception": "hashed"}, usual) == (
+        {"clip": 1.0},
+        PerceptionSpec("hashed"),
+    )
+    assert reader_of({"clip": 1.0}, usual) == ({"clip": 1.0}, usual)
+    grounds = Tried({"perception": "hashed"}, [], passed=True)
+    confirmed = replace(grounds, confirmation=Confirmation("GROUNDED", 6, 0, 6, "", decided=True))
+    found = Remedy("mlp", "mapping", "digits", {"aux": 50}, 0, [1000], [confirmed])
+    shown = "groundcheck check mlp --task mapping --images digits --set aux=50 --perception hashed"
+    assert command_of(found) == shown
 
 
 def tried(seed: int) -> list[dict[str, Any]]:
