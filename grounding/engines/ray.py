@@ -40,6 +40,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # no warning about GPUs that nobody asked for
 }
 START = "start one there with `ray start --head --port=6379` (and `ray start --address=HOST:6379` on others)"
+TOKEN = "a head that asks for a token needs RAY_AUTH_MODE=token here, and its ~/.ray/auth_token"
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,10 @@ class Ray:
                     f"{self.working_dir} is more than Ray carries to the nodes ({line}): start groundcheck "
                     "in a folder with the code alone, or name in .gitignore what nodes need not get"
                 ) from error
+            hint = f"; {TOKEN}" if address and address.startswith("ray://") else ""
             raise UsageError(
                 f"no Ray cluster at {address or 'this machine'} ({type(error).__name__}: {line}): {START}, "
-                "with the same versions of Ray and Python as here, or leave the address out"
+                f"with the same versions of Ray and Python as here, or leave the address out{hint}"
             ) from error
         _hush()
 
