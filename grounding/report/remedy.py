@@ -152,7 +152,7 @@ def _value(value: object) -> str:
 
 def draw_search(found: Remedy) -> Figure:
     """Every configuration's score in the order in which they were tried, by how many settings it changes."""
-    with canvas(7.4, 2.8) as (figure, axes):
+    with canvas(5.4, 2.6) as (figure, axes):
         for label, colour, chosen in (
             ("given up", GREY, [t.stopped for t in found.tried]),
             ("came to its end", BLUE, [not t.stopped and not t.passed for t in found.tried]),
