@@ -37,7 +37,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -65,6 +65,7 @@ TESTS = [
         for path in sorted((ROOT / "tests" / "grounding").glob(f"test_{name}*.py"))
     ),
     "tests/grounding/results/test_accounting.py",
+    "tests/grounding/trials/test_beyond.py",
 ]
 IN_OTHER_PROCESSES = ("deadly", "in_a_process")  # tests whose subject runs where no mutant is
 LONGEST = 1.5  # processor seconds of a test: those that take longer are left out, which only spares mutants
@@ -175,7 +176,7 @@ def _of(node: ast.AST, put: Callable[[ast.AST], None]) -> Iterator[Change]:  # n
             yield becomes(ast.Constant(2 * number or 1.0))
         case ast.Constant(value=str(word)) if word in WORDS:
             yield becomes(ast.Constant(WORDS[word]))
-        case ast.Name(id=name) if name in NAMES:
+        case ast.Name(id=name, ctx=ast.Load()) if name in NAMES:
             yield becomes(ast.Name(NAMES[name], ast.Load()))
         case ast.Attribute(value=value, attr=name) if name in NAMES:
             yield becomes(ast.Attribute(value, NAMES[name], ast.Load()))
@@ -203,6 +204,7 @@ class Mutant:
     after: str
     key: str  # the same while the text of the function is
     entered: tuple[str, ...]  # functions whose tests are asked: its own, or those that name a constant
+    constants: tuple[str, ...]  # or its class: tests that name one are asked as well
 
     @property
     def told(self) -> str:
@@ -232,9 +234,14 @@ def mutants_of(path: Path) -> list[Mutant]:
         what = f"{path.stem}\n{ast.unparse(home)}\n{before}\n{after}"
         seen[what] += 1
         key = hashlib.sha256(f"{what}\n{seen[what]}".encode()).hexdigest()[:16]
-        entered = (name,) if name != "<module>" else _users(home, around.values())
+        constants: tuple[str, ...] = ()
+        if name == "<module>":
+            constants = tuple(sorted(_assigned(home)))
+        elif isinstance(home, ast.ClassDef):
+            constants = (home.name,)  # a default of a field: a class that is made runs no function of ours
+        entered = (name,) if name != "<module>" else _users(constants, around.values())
         line = getattr(node, "lineno", 0)
-        found.append(Mutant(module_of(path), number, name, line, before, after, key, entered))
+        found.append(Mutant(module_of(path), number, name, line, before, after, key, entered, constants))
     return found
 
 
@@ -250,13 +257,17 @@ def _places(node: ast.AST, home: tuple[str, ast.AST]) -> Iterator[tuple[int, tup
         yield from _places(child, inner)
 
 
-def _users(statement: ast.AST, places: Iterable[tuple[str, ast.AST]]) -> tuple[str, ...]:
-    """The functions that name what a statement of the module assigns to."""
-    named = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+def _assigned(statement: ast.AST) -> set[str]:
+    """What a statement of the module assigns to."""
+    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _users(constants: Collection[str], places: Iterable[tuple[str, ast.AST]]) -> tuple[str, ...]:
+    """The functions that name one of these."""
     return tuple(
         name
         for name, home in dict(places).items()
-        if name != "<module>" and any(isinstance(n, ast.Name) and n.id in named for n in ast.walk(home))
+        if name != "<module>" and any(isinstance(n, ast.Name) and n.id in constants for n in ast.walk(home))
     )
 
 
@@ -617,6 +628,7 @@ class Tests:
             self.seconds |= part["seconds"]  # type: ignore[arg-type]
             self.entered |= part["entered"]  # type: ignore[arg-type]
         self.entered = {node: names for node, names in self.entered.items() if self.seconds[node] <= LONGEST}
+        self.text = {name: (ROOT / name).read_text() for name in watched}
         self.kills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def of(self, mutant: Mutant, cap: float) -> list[str]:
@@ -631,14 +643,26 @@ class Tests:
                 for own in mutant.entered
             )
         ]  # fmt: skip
+        naming = {
+            node for node in self.entered
+            if any(name in self.text[node.partition("::")[0]] for name in mutant.constants)
+        }  # fmt: skip
         nodes = inside
-        if not inside or mutant.function == "<module>":  # a constant may be read by a test itself
-            nodes = [node for node, entered in self.entered.items() if mutant.module in entered]
+        if not inside or mutant.constants:
+            nodes = [n for n, entered in self.entered.items() if mutant.module in entered or n in naming]
         near, wide = self.kills[mutant.module, mutant.function], self.kills[mutant.module, ""]
         stem = mutant.module.rpartition(".")[2]
-        asked = set(inside)
+        asked = {*inside, *naming}
         nodes.sort(
-            key=lambda n: (-near[n], n not in asked, -wide[n], f"/test_{stem}" not in n, self.seconds[n], n)
+            key=lambda n: (
+                -near[n],
+                n not in asked,
+                -wide[n],
+                n not in naming,
+                f"/test_{stem}" not in n,
+                self.seconds[n],
+                n,
+            )
         )
         spent = accumulate(self.seconds[node] for node in nodes)
         return [node for node, seconds in zip(nodes, spent, strict=True) if seconds <= cap]
@@ -701,10 +725,20 @@ def run(
 def drawn(mutants: list[Mutant], seed: int, size: int | None, unseen: list[Path]) -> list[Mutant]:
     """So many of them, or all, in the random order of a seed: broken off anywhere, it is a random sample.
 
-    What the logs `unseen` know is left out.
+    What the logs `unseen` know is left out, and what they know of a function whose text was another then.
     """
-    seen = {key for log in unseen for key in read_log(log)}
-    order = {m: hashlib.sha256(f"{seed} {m.key}".encode()).digest() for m in mutants if m.key not in seen}
+    seen = {key: line for log in unseen for key, line in read_log(log).items()}
+    keys = {m.key for m in mutants}
+    gone = {
+        tuple(line[part] for part in ("module", "function", "before", "after"))
+        for key, line in seen.items()
+        if key not in keys
+    }
+    left = [
+        m for m in mutants
+        if m.key not in seen and (m.module, m.function, m.before, m.after) not in gone
+    ]  # fmt: skip
+    order = {m: hashlib.sha256(f"{seed} {m.key}".encode()).digest() for m in left}
     return sorted(order, key=order.__getitem__)[:size]
 
 

@@ -38,9 +38,8 @@ class Bars:
 
 
 def _reaches(accuracy: float, interval: tuple[float, float] | None, bar: float, guessed: float) -> bool:
-    if accuracy >= bar or interval is None:
-        return bool(accuracy >= bar)
-    return bool(interval[1] >= bar and accuracy >= LEAST / HIGH * bar and accuracy > guessed)
+    near = interval is not None and interval[1] >= bar and accuracy >= LEAST / HIGH * bar
+    return bool(accuracy >= bar or (near and accuracy > guessed))
 
 
 def guessed_answers(scores: Scores) -> tuple[float, float]:

@@ -105,7 +105,7 @@ class AuditedCode:
             for p in signature.parameters.values()
             if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
-        if _takes(signature, 3) and arguments[1:2] and arguments[1].startswith("opt"):
+        if _takes(signature, 3) and len(arguments) > 1 and arguments[1].startswith("opt"):
             return cls(function, name, "step")
         if _takes(signature, 4):
             return cls(function, name, "loss")

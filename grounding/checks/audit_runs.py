@@ -174,7 +174,7 @@ def _listener(name: str, gradients: dict[str, Tensor]) -> Callable[[Tensor], Non
 def _nudged(values: Tensor, nudge: int) -> Tensor:
     if not values.is_floating_point():
         return values
-    up = torch.rand(values.shape, generator=torch.Generator().manual_seed(nudge)) < 0.5
+    up = torch.randint(2, values.shape, generator=torch.Generator().manual_seed(nudge)).bool()
     step = torch.finfo(values.dtype).eps
     return values * (1 + torch.where(up, step, -step).to(values.dtype))
 
@@ -202,7 +202,6 @@ def in_child(work: Callable[[], T]) -> T:
         warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of threads; the child starts none
         child = os.fork()
     if not child:
-        os.close(reading)
         _answer(writing, work)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
@@ -229,7 +228,7 @@ def _answer(writing: int, work: Callable[[], Any]) -> None:
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(said)
     except BaseException as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - a fault of ours
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a fault of ours
     finally:
         os._exit(0)
 

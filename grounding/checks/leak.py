@@ -220,9 +220,14 @@ class _Start:
     def train(self, examples: Examples) -> _Trained:
         """From one seed of every generator."""
         losses: list[float] = []
-        with seeded_generators(0):
+        with seeded_generators(seed=0):
             network = build_network(
-                self.task, self.spec, self.training.interface, 0, self.perception, examples.gallery.shape
+                self.task,
+                self.spec,
+                self.training.interface,
+                seed=0,
+                perception=self.perception,
+                image_shape=examples.gallery.shape,
             )
             network = network.to(examples.given.device)
             if self.state is None:

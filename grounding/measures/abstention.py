@@ -159,9 +159,8 @@ def judge_abstention(seeds: Sequence[Selective]) -> AbstentionVerdict:
     """The verdict over the boards of all seeds, by Wilson's 95 % intervals.
 
     SILENT: no more than `SPEAKS` of the boards may be answered. WRONG AND SURE: clearly more than
-        `MANY_WRONG` of
-    all boards are answered wrong with `SURE` or more. RIGHT OR SILENT: of what is answered with more than
-    `SILENT`, clearly no more than `FEW_WRONG` is wrong.
+    `MANY_WRONG` of all boards are answered wrong with `SURE` or more. RIGHT OR SILENT: of what is answered
+    with more than `SILENT`, clearly no more than `FEW_WRONG` is wrong.
     """
 
     def counted(count: Callable[[Selective], int]) -> int:

@@ -61,7 +61,6 @@ def compare_rules(problem: Problem, rules: Sequence[Rule]) -> RulesComparison:
                 superfluous.append(rule)
     learned = with_rules(problem, rules)
     different = {(rule.first, rule.second) for rule in rules if rule.kind == "equal"}
-    known = {tuple(sorted(clause)) for clause in learned.rules.clauses} if learned.rules else set()
     missing: list[list[int]] = []
     undecided: list[list[int]] = []
     with SatSolver(name="glucose4", bootstrap_with=learned.rules) as sat:
@@ -69,7 +68,7 @@ def compare_rules(problem: Problem, rules: Sequence[Rule]) -> RulesComparison:
             if any(abs(literal) > problem.indicators for literal in clause):
                 undecided.append(clause)  # it speaks of an auxiliary, of which the learned rules know nothing
                 continue
-            if tuple(sorted(clause)) in known or _by_counting(problem, clause, different):
+            if _by_counting(problem, clause, different):
                 continue
             sat.conf_budget(CONFLICTS)
             breaks = sat.solve_limited(assumptions=[-literal for literal in clause])

@@ -5,7 +5,7 @@ To add one: a function of `Scores` in a file of its own, and a line in `FIGURES`
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, auto
 from typing import Any, Literal
 
 from .metrics import Scores
@@ -14,11 +14,11 @@ from .metrics import Scores
 class Place(IntEnum):
     """Where a figure is shown, each place with all that are shown in those before it."""
 
-    RANKING = 0  # leaderboard, summary of a gate, regression against a baseline
-    VERDICTS = 1  # beside every verdict, and where reports are compared
-    MEANS = 2  # means over seeds, on the page
-    TRIALS = 3  # every trial, on the page
-    RECORD = 4  # trackers and JSON
+    RANKING = auto()  # leaderboard, summary of a gate, regression against a baseline
+    VERDICTS = auto()  # beside every verdict, and where reports are compared
+    MEANS = auto()  # means over seeds, on the page
+    TRIALS = auto()  # every trial, on the page
+    RECORD = auto()  # trackers and JSON
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """How many relabellings of the symbols the training puzzles leave open, exactly."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class _Search:
         self.total = len(puzzles)
         self.symbols = len(task.classes)
         self.solution, self.shown = _distinct(puzzles)
-        self.next = 1 + self.symbols**2  # fresh variables lie above those of the relabelling
+        self.fresh = itertools.count(1 + self.symbols**2)  # variables above those of the relabelling
 
     def variable(self, true: int, read: int) -> int:
         return 1 + true * self.symbols + read
@@ -264,8 +265,7 @@ class _Search:
         for clause in self.rules.clauses:
             for own in clause:
                 if abs(own) not in literal:
-                    literal[abs(own)] = self.next
-                    self.next += 1
+                    literal[abs(own)] = next(self.fresh)
             values = [(literal[abs(own)], own > 0) for own in clause]
             if not any(value is sign for value, sign in values):  # else it is satisfied
                 yield [v if sign else -v for v, sign in values if not isinstance(v, bool)]

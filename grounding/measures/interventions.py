@@ -230,14 +230,13 @@ def determined_answers(
     """The one answer that the rules leave at the queries, 0 at the givens; −1 where there is none or more."""
     assert problem.rules is not None
     answers = np.full(facts.shape, -1)
-    free = problem.rules.nv or 0
+    legal = (facts < np.asarray(problem.domains)).all(axis=1)
     with SatSolver(name="cadical153", bootstrap_with=problem.rules) as solver:
-        for row in np.flatnonzero((facts < np.asarray(problem.domains)).all(axis=1)):
+        for free, row in enumerate(np.flatnonzero(legal), 1 + (problem.rules.nv or 0)):
             known = problem.assumptions(facts[row].tolist())
             if not solver.solve(assumptions=known):
                 continue
             held = set(solver.get_model() or [])
-            free += 1
             answer = np.zeros_like(facts[row])
             chosen: list[int] = []
             for v in np.flatnonzero(~given[row]).tolist():

@@ -112,7 +112,7 @@ def paired_interval(gained: int, lost: int, pairs: int, confidence: float = 0.95
         share = (math.sqrt(max(0.0, b * b - 8 * pairs * c)) - b) / (4 * pairs)
         variance = pairs * (2 * share + difference * (1 - difference))
         away = gained - lost - pairs * difference
-        return 0.0 if away == 0 else away / math.sqrt(max(variance, 1e-300))
+        return away / math.sqrt(max(variance, 1e-300))
 
     def edge(low: float, high: float, target: float) -> float:
         """The score falls with the difference."""
@@ -169,8 +169,8 @@ def _shown(
     """Every puzzle with every image that it shows, images numbered from 0, and how often it shows it."""
     puzzle, place = np.nonzero(image >= 0)
     known, number = np.unique(image[puzzle, place], return_inverse=True)
-    pairs, times = np.unique(puzzle * max(1, len(known)) + number, return_counts=True)
-    owner, seen = np.divmod(pairs, max(1, len(known)))
+    pairs, times = np.unique(puzzle * len(known) + number, return_counts=True)
+    owner, seen = np.divmod(pairs, len(known))
     return owner, seen, times.astype(np.float64)
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from groundcheck.grounding import remedies
+from groundcheck.grounding.diagnosis.cause import Explanation
 from groundcheck.grounding.measures.identifiability import Identifiability
 from groundcheck.grounding.remedies import UNKNOWN, Evidence, Verdict, remedy
 
@@ -88,3 +90,27 @@ def test_a_ceiling_that_read_badly_comes_before_one_that_broke() -> None:
     assert remedy("INCONCLUSIVE", Evidence(broken_ceiling=True)) not in (both, UNKNOWN["INCONCLUSIVE"])
     counting_stopped = Identifiability(1, False, np.eye(2, dtype=bool), (), 10, 1)
     assert "do not tell" in remedy("SHORTCUT", Evidence(identified=[counting_stopped]))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "names"),
+    [
+        ("UNGROUNDED", ("SOUND_PARTS", "SOUND_AND_STOPPED")),
+        ("NOT REASONING", ("REASONS_ON_SYMBOLS", "REASONS_AND_STOPPED")),
+        ("SHORTCUT", ("TOLD_APART", "TOLD_APART_AND_STOPPED")),
+    ],
+)
+def test_trials_that_show_where_accuracy_was_going_change_the_advice(
+    verdict: Verdict, names: tuple[str, str]
+) -> None:
+    for stopped, name in zip((False, True), names, strict=True):
+        assert remedy(verdict, Evidence(1.0, SOUND, [ONE], stopped=stopped)) == getattr(remedies, name)
+
+
+@pytest.mark.parametrize("verdict", UNKNOWN)
+@pytest.mark.parametrize("cause", ["solver", "budget"])
+def test_a_named_cause_is_told_to_those_that_fail(verdict: Verdict, cause: str) -> None:
+    named = Explanation(cause, "", 1.0, "", "Do this.", "")
+    fine = "Perception is fine. " if (verdict, cause) == ("NOT REASONING", "solver") else ""
+    failing = verdict in ("UNGROUNDED", "NOT REASONING", "SHORTCUT")
+    assert remedy(verdict, Evidence(causes=[named])) == (f"{fine}Do this." if failing else UNKNOWN[verdict])

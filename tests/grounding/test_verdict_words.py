@@ -1,10 +1,13 @@
 """What a judgement says, sentence by sentence: each where it holds, and not where it does not."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from groundcheck.grounding import bars as bars_module
+from groundcheck.grounding import verdict as verdict_module
 from groundcheck.grounding.bars import (
     HIGH,
     LEAST,
@@ -368,3 +371,70 @@ def test_one_ceiling_or_one_traceback_among_others_is_enough_for_a_remedy() -> N
     assert "Let the ceiling read first" in told(GOOD, GOOD, ceilings=[CEILING, at_chance]).remedy
     left = replace(BROKEN, error="Traceback (most recent call last):\nValueError: boom")
     assert "See the traceback" in told(left, replace(BROKEN, error="killed")).remedy
+
+
+def test_where_intervals_touch_a_ceiling_is_unfit_and_nothing_is_beyond_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for end, unclear in ((0.5, True), (0.499, False)):
+        monkeypatch.setattr(bars_module, "wilson_interval", lambda *_, end=end: (0.5, end))
+        for guess in ("guessed_aligned", "guessed_read", "guessed_task"):
+            assert bool(unfit_of(**{guess: 0.3})) == unclear
+    monkeypatch.undo()
+    high = outcome(1.0, 0.8)
+    for end, beyond in ((0.5, False), (0.499, True)):
+        monkeypatch.setattr(verdict_module, "wilson_interval", lambda *_, end=end: (0.5, end))
+        assert ("more than the best possible" in told(high).reason) == beyond
+    monkeypatch.setattr(verdict_module, "guessed_answers", lambda _: (0.5, 1.0))
+    assert "guessing answers as many" in told(high).reason
+
+
+def test_a_bar_is_reached_where_it_is_met_even_by_a_guess() -> None:
+    high = Bars(0.5, 0.5, 0.5, 0.5)
+    assert high.answers(0.5, (0.4, 0.6))
+    assert high.answers(0.5)
+    assert not high.answers(0.49, (0.4, 0.6))  # near, and no more than a guess
+    assert replace(high, guessed_task=0.4).answers(0.49, (0.4, 0.5))
+    assert not replace(high, guessed_task=0.4).answers(0.49, (0.4, 0.499))
+
+
+def test_a_bar_is_near_at_nine_tenths_of_its_ceiling_and_not_below() -> None:
+    high = Bars(HIGH, HIGH)
+    assert (high.guessed_task, high.guessed_grounding, high.assumed) == (0.0, 0.0, False)
+    assert high.answers(LEAST / HIGH * HIGH, (0.8, HIGH))
+    assert not high.answers(np.nextafter(LEAST / HIGH * HIGH, 0), (0.8, HIGH))
+
+
+def test_shares_of_nothing_are_zero_where_no_ceiling_is_known() -> None:
+    nothing = outcome(1.0, 0.0, guessed_task=0.0)
+    found = told(nothing, ceilings=[], assumed=True).reason
+    assert found.startswith(
+        "answers 1.00 of the puzzles (guessing 0.00), reads 0.00 of the images right, 0.00"
+    )
+    partly = told(outcome(0.5, 0.7, puzzles=0), outcome(0.5, 0.7), ceilings=[], assumed=True).reason
+    assert partly.endswith("nothing was answered, so nothing can be said of reasoning")
+
+
+def test_what_is_answered_is_held_against_the_best_of_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    best = [replace(CEILING, seed=seed).scores for seed in (0, 1)]
+    guesses = iter([0.5, 1.0])
+    monkeypatch.setattr(verdict_module, "wilson_interval", lambda *_: (0.6, 0.5))
+    monkeypatch.setattr(verdict_module, "guessed_answers", lambda _: (0.0, next(guesses)))
+    high = [outcome(1.0, 0.8).scores]
+    assert "guessing answers as many" in verdict_module._beyond(high, best, ["GROUNDED"])  # type: ignore[arg-type]
+
+
+def test_a_judgement_is_neither_decided_nor_tied_unless_that_is_said() -> None:
+    bare = Judgement("GROUNDED", 1, 0, 1, (0.0, 1.0), "", "")
+    assert (bare.decided, bare.tied) == (False, False)
+
+
+@pytest.mark.parametrize(("seed", "explained"), [(GOOD, False), (BAD, True), (SHORT, True), (READS, True)])
+def test_a_failing_solver_is_explained_and_a_grounded_one_is_not(
+    seed: Outcome, explained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(verdict_module, "make_subject", lambda *_, **__: SimpleNamespace(recorded=True))
+    monkeypatch.setattr(verdict_module, "explain", lambda subject: (asked.append(subject), ())[1])
+    told(*[seed] * 6)
+    assert bool(asked) == explained

@@ -1,7 +1,5 @@
 """The contract of a solver: it leaves alone what it shares with everybody else in the process."""
 
-import torch
-
 from ..registry import Registry, Result, failed, passed
 from .global_state import global_state
 from .subject import Subject, row_losses, run_forward
@@ -32,11 +30,8 @@ def check_globals(subject: Subject) -> Result:
         "the loss in training": lambda: row_losses(solver.train(), sample),
     }
     for name, call in calls.items():
-        gradients = torch.is_grad_enabled()
         call()
         after = global_state()
-        if torch.is_grad_enabled() != gradients:
-            after["grad mode"] = torch.is_grad_enabled()
         changed = [setting for setting, value in before.items() if value != after[setting]]
         if changed:
             was, now = before[changed[0]], after[changed[0]]

@@ -39,7 +39,7 @@ def movement(one: Draw, other: Draw, *, noisy: bool, tolerance: float = 0.0) -> 
     if not noisy:
         return Movement(distance(one(0), other(0)), 1)
     differences: list[Tensor] = []
-    mean, drawn = 0.0, 0
+    drawn = 0
     for drawn in DRAWS:
         while len(differences) < drawn:
             seed = 2 * len(differences)
@@ -53,7 +53,7 @@ def movement(one: Draw, other: Draw, *, noisy: bool, tolerance: float = 0.0) -> 
                 return Movement(np.inf, drawn)
             differences.append((left - right).double().nan_to_num(0.0).flatten())
         stacked = torch.stack(differences).numpy(force=True)
-        mean = float(np.abs(stacked.mean(0)).max()) if stacked.size else 0.0
+        mean = float(np.abs(stacked.mean(0)).max(initial=0.0))
         if mean <= tolerance:
             return Movement(mean, drawn)
         chance = sign_flip_test(stacked)

@@ -222,7 +222,7 @@ def solutions_of(problem: Problem, rows: int, device: str) -> Sample:
     rng = np.random.default_rng(0)
     worlds = np.array(list(problem.solutions()))
     solution = worlds[rng.integers(len(worlds), size=rows)]
-    given = torch.from_numpy(rng.random(solution.shape) < 0.5)
+    given = torch.from_numpy(rng.integers(2, size=solution.shape) == 1)
     legal = torch.from_numpy(problem.legal).float()
     beliefs = (legal / legal.sum(1, keepdim=True)).repeat(rows, 1, 1)
     answer = torch.where(given, -1, torch.from_numpy(solution.astype(np.int64)))

@@ -11,9 +11,11 @@ from torch import nn
 from groundcheck.datasets.errors import UsageError
 from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.checks import audit as audit_module
 from groundcheck.grounding.checks import audit_runs
 from groundcheck.grounding.checks.audit import (
     NEGLIGIBLE,
+    NOISE_ERROR,
     NOISY_PAIRS,
     Audit,
     _chance_of,
@@ -201,6 +203,9 @@ def test_a_training_that_does_not_repeat_itself_is_held_against_its_own_noise() 
     pairs = {course.seed for course, _, _ in still.ran if course.steps} - {0, 1}
     assert len({c.seed for c, _, _ in still.ran}) >= NOISY_PAIRS
     assert max(pairs) == NOISY_PAIRS == 24
+    pair = [(c.steps, labels) for c, labels, _ in still.ran if c.seed == NOISY_PAIRS]
+    assert sorted(pair) == [(4, "other None"), (4, "true"), (4, "true")]
+    assert pair[0] == (4, "true")
     tenth = {course.seed for course, _, _ in moved.ran}
     assert max(tenth) == 10  # a coin falls ten times on one side less than once in a thousand times
     assert NEGLIGIBLE == 1e-4
@@ -331,6 +336,13 @@ def test_a_loss_is_averaged_and_followed_downhill() -> None:
     assert (nothing, stepped.weight.detach().tolist()) == (None, [[0.5, 0.5]])
 
 
+def backward_by_itself(model: nn.Module, images: Any, given: Any, labels: Any) -> Any:
+    model.register_parameter("unused", nn.Parameter(torch.ones(())))
+    loss = model(images).sum()
+    loss.backward()
+    return loss.detach()
+
+
 def raising(text: str) -> None:
     raise RuntimeError(text)
 
@@ -340,6 +352,7 @@ def raising(text: str) -> None:
     [
         (lambda model, images, given, labels: images.sum() / 0 * 0, UsageError, "returned nan"),
         (lambda model, images, given, labels: labels, UsageError, "returned Tensor tensor"),
+        (backward_by_itself, UsageError, r"backward_by_itself calls backward\(\) itself"),
         (lambda model, images, given, labels: "x" * 99, UsageError, "returned str 'xxxxx"),
         (lambda model, images, given, labels: 1 / 0, AuditCrashError, "raised ZeroDivisionError: div"),
         (lambda model, images, given, labels: raising("no CUDA here"), UsageError, "for a GPU"),
@@ -350,7 +363,7 @@ def raising(text: str) -> None:
 def test_what_a_code_does_instead_is_told(function: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words) as told:
         called(function)
-    assert "<lambda> " in str(told.value)
+    assert f"{function.__name__} " in str(told.value)
     assert "\n" not in str(told.value)
 
 
@@ -375,3 +388,48 @@ def test_a_nudge_moves_every_number_by_its_last_bit_up_or_down() -> None:
         assert not torch.equal(audit_runs._nudged(plain, 1), audit_runs._nudged(plain, 2))
     whole = torch.arange(3)
     assert audit_runs._nudged(whole, 1) is whole
+
+
+def test_a_traceback_begins_in_the_code_that_raised() -> None:
+    with pytest.raises(AuditCrashError) as told:
+        called(lambda model, images, given, labels: raising("lost"))
+    assert "audit_code.py" not in told.value.traceback
+    assert "in raising" in told.value.traceback
+
+    class Typed:
+        def __call__(self, model: nn.Module, images: Any, given: Any, labels: Any, /) -> None:
+            raise ValueError("lost")
+
+    with pytest.raises(AuditCrashError) as told:
+        called(Typed())
+    assert "in __call__" in told.value.traceback
+
+
+def test_a_quantity_that_one_training_alone_has_moves_as_a_whole() -> None:
+    bare, more = trace({"gradient a": [1.0]}), trace({"gradient a": [1.0], "gradient b": [2.0]})
+    for one, other in ((bare, more), (more, bare)):
+        assert whole_movement(one, other) == pytest.approx(2 / np.sqrt(5))
+        assert largest_movements(one, other) == {"gradient a": 0.0, "gradient b": 1.0}
+        assert exceeding_step(one, other, {}) == 1
+
+
+def test_a_step_is_told_by_its_second_argument_whatever_follows() -> None:
+    def step(model: nn.Module, optimiser: Any, *batch: Any) -> None:
+        """Two names are enough."""
+
+    assert AuditedCode.of(step).kind == "step"
+    assert AuditedCode.of(lambda model, *rest: 0).kind == "loss"
+    assert AuditedCode.of(lambda *rest: 0).kind == "loss"
+
+
+def test_noise_that_shows_in_the_gradient_alone_could_hide_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_module, "_chance_of", lambda farther, pairs: 1.0)
+    moved = Rehearsed(gradient=0.3)
+    moved.repeats = False
+    assert _compare(moved, COURSES).movement == "noise"
+    at_bound = Rehearsed()
+    at_bound.repeats = False
+    monkeypatch.setattr(audit_module, "_measure", lambda found, *_: replace(found, gradient=NEGLIGIBLE))
+    assert _compare(at_bound, COURSES).movement == "rounding"
+    monkeypatch.setattr(audit_module, "_chance_of", lambda farther, pairs: NOISE_ERROR)
+    assert _compare(at_bound, COURSES).movement == "rounding"  # as unlikely as that is not enough

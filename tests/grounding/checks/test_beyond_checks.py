@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from groundcheck.grounding.checks.abstain import abstain
+from groundcheck.grounding.checks.abstain import _mean, abstain
 from groundcheck.grounding.checks.beyond import beyond, check_beyond, lost_elsewhere
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.joint import joint
@@ -391,5 +391,15 @@ def test_what_is_exactly_at_a_bound() -> None:
     low = wilson_interval(200, 400)[0]
     at = copies(Copies(0.1, 0.5, low, 400))
     assert (at.status, at.figure) == ("inconclusive", 0.5)  # answers no more than that clearly
+    end = wilson_interval(20, 100)[1]
+    assert corrected(correction(0.2, exact={"answered": 2 * end})).status == "inconclusive"
     nothing = struck(FALLING, (0.0,) * 5)
     assert (nothing.status, nothing.figure) == ("pass", 0.5)
+
+
+def test_what_is_never_right_is_claimed_by_none() -> None:
+    """An accuracy of 0 is one, and not a bin without images; one image is as many as it takes."""
+    wrong = replace(RIGHT, calibration=Calibration([3, 1], [0.5, None], [0.0, None], 0.5))
+    assert [_mean(wrong, part) for part in ("confidence", "accuracy")] == pytest.approx([0.375, 0.0])
+    single = replace(RIGHT, calibration=Calibration([1, 0], [0.5, None], [0.25, None], 0.25))
+    assert [_mean(single, part) for part in ("confidence", "accuracy")] == [0.5, 0.25]

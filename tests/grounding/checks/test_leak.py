@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from groundcheck.grounding.checks import leak as leak_module
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.leak import Setting, check_leaks, leak, relabelled
 from groundcheck.grounding.measures.metrics import Scores, score
+from groundcheck.grounding.perception.spec import PerceptionSpec
 from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.grounding.trials.training import Training
 from groundcheck.solvers.neural import MLP
@@ -265,6 +267,12 @@ def test_eleven_of_twelve_pairs_have_to_agree(farther: int, leaks: bool) -> None
     assert orders == {(False, False, True), (False, True, False)}  # in a drawn order
 
 
+def test_a_chance_of_the_bound_is_not_enough_for_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    for chance, status in ((leak_module.NOISE_ERROR, "inconclusive"), (0.004, "fail")):
+        monkeypatch.setattr(leak_module, "_chance_of_labels", lambda *_, chance=chance: chance)
+        assert found("labels", Unseeded, LEAKY).status == status
+
+
 def test_which_states_are_the_same() -> None:
     one, other = torch.ones(2), torch.tensor([1.0, 2.0])
     same = leak_module._equal
@@ -279,3 +287,50 @@ def test_the_losses_and_the_distance_of_a_leak_are_told() -> None:
     assert "the training loss sees the labels of the givens" in moved.reason
     size = float(moved.reason.partition("moved by up to ")[2].partition(":")[0])
     assert size == pytest.approx(moved.figure, rel=0.05)
+
+
+def test_pictures_in_either_part_add_up() -> None:
+    copies = torch.cat([DIGITS.train.gallery.pictures[:2], DIGITS.validation.gallery.pictures[:3]])
+    images = replace(DIGITS, test=with_pictures(DIGITS.test, copies))
+    setting = Setting(SolverSpec("mlp"), SMALL, images, Training())
+    assert leak["images"].run(setting).figure == 5.0
+
+
+def test_an_echo_is_what_moves_and_not_what_is_scored() -> None:
+    for task in (SMALL, Sudoku()):
+        assert leak["echo"].run(Setting(SolverSpec("mlp"), task, DIGITS, Training())).figure == 0.0
+
+
+def test_as_far_as_with_the_same_labels_is_not_farther() -> None:
+    puzzles = SMALL.generate("train", 4, 0)
+    true, _ = assemble(SMALL, puzzles, DIGITS.train)
+    equal = SimpleNamespace(train=lambda _: leak_module._Trained(0.0, (torch.zeros(1),)))
+    assert leak_module._chance_of_labels(equal, true, true) == 1.0  # type: ignore[arg-type]
+
+
+def test_a_state_is_put_back_only_where_another_was_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[object] = []
+    network = torch.nn.Linear(1, 1)
+    network.load_state_dict = loaded.append  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(leak_module, "build_network", lambda *_, **__: network)
+    monkeypatch.setattr(
+        leak_module, "train", lambda *_, after_epoch, **__: after_epoch(SimpleNamespace(loss=0.5))
+    )
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, _: self)
+    start = leak_module._Start(SolverSpec("mlp"), SMALL, Training(), PerceptionSpec())
+    examples, _ = assemble(SMALL, SMALL.generate("train", 4, 0), DIGITS.train)
+    for turn, times in ((0, 0), (0, 0), (1, 1)):
+        network.weight.data += turn
+        assert start.train(examples).loss == 0.5
+        assert len(loaded) == times
+
+
+def test_a_training_that_moves_beyond_its_noise_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = iter([0.0, 1.0, 2.0] * 3)
+    monkeypatch.setattr(
+        leak_module._Start, "train", lambda *_: leak_module._Trained(0.0, (torch.tensor([next(size)]),))
+    )
+    for chance, status in ((leak_module.NOISE_ERROR, "inconclusive"), (0.004, "fail"), (0.5, "inconclusive")):
+        monkeypatch.setattr(leak_module, "_chance_of_labels", lambda *_, chance=chance: chance)
+        told = found("labels")
+        assert (told.status, told.figure) == (status, 2.0)

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from groundcheck.datasets.images import load_images
+from groundcheck.datasets.mapping import Mapping
 from groundcheck.grounding.checks.finding import Finding
-from groundcheck.grounding.checks.perception import Reader, perception
+from groundcheck.grounding.checks.perception import Reader, check_perception, perception, read_logits
 from groundcheck.grounding.perception.spec import PerceptionSpec
 
 IMAGES = torch.rand(12, 2, 3, 4, generator=torch.Generator().manual_seed(0))
@@ -278,3 +280,93 @@ def test_perception_is_built_alike_whatever_was_drawn_before() -> None:
 def test_logits_that_are_zero_together_move_by_what_they_are_alone() -> None:
     alone = found("rows", lambda _, logits, images: 0 * logits + (len(images) == 1))
     assert (alone.status, alone.figure) == ("fail", 1.0)
+
+
+def test_a_factory_that_raises_is_told_with_its_own_traceback() -> None:
+    def broken(image_shape: tuple[int, int, int], symbols: int) -> nn.Module:
+        raise KeyError("width")
+
+    told = perception["build"].run(Reader(PerceptionSpec.of(broken), 5, IMAGES))
+    assert told.status == "fail"
+    assert "KeyError: 'width'" in told.traceback
+    assert "in broken" in told.traceback
+    assert "direct cause" not in told.traceback
+
+
+def test_images_are_taken_from_the_first_to_the_last() -> None:
+    seen: list[Tensor] = []
+
+    class Looks(Known):
+        def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+            nn.Module.__init__(self)
+            self.weight = nn.Parameter(torch.ones(symbols))
+
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            return images.mean((1, 2, 3))[:, None] * self.weight
+
+    digits = load_images("digits")
+    list(check_perception(PerceptionSpec.of(Looks), Mapping(symbols=3), digits, batch=6))
+    largest = next(images for images in seen if len(images) > 1)
+    pictures = digits.train.gallery.gather(torch.arange(len(digits.train.gallery)))
+    assert len(largest) == 6
+    assert torch.equal(largest[0], pictures[0])
+    assert torch.equal(largest[-1], pictures[-1])
+
+
+def test_logarithms_above_zero_in_one_entry_are_none() -> None:
+    for largest, begins in ((-5e-5, "logarithms of probabilities"), (5e-5, "from ")):
+        sure = torch.tensor([largest, *[-30.0] * 4])
+        logits = found("logits", lambda n, logits, images, sure=sure: sure.expand(len(images), 5))
+        assert logits.reason.startswith(begins)
+
+
+def test_the_gradient_is_that_of_training() -> None:
+    cut = found("gradient", lambda n, logits, images: logits.detach() if n.training else logits)
+    assert cut.reason == "its logits are cut off from its parameters"
+
+
+def test_a_probability_of_nothing_is_one_too() -> None:
+    sure = torch.eye(5)[[0] * 12]
+    assert found("logits", lambda n, logits, images: sure[: len(images)]).status == "fail"
+
+
+def test_a_gradient_of_one_entry_reaches_a_parameter() -> None:
+    class Two(Known):
+        def __init__(self, image_shape: tuple[int, int, int], symbols: int) -> None:
+            super().__init__(image_shape, symbols)
+            del self.weight, self.bias
+            self.many = nn.Parameter(torch.tensor([1.0, 2.0]))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images.flatten(1)[:, :5] * self.many[0] + 0 * self.many[1]
+
+    assert perception["gradient"].run(Reader(PerceptionSpec.of(Two), 5, IMAGES)).status == "pass"
+
+
+def test_two_images_are_images() -> None:
+    told = found("shape", lambda n, x, i: x[:, :4], images=IMAGES[:2])
+    assert "for 2 images where (2, 5) was expected" in told.reason
+
+
+def test_eight_images_are_shown_one_by_one() -> None:
+    sizes: list[int] = []
+    assert found("rows", lambda n, x, i: (sizes.append(len(i)), x)[1]).status == "pass"
+    assert sizes == [12, 12, *[1] * 8]
+
+
+def test_a_call_draws_from_one_state_of_the_generator_whatever_was_drawn_before() -> None:
+    figures = []
+    for before in (1, 2):
+        torch.manual_seed(before)
+        figures.append(found("modes", lambda n, x, i: x + torch.rand(1)).figure)
+    assert figures[0] == figures[1]
+
+
+def test_logits_are_read_from_one_state_of_the_generator() -> None:
+    draws: Any = nn.Dropout(0.5)
+    read = []
+    for before in (1, 2):
+        torch.manual_seed(before)
+        read.append(read_logits(draws, IMAGES))
+    assert torch.equal(*read)

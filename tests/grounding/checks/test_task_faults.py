@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
+from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.datasets.task import SPLITS, Layout, Puzzles, Task
 from groundcheck.grounding.checks.finding import Finding
@@ -366,3 +368,56 @@ def test_a_sound_task_is_found_sound() -> None:
     findings = check_task(Sum)
     assert [(f.check, f.task) for f in findings] == [(check.id, "sum") for check in task_checks.checks]
     assert {f.status for f in findings} == {"pass"}
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_task_that_its_settings_do_not_make_again_is_told(
+    alike: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = "groundcheck.grounding.checks.task_checks"
+    monkeypatch.setattr(f"{home}.reference_of", lambda _: "sum")
+    monkeypatch.setattr(f"{home}.pickle", SimpleNamespace(loads=lambda x: x, dumps=lambda x: x))
+    monkeypatch.setattr(f"{home}.rebuild_task", lambda *_: Sum() if alike else Mapping(symbols=4))
+    record = found("record", Sum())
+    said = (
+        "rebuilt from its settings as sum"
+        if alike
+        else f"the task is not equal to what its settings {Sum().settings} make"
+    )
+    assert (record.status, record.reason) == ("pass" if alike else "fail", said)
+
+
+def test_a_task_without_a_hash_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unhashable(Sum):
+        __hash__ = None  # type: ignore[assignment]
+
+    home = "groundcheck.grounding.checks.task_checks"
+    monkeypatch.setattr(f"{home}.reference_of", lambda _: "sum")
+    monkeypatch.setattr(f"{home}.pickle", SimpleNamespace(loads=lambda x: x, dumps=lambda x: x))
+    monkeypatch.setattr(f"{home}.rebuild_task", lambda *_: Unhashable())
+    assert "unhashable" in found("record", Unhashable()).reason
+
+
+def test_what_a_first_draw_imports_or_compiles_may_move_a_generator() -> None:
+    calls: list[str] = []
+
+    def change(split: str, drawn: Puzzles) -> Puzzles:
+        if not calls:
+            np.random.rand()  # noqa: NPY002
+        calls.append(split)
+        return drawn
+
+    assert found("global-state", faulty(change, only="test")).status == "pass"
+    assert calls == ["test", "test"]
+
+
+def test_puzzles_of_seeds_0_and_1_are_compared() -> None:
+    asked: list[tuple[str, int, int]] = []
+
+    class Notes(Sum):
+        def generate(self, split, size, seed) -> Puzzles:
+            asked.append((split, size, seed))
+            return super().generate(split, size, seed)
+
+    assert found("deterministic", Notes()).status == "pass"
+    assert asked[-4:] == [("train", SIZE, 0), ("train", SIZE, 0), ("train", SIZE, 1), ("validation", SIZE, 0)]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from groundcheck.grounding.checks import trained as trained_module
 from groundcheck.grounding.checks.finding import Finding
 from groundcheck.grounding.checks.trained import Trained, guess_over, interval_over, trained
 from groundcheck.grounding.measures.interventions import Intervention, Interventions
@@ -199,3 +200,32 @@ def test_a_role_that_broke_is_told_by_its_first_error_unless_one_did_not() -> No
     checked = found("baseline", outcome("grounding", 80), *broken)
     assert checked.reason == "RuntimeError: all of 2 trials broke: ValueError: 0"
     assert found("baseline", outcome("grounding", 80), *broken, outcome("baseline", 10)).status == "pass"
+
+
+def test_intervals_that_touch_are_not_clear_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trained_module, "interval_over", lambda scores: (0.5, 0.6))
+    for guess, told in (((0.2, 0.5), True), ((0.2, 0.499), False)):
+        monkeypatch.setattr(trained_module, "guess_over", lambda scores, guess=guess: guess)
+        advice = found("baseline", outcome("grounding", 55), outcome("baseline", 55)).remedy
+        assert ("no more than a guess" in advice) == told
+
+
+@pytest.mark.parametrize(
+    ("interval", "passes", "fewer"),
+    [
+        ((-0.2, -0.1), False, True),
+        ((-0.1, 0.0), False, False),
+        ((0.0, 0.1), False, False),
+        ((0.1, 0.2), True, False),
+    ],
+)
+def test_an_interval_that_ends_at_nothing_is_neither_below_nor_above(
+    interval: tuple[float, float], passes: bool, fewer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(trained_module, "difference_interval", lambda *a: (asked.append(a[1]), interval)[1])
+    known = {"guessed_task": 0.55}
+    checked = found("baseline", outcome("grounding", 65, **known), outcome("baseline", 55, **known))
+    assert (checked.status == "pass") == passes
+    assert ("fewer than a network without logic" in checked.remedy) == fewer
+    assert asked == [(0.55, ENDS[55])]

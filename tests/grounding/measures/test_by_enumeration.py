@@ -14,6 +14,7 @@ from groundcheck.grounding.measures.interventions import (
     Intervention,
     Interventions,
     answered_from_symbols,
+    answers_possible,
     determined_answers,
     follow_symbols,
     intervene,
@@ -149,6 +150,21 @@ def test_answers_are_determined_where_one_completion_is_left(seed: int) -> None:
     )
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_is_possible_where_every_query_by_itself_has_a_world(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    domains = (2, 3, 3)
+    worlds = drawn_worlds(domains, 0.4, rng)
+    facts = np.where(rng.random((60, 3)) < 0.3, rng.integers(0, domains, (60, 3)), -1)
+    answered, asked = rng.integers(0, 3, (60, 3)), facts < 0
+    found = answers_possible(allowing(domains, worlds), facts, answered, asked)
+    for row in range(60):
+        known = {v: int(facts[row, v]) for v in range(3) if not asked[row, v]}
+        left = [completions(worlds, known, [v]) for v in range(3)]
+        assert found[row] == all((answered[row, v],) in left[v] for v in range(3) if asked[row, v])
+    assert 0 < found.sum() < 60
+
+
 def on_symbols(*seeds: tuple[float, float, int, int]) -> Followed | None:
     quiet = Intervention(0, 0)
     return answered_from_symbols(
@@ -167,6 +183,8 @@ def test_true_symbols_are_asked_of_what_is_clear_of_chance() -> None:
     assert (found.plain, found.share, found.determined) == (pytest.approx(0.8), 0.75, 40)
     assert found.bound == pytest.approx(0.2 + 0.8 * 0.6)
     assert found.interval == wilson_interval(30, 40)
+    quiet = Intervention(0, 0)
+    assert Interventions(0.9, 0.1, quiet, quiet, quiet).symbols == quiet
     at_bound = Followed(0.9, 0.5, 10, 0.6, (0.4, 0.6))
     assert at_bound.holds
     assert not Followed(0.9, 0.5, 10, 0.61, (0.4, 0.6)).holds

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.problem import Problem
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.grounding.checks import identifiable
 from groundcheck.grounding.checks.contract import behaviour_checks as conduct
@@ -24,6 +25,7 @@ from groundcheck.grounding.trials.spec import SolverSpec
 from groundcheck.solvers.exact import Exact
 from groundcheck.solvers.extras import MissingExtraError
 from groundcheck.solvers.neural import MLP
+from groundcheck.solvers.solver import UnsupportedProblemError
 
 TINY_TASK = Mapping(symbols=4)
 check_untrained = contract["untrained"].run
@@ -527,6 +529,22 @@ def test_exactness_is_asked_of_those_that_declare_it() -> None:
     assert found("posterior", MLP).status == "skip"
     claimed = found("posterior", type("Claims", (Plain,), {"exact": True}))
     assert (claimed.status, claimed.bound) == ("fail", 1e-5)
+
+
+class OnlyHere(Plain):
+    """For the problem of one task alone."""
+
+    exact: ClassVar = True
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        if problem.domains != Mapping().problem.domains:
+            raise UnsupportedProblemError("mapping alone")
+
+
+def test_who_solves_one_problem_alone_is_not_asked_for_others() -> None:
+    skipped = found("posterior", OnlyHere)
+    assert (skipped.status, skipped.reason) == ("skip", "no random problem can be tried: mapping alone")
 
 
 class HandsThrough(Exact):

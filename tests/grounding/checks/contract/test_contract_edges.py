@@ -271,7 +271,9 @@ def test_other_rules_are_those_of_a_renamed_problem() -> None:
     assert (renaming.symbols[0] == renaming.symbols[2]).all()
     assert any((other_rules(problem, n).variables != np.arange(4)).any() for n in range(3))
     swapped = Renaming(np.array([2, 1, 0, 3]), np.array([[1, 2, 0], [0, 1, 2], [1, 2, 0], [1, 0, 2]]))
-    sample = sample_of([[0, 1, 2, 0], [1, 0, 0, 1]], [[True, False, False, True], [False, True, True, False]])
+    sample = sample_of(
+        [[0, 1, 2, 0], [1, 0, 0, 1]], [[True, False, False, True], [False, False, True, False]]
+    )
     sample.beliefs = torch.rand(2, 4, 3, generator=torch.Generator().manual_seed(0))
     moved = swapped(sample)
     for row in range(2):

@@ -219,3 +219,8 @@ def test_a_gradient_of_the_right_direction_and_another_size_is_a_surrogate() -> 
         checked = contract["surrogate"].run(Subject(SolverSpec.of(Bent), TASK))
         assert ("nothing has to be declared" in checked.reason) == said, checked.reason
     assert gradient_checks.FOLLOWED == 12
+
+
+def test_what_has_no_gradient_is_left_out_and_the_rest_is_not() -> None:
+    assert set(agreement_of_batch(fixture(beliefs=0.0), 0.1)) == {"the parameters"}
+    assert set(agreement_of_batch(fixture(parameters=0.0), 0.1)) == {"the beliefs"}
