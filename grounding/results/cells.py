@@ -1,6 +1,6 @@
 """The cells of an experiment, each with its trials, its verdict and what others published of it."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,8 +116,11 @@ def varying(record: ExperimentRecord) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for axis, values in record.axes.items():
         met = [plain(cell.varied.get(axis)) for cell in record.cells]
-        ordered = [*(plain(value) for value in values), *met]
-        kept = [v for n, v in enumerate(ordered) if v in met and v not in ordered[:n]]
+        ordered: dict[Hashable, Any] = {}
+        for value in (*(plain(value) for value in values), *met):
+            ordered.setdefault(hashed(value), value)
+        known = {hashed(value) for value in met}
+        kept = [value for key, value in ordered.items() if key in known]
         if len(kept) > 1:
             found[axis] = kept
     for name in ("solver", "task"):
@@ -130,3 +133,10 @@ def value_on(cell: Cell, axis: str) -> Any:
     """The value that a cell has on an axis of `varying`, as JSON has it; None of an axis that it lacks."""
     own = {"solver": cell.solver, "task": cell.task}
     return plain(cell.varied.get(axis, own.get(axis)))
+
+
+def hashed(value: Any) -> Hashable:
+    """Equal for values of JSON that are equal, so that one can be looked up among many."""
+    if isinstance(value, dict):
+        return dict, frozenset((name, hashed(item)) for name, item in value.items())
+    return (list, *map(hashed, value)) if isinstance(value, list) else value

@@ -1,5 +1,6 @@
 """Reading the folder of an experiment: of one that ended, that still runs, or that was killed."""
 
+import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,13 +36,14 @@ def read_experiment(folder: Path) -> ExperimentRecord:
     asked = _read_asked(folder)
     trials: dict[str, TrialRow] = {}
     file = folder / TRIALS
-    for number, line in whole_lines(file, mend=False):
-        with _damage(file, "delete that line, and --resume runs it again"):
-            row = decode_record(line, TrialRow, first_line=number)
-            if beyond := [cell for cell in row.cells if not 0 <= cell < len(asked.cells)]:
-                raise RecordError(f"line {number} names cell {beyond[0]} of {len(asked.cells)}")
-        before = trials.get(row.key)  # a trial that was retried counts once, for all that asked for it
-        trials[row.key] = row if before is None else _joined(before, row)
+    with _no_collection():
+        for number, line in whole_lines(file, mend=False):
+            with _damage(file, "delete that line, and --resume runs it again"):
+                row = decode_record(line, TrialRow, first_line=number)
+                if beyond := [cell for cell in row.cells if not 0 <= cell < len(asked.cells)]:
+                    raise RecordError(f"line {number} names cell {beyond[0]} of {len(asked.cells)}")
+            before = trials.get(row.key)  # a trial that was retried counts once, for all that asked for it
+            trials[row.key] = row if before is None else _joined(before, row)
     record = ExperimentRecord(
         name=asked.name,
         axes=asked.axes,
@@ -115,3 +117,15 @@ def _damage(file: Path, mend: str) -> Generator[None]:
         yield
     except RecordError as error:
         raise UsageError(f"{file} is damaged ({error}): {mend}") from error
+
+
+@contextmanager
+def _no_collection() -> Generator[None]:
+    """Spares rows, which hold no cycles and stay, the collector's passes over all that came before them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

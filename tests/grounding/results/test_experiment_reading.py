@@ -1,5 +1,6 @@
 """Reading the folder of an experiment: whole, still running, killed, damaged, or something else."""
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def test_an_experiment_that_has_not_ended_has_no_verdict_yet(
     assert {result.verdict for result in results} == {NOT_DECIDED}
     assert [result.seeds for result in results] == ["2 ran"] * 4
     assert results[0].estimate("task") == cell_results(record)[0].estimate("task")
+
+
+def test_garbage_is_collected_again_after_damage(tmp_path: Path, record: ExperimentRecord) -> None:
+    (write_sweep(tmp_path / "s", record) / "trials.jsonl").write_text("{}\n")
+    with pytest.raises(UsageError, match="line 1"):
+        read_experiment(tmp_path / "s")
+    assert gc.isenabled()
 
 
 def test_an_experiment_that_has_just_begun_has_cells(tmp_path: Path, record: ExperimentRecord) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,15 @@ def test_what_varies(record: ExperimentRecord) -> None:
     without = replace(first, number=1, varied={"solver": "mlp"})  # a cell that does not know the setting
     both = replace(record, cells=[first, without], reports={}, trials=[])
     assert varying(both)["lr"] == [0.001, None]
+
+
+def test_values_that_no_set_can_hold_vary(record: ExperimentRecord) -> None:
+    [first, *_] = record.cells
+    asked: list[Any] = [(1, (2,)), {"low": 1, "high": (2,)}, 1, "1"]
+    met: list[Any] = [{"high": (2.0,), "low": 1}, (1, (2,)), "1", 1.0, (1, (2,))]
+    cells = [replace(first, number=number, varied={"lr": value}) for number, value in enumerate(met)]
+    found = varying(replace(record, axes={"lr": asked}, cells=cells, reports={}, trials=[]))
+    assert found["lr"] == [[1, [2]], {"low": 1, "high": [2]}, 1, "1"]
 
 
 def test_cells_are_pooled_over_the_seeds_that_they_share(record: ExperimentRecord) -> None:
