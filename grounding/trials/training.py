@@ -88,7 +88,6 @@ class Training:
             answer counts is learned: `LossMixup`. 0: none are.
         sharing: In the first half, gradients are shared between tasks whose answers are renamed, in inner
             steps of this rate: `SharedGradients`. 0: there is but one task.
-
         precision: Of perception's products and convolutions in a step, forth and back: "float32" or
             "bfloat16", which is quicker where the processor has instructions for it and slower where not.
             Weights, Adam, the solver and all that is scored stay in float32.
