@@ -31,13 +31,21 @@ def summarise_rules(rules: Sequence[Rule]) -> str:
     }
     told = {"equal": "≠", "less": "≥", "greater": "≤", "difference": "difference", "pair": "pairs of symbols"}
     parts = ", ".join(f"{len(found):,} {told[kind]}" for kind, found in kinds.items() if found)
+    learned = f"{count_of(len(rules), 'rule')} ({parts})"
+    if not counted(rules):
+        return f"{learned}; the solver does not tell how often answers bear them out"
     support = [rule.expected for rule in rules]
     broken = sum(rule.broken for rule in rules)
     return (
-        f"{count_of(len(rules), 'rule')} ({parts}); independent answers would have broken each "
+        f"{learned}; independent answers would have broken each "
         f"{min(support):.1f} times or more, {median(support):.1f} in the median; broken "
         f"{count_of(broken, 'time')} in all"
     )
+
+
+def counted(rules: Sequence[Rule]) -> bool:
+    """Whether any of them says how often chance would have broken it: costs that were learned do not."""
+    return any(rule.expected for rule in rules)
 
 
 def summarise_comparison(problem: Problem, found: RulesComparison) -> Iterator[str]:
@@ -89,7 +97,8 @@ def write_dimacs(path: Path, problem: Problem, rules: Sequence[Rule]) -> None:
         file.write(f"p cnf {problem.indicators} {clauses}\n")
         written: set[tuple[int, ...]] = set()
         for rule in rules:
-            file.write(f"c {rule.written(problem)} (expected {rule.expected:.1f}, broken {rule.broken})\n")
+            support = f" (expected {rule.expected:.1f}, broken {rule.broken})" if rule.expected else ""
+            file.write(f"c {rule.written(problem)}{support}\n")
             for clause in as_clauses(problem, [rule]):
                 if tuple(clause) not in written:
                     written.add(tuple(clause))
@@ -98,7 +107,8 @@ def write_dimacs(path: Path, problem: Problem, rules: Sequence[Rule]) -> None:
 
 def draw_rules(path: Path, problem: Problem, rules: Sequence[Rule], found: RulesComparison | None) -> None:
     """A picture, as PDF, PNG or SVG by the name: which pairs of variables learned rules join, and what is
-    superfluous or missing; and how often each rule was to be expected if variables were independent.
+    superfluous or missing; and, where that is told, how often each rule was to be expected if variables were
+    independent.
     """
     size = len(problem.variables)
     pairs = np.zeros((size, size), dtype=int)
@@ -110,8 +120,11 @@ def draw_rules(path: Path, problem: Problem, rules: Sequence[Rule], found: Rules
         for first, second in joined:
             pairs[first, second] = pairs[second, first] = colour
     with mpl.rc_context({"font.size": 8, "svg.hashsalt": "groundcheck"}):
-        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-        matrix, support = figure.subplots(1, 2, width_ratios=(1.15, 1))
+        told = counted(rules) or not rules
+        figure = Figure(figsize=(7.2 if told else 4.2, 3.8), layout="constrained")
+        matrix, *supports = np.ravel(
+            figure.subplots(1, 2, width_ratios=(1.15, 1)) if told else figure.subplots()
+        )
         matrix.imshow(pairs, cmap=ListedColormap(COLOURS), vmin=0, vmax=3, interpolation="nearest")
         step = max(1, round(size / 9))
         matrix.set_xticks(range(0, size, step), problem.variables[::step], rotation=90)
@@ -126,11 +139,12 @@ def draw_rules(path: Path, problem: Problem, rules: Sequence[Rule], found: Rules
                 matrix.plot([], [], "s", color=COLOURS[number], label=name)
         if rules:
             matrix.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False)
+        for support in supports:
             support.hist([rule.expected for rule in rules], bins=30, color=COLOURS[1])
-        support.set_title("how often chance would have broken each")
-        support.set_xlabel("expected, of independent answers")
-        support.set_ylabel("rules")
-        support.spines[["top", "right"]].set_visible(False)
+            support.set_title("how often chance would have broken each")
+            support.set_xlabel("expected, of independent answers")
+            support.set_ylabel("rules")
+            support.spines[["top", "right"]].set_visible(False)
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 

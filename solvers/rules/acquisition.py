@@ -240,6 +240,29 @@ def forbidden_cells(problem: Problem, rules: Sequence[Rule]) -> Bool[np.ndarray,
     return table.reshape(size * symbols, -1)
 
 
+def named(problem: Problem, forbidden: Bool[np.ndarray, "cells cells"]) -> list[Rule]:
+    """The rules that forbid just these cells v·symbols + k together: relations before single pairs.
+
+    They carry no support. What stands below the diagonal is not looked at.
+    """
+    size, symbols = len(problem.variables), problem.symbols
+    table = forbidden.reshape(size, symbols, size, symbols)
+    kinds = [("equal", 0), ("less", 0), ("greater", 0)]
+    kinds += [("difference", offset) for offset in range(1 - symbols, symbols) if offset]
+    found: list[Rule] = []
+    for u, v in np.argwhere(np.triu(table.any((1, 3)), 1)).tolist():
+        domains = (problem.domains[u], problem.domains[v])
+        left = table[u, : domains[0], v, : domains[1]].copy()
+        for kind, offset in kinds:
+            rule = Rule(u, v, kind, offset)
+            ruled = rule.forbids(domains)
+            if ruled.any() and left[ruled].all():
+                left &= ~ruled
+                found.append(rule)
+        found += [Rule(u, v, "pair", 0, (a, b)) for a, b in np.argwhere(left).tolist()]
+    return found
+
+
 def as_clauses(problem: Problem, rules: Sequence[Rule]) -> Iterator[list[int]]:
     """A clause for every pair of symbols that is ruled out."""
     for (u, v), left in allowed_pairs(problem, rules).items():

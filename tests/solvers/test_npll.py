@@ -5,7 +5,8 @@ import torch
 from groundcheck.datasets.errors import UsageError
 from groundcheck.datasets.problem import Problem
 from groundcheck.datasets.sudoku import Sudoku
-from groundcheck.solvers.npll import ENPLL
+from groundcheck.grounding.measures.acquired_rules import compare_rules
+from groundcheck.solvers.npll import ENPLL, energy
 
 FRAME = Problem(("x", "y", "z"), (2, 3, 3))
 
@@ -24,8 +25,33 @@ def built(seed=0, **options):
     torch.manual_seed(seed)
     solver = ENPLL(FRAME, **options).double()
     with torch.no_grad():
-        solver.unsymmetric.copy_(torch.randn(9, 9, dtype=torch.float64))
+        solver.between.normal_()
+        solver.relation.normal_()
     return solver
+
+
+def told_sudoku(task, cost=6.0):
+    """Costs that say exactly what the rules of the task say."""
+    problem = task.problem
+    solver = ENPLL(problem.without_rules())
+    with torch.no_grad():
+        solver.between.zero_()
+        solver.relation.zero_()
+        solver.relation[0] = cost * torch.eye(problem.symbols)
+        for clause in problem.rules.clauses:
+            cells = [problem.meaning(literal) for literal in clause]
+            if len(cells) == 2 and cells[0][0] != cells[1][0]:
+                first, second = sorted(cell[0] for cell in cells)
+                solver.between[0, first, second] = 2
+    return solver
+
+
+def shown(task, puzzles):
+    """Beliefs that are sure of the givens, the givens, and the solutions."""
+    solution = torch.from_numpy(puzzles.solution.astype(np.int64))
+    given, symbols = torch.from_numpy(puzzles.given.copy()), task.problem.symbols
+    hot = torch.eye(symbols)[solution]
+    return torch.where(given.unsqueeze(-1), hot, torch.full((symbols,), 1 / symbols)), given, solution
 
 
 def test_loss_is_the_pseudo_likelihood_worked_out_by_hand():
@@ -66,29 +92,70 @@ def test_which_variables_are_kept_depends_on_the_row_alone():
     assert not torch.allclose(together, built(kept=1.0).loss(*parts))
 
 
-def test_with_the_costs_of_sudoku_it_solves_sudoku():
-    task = Sudoku()
-    problem = task.problem
-    solver = ENPLL(problem.without_rules())
-    with torch.no_grad():
-        solver.unsymmetric.zero_()
-        for clause in problem.rules.clauses:
-            if len(clause) == 2:
-                cells = [literal_cell(problem, literal) for literal in clause]
-                solver.unsymmetric[cells[0], cells[1]] = 6.0
-    puzzles = task.generate("test", 60, 0)
-    solution = torch.from_numpy(puzzles.solution.astype(np.int64))
-    given = torch.from_numpy(puzzles.given.copy())
-    beliefs = torch.where(given.unsqueeze(-1), torch.eye(4)[solution], torch.full((4,), 0.25))
+@pytest.mark.parametrize(("size", "boards"), [(4, 60), (9, 5)])
+def test_with_the_costs_of_sudoku_it_solves_sudoku(size, boards):
+    task = Sudoku(size=size)
+    solver = told_sudoku(task)
+    beliefs, given, solution = shown(task, task.generate("test", boards, 0))
     assert torch.equal(solver(beliefs, given).argmax(-1), solution)
 
 
-def literal_cell(problem, literal):
-    variable, symbol = problem.meaning(literal)
-    return variable * problem.symbols + symbol
+def test_what_costs_too_little_rules_nothing_out():
+    task = Sudoku()
+    assert told_sudoku(task, cost=0.4).learned_rules == []
+    found = compare_rules(task.problem, told_sudoku(task).learned_rules)
+    assert found.equivalent
+    assert {rule.kind for rule in told_sudoku(task).learned_rules} == {"equal"}
 
 
-@pytest.mark.parametrize("options", [{"kept": 0.0}, {"kept": 1.5}, {"penalty": -1.0}, {"steps": 0}])
+def test_costs_that_leave_no_solution_are_answered_locally():
+    solver = ENPLL(FRAME)
+    with torch.no_grad():
+        solver.between.fill_(1.0)
+        solver.relation.fill_(1.0)  # every two symbols of two variables cost more than the bar
+        solver.relation[:, 1, 1] = 0.6
+    beliefs, given, _ = rows()
+    answered = solver(beliefs.float(), given)
+    assert solver._exact[1] == []
+    assert torch.isfinite(answered).all()
+    assert (answered.sum(-1) - 1).abs().max() < 1e-5
+
+
+def test_of_both_solvers_the_answer_that_costs_less_is_taken():
+    solver, (beliefs, given, _) = built(seed=3), rows(40)
+    answered, (exact,) = solver(beliefs, given), solver._exact[1]
+    world = exact.certain(exact.heaviest(exact.weights(beliefs, given)), beliefs)
+    sure = (beliefs.clamp_min(1e-30).log() * given.unsqueeze(-1)).masked_fill(~solver.legal, -1e4)
+    state = solver._annealed(sure, solver.costs)
+    rounded = torch.nn.functional.one_hot(state.argmax(-1), 3).double()
+    better = energy(world, sure, solver.costs) <= energy(rounded, sure, solver.costs)
+    assert 0 < int(better.sum()) < len(better)
+    taken = (answered == world).flatten(1).all(1)
+    assert torch.equal(taken, better)
+    assert torch.equal(
+        answered[~better].argmax(-1)[~given[~better]], state[~better].argmax(-1)[~given[~better]]
+    )
+
+
+def test_three_hundred_boards_tell_the_rules():
+    task = Sudoku(size=6)
+    beliefs, given, solution = shown(task, task.generate("train", 300, 0))
+    torch.manual_seed(0)
+    solver = ENPLL(task.problem.without_rules())
+    optimiser = torch.optim.Adam(solver.parameters(), lr=solver.learning_rate)
+    order = torch.Generator().manual_seed(0)
+    for _ in range(6):
+        for part in torch.randperm(300, generator=order).split(16):
+            optimiser.zero_grad()
+            answer = solution[part].masked_fill(given[part], -1)
+            solver.loss(beliefs[part], given[part], answer).mean().backward()
+            optimiser.step()
+    assert compare_rules(task.problem, solver.learned_rules).equivalent
+
+
+@pytest.mark.parametrize(
+    "options", [{"kept": 0.0}, {"kept": 1.5}, {"penalty": -1.0}, {"steps": 0}, {"relations": 0}]
+)
 def test_options_that_cannot_be_meant_are_refused(options):
     with pytest.raises(UsageError, match=next(iter(options))):
         ENPLL(FRAME, **options)
