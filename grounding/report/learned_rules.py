@@ -122,9 +122,8 @@ def draw_rules(path: Path, problem: Problem, rules: Sequence[Rule], found: Rules
     with mpl.rc_context({"font.size": 8, "svg.hashsalt": "groundcheck"}):
         told = counted(rules) or not rules
         figure = Figure(figsize=(7.2 if told else 4.2, 3.8), layout="constrained")
-        matrix, *supports = np.ravel(
-            figure.subplots(1, 2, width_ratios=(1.15, 1)) if told else figure.subplots()
-        )
+        widths = (1.15, 1) if told else (1,)
+        matrix, *supports = figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
         matrix.imshow(pairs, cmap=ListedColormap(COLOURS), vmin=0, vmax=3, interpolation="nearest")
         step = max(1, round(size / 9))
         matrix.set_xticks(range(0, size, step), problem.variables[::step], rotation=90)

@@ -77,6 +77,24 @@ def test_they_are_drawn(trained, tmp_path, suffix, start) -> None:
     assert file.read_bytes().startswith(start)
 
 
+def test_rules_that_rest_on_no_count_are_told_without_one(trained, tmp_path) -> None:
+    path, _ = trained
+    told = json.loads(path.read_text())
+    (learned,) = [o["rules"] for t in told["tasks"] for o in t["outcomes"]]
+    assert len(learned) == 56
+    for rule in learned:
+        rule["expected"], rule["broken"] = 0.0, 0
+    bare = tmp_path / "bare.json"
+    bare.write_text(json.dumps(told))
+    printed = run(bare, "--dimacs", tmp_path / "r.cnf", "--picture", tmp_path / "r.svg")
+    assert printed.exit_code == 0, printed.output
+    assert "56 rules (56 ≠); the solver does not tell how often answers bear them out" in printed.output
+    assert "c r1c1 ≠ r1c2\n" in (tmp_path / "r.cnf").read_text()
+    assert run(path, "--picture", tmp_path / "counted.svg").exit_code == 0
+    one, both = ((tmp_path / name).read_text().count('id="axes_') for name in ("r.svg", "counted.svg"))
+    assert (one, both) == (1, 2)
+
+
 def test_superfluous_and_missing_rules_are_told(trained, tmp_path) -> None:
     path, outcome = trained
     report = json.loads(path.read_text())

@@ -1,13 +1,22 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.grids import lines_of
 from groundcheck.datasets.latin import Latin
-from groundcheck.datasets.problem import Problem
+from groundcheck.datasets.problem import Problem, make_problem
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import Task
-from groundcheck.solvers.rules.acquisition import Rule, acquire, allowed_pairs, with_rules
+from groundcheck.solvers.rules.acquisition import (
+    Rule,
+    acquire,
+    allowed_pairs,
+    forbidden_cells,
+    named,
+    with_rules,
+)
 
 
 def counted(problem: Problem, answers: np.ndarray) -> np.ndarray:
@@ -118,3 +127,24 @@ def test_symbols_that_stand_together_seldom_are_no_rule():
     task = Addition().drawn(0)
     rules = acquire(task.problem, counted(task.problem, answers_of(task, 3000)))
     assert [rule.written(task.problem) for rule in rules] == ["not (sum2 = 1 and sum1 = 9)"]
+
+
+@pytest.mark.parametrize(
+    ("forbids", "written"),
+    [
+        (lambda a, b: a == b, ["x ≠ y"]),
+        (lambda a, b: a < b, ["x ≥ y"]),
+        (lambda a, b: a >= b, ["x ≠ y", "x ≤ y"]),
+        (lambda a, b: a - b == 1, ["x − y ≠ 1"]),
+        (lambda a, b: (a, b) == (1, 2), ["not (x = 1 and y = 2)"]),
+        (lambda a, b: a == b or (a, b) == (0, 2), ["x ≠ y", "x − y ≠ -2"]),
+    ],
+)
+def test_what_is_forbidden_is_named_by_relations_first(forbids, written):
+    problem = make_problem(("x", "y"), (3, 3))
+    cells = np.zeros((6, 6), dtype=bool)
+    for a, b in itertools.product(range(3), repeat=2):
+        cells[a, 3 + b] = forbids(a, b)
+    rules = named(problem, cells)
+    assert [rule.written(problem) for rule in rules] == written
+    assert np.array_equal(forbidden_cells(problem, rules), cells)
