@@ -7,7 +7,7 @@ PERCEPTIONS = Catalogue(
     "groundcheck.perceptions",
     {
         "lenet": "groundcheck.grounding.perception.lenet:LeNet",
-        "mlp": "groundcheck.grounding.perception.lenet:MLP",
+        "mlp": "groundcheck.grounding.perception.mlp:MLP",
         "hashed": "groundcheck.grounding.perception.hashed:HashedMLP",
         "hypernetwork": "groundcheck.grounding.perception.hypernetwork:GeneratedMLP",
         "resnet18": "groundcheck.grounding.perception.torchvision_models:resnet18",

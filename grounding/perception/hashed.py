@@ -1,7 +1,6 @@
 """Fully connected perception whose weights share the entries of a table, by a hash of where they stand."""
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -11,9 +10,9 @@ from torch.nn import functional
 
 from ...datasets.errors import UsageError
 from ...datasets.image_set import ImageShape
+from .mlp import RELU_GAIN, FullyConnected
 
 Hash = Literal["modular", "balanced", "dirichlet"]
-RELU_GAIN = 2.0  # He et al. 2015, arXiv:1502.01852: half of what enters a ReLU is lost
 
 
 def modular(outputs: int, inputs: int, entries: int) -> Int[Tensor, "outputs inputs"]:
@@ -77,7 +76,7 @@ class HashedLinear(nn.Module):
         return functional.linear(read, self.weight, self.bias)
 
 
-class HashedMLP(nn.Module):
+class HashedMLP(FullyConnected):
     """The perception `mlp` with weights that are shared arbitrarily within each layer.
 
     Source: Chang & Lipson 2023, arXiv:2312.08401 (ArbNets), after Chen et al. 2015, arXiv:1504.04788
@@ -93,6 +92,7 @@ class HashedMLP(nn.Module):
             unbalanced.
     """
 
+    name = "hashed"
     summary = "Fully connected layers whose weights share the entries of a table, by a hash of their place."
     source = "Chang & Lipson 2023, arXiv:2312.08401"
 
@@ -105,21 +105,8 @@ class HashedMLP(nn.Module):
         share: float = 8.0,
         hash: Hash = "modular",  # noqa: A002 - the paper's word, as users set it
     ) -> None:
-        super().__init__()
-        if hidden < 1 or layers < 0:
-            raise UsageError(
-                f"perception hashed takes hidden of 1 or more and layers of 0 or more: {hidden=}, {layers=}"
-            )
         if not 1 <= share < float("inf"):
             raise UsageError(f"perception hashed takes a share of 1 or more weights to an entry: {share=}")
-        channels, height, width = image_shape
-        widths = [channels * height * width, *[hidden] * layers]
-        parts = [part for a, b in pairwise(widths) for part in (HashedLinear(a, b, share, hash), nn.ReLU())]
-        last = HashedLinear(widths[-1], symbols, share, hash, gain=1.0)
-        self.layers = nn.Sequential(nn.Flatten(), *parts, last)
-
-    def forward(
-        self, images: Float[Tensor, "images channels height width"]
-    ) -> Float[Tensor, "images symbols"]:
-        """Logits of the symbols each image may show."""
-        return self.layers(images)
+        super().__init__(
+            image_shape, symbols, hidden, layers, lambda a, b, gain: HashedLinear(a, b, share, hash, gain)
+        )

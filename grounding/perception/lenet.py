@@ -1,7 +1,5 @@
 """The perception network of the SATNet experiments, for images of any size."""
 
-from itertools import pairwise
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -58,32 +56,3 @@ class LeNet(nn.Module):
     ) -> Float[Tensor, "images symbols"]:
         """Logits of the symbols each image may show."""
         return self.layers(images.contiguous(memory_format=torch.channels_last))
-
-
-class MLP(nn.Module):
-    """Fully connected layers on the pixels, for images of any size: the plainest perception there is.
-
-    Args:
-        hidden: Units of each hidden layer.
-        layers: How many hidden layers.
-    """
-
-    summary = "Fully connected layers on the pixels; images of any size."
-    source = ""
-
-    def __init__(self, image_shape: ImageShape, symbols: int, hidden: int = 256, layers: int = 2) -> None:
-        super().__init__()
-        if hidden < 1 or layers < 0:
-            raise UsageError(
-                f"perception mlp takes hidden of 1 or more and layers of 0 or more: {hidden=}, {layers=}"
-            )
-        channels, height, width = image_shape
-        widths = [channels * height * width, *[hidden] * layers]
-        parts = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.ReLU())]
-        self.layers = nn.Sequential(nn.Flatten(), *parts, nn.Linear(widths[-1], symbols))
-
-    def forward(
-        self, images: Float[Tensor, "images channels height width"]
-    ) -> Float[Tensor, "images symbols"]:
-        """Logits of the symbols each image may show."""
-        return self.layers(images)

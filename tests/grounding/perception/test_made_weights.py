@@ -107,12 +107,12 @@ def test_they_are_perceptions_of_ours_and_learn(name: str) -> None:
         (
             "hypernetwork",
             {"layers": -1},
-            "perception hypernetwork takes hidden, embedding and generator of 1",
+            "perception hypernetwork takes hidden of 1 or more and layers of 0 or more: hidden=256",
         ),
         (
             "hypernetwork",
             {"generator": 0},
-            "perception hypernetwork takes hidden, embedding and generator of 1",
+            "perception hypernetwork takes embedding and generator of 1 or more: embedding=16, generator=0",
         ),
     ],
 )

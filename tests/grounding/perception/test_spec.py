@@ -10,7 +10,8 @@ from torch import nn
 from groundcheck.datasets import vision
 from groundcheck.datasets.errors import UnknownNameError, UsageError
 from groundcheck.grounding.perception import torchvision_models
-from groundcheck.grounding.perception.lenet import MLP, LeNet
+from groundcheck.grounding.perception.lenet import LeNet
+from groundcheck.grounding.perception.mlp import MLP
 from groundcheck.grounding.perception.spec import PerceptionBrokenError, PerceptionSpec
 
 GREY = (1, 28, 28)

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from groundcheck.datasets.errors import UnusableFileError, UsageError
-from groundcheck.grounding.perception.lenet import MLP, LeNet
+from groundcheck.grounding.perception.lenet import LeNet
+from groundcheck.grounding.perception.mlp import MLP
 from groundcheck.grounding.perception.spec import PerceptionSpec
 from groundcheck.grounding.perception.weights import digest_of
 

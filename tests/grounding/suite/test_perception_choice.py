@@ -17,7 +17,7 @@ from groundcheck.datasets.pictures import Pictures
 from groundcheck.grounding.engines.children import NO_LIMITS, OUTSIDE_LIMITS
 from groundcheck.grounding.engines.processes import Processes
 from groundcheck.grounding.gate.project import read_project
-from groundcheck.grounding.perception.lenet import MLP
+from groundcheck.grounding.perception.mlp import MLP
 from groundcheck.grounding.perception.spec import PerceptionSpec
 from groundcheck.grounding.results import run_directory
 from groundcheck.grounding.results.comparison import compare
