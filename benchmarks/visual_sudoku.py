@@ -2,6 +2,7 @@
 
     python benchmarks/visual_sudoku.py sudoku9.jsonl [--solvers acquired conditional] [--boards 600 3000]
                                        [--seeds 10] [--epochs N] [--option NAME=VALUE …] [--table]
+                                       [--rows FILE]
 
 Each run is that of `groundcheck run sudoku SOLVER --set size=9 --images mnist --set batch=16 --set
 puzzles=BOARDS --epochs N --seed S`; answers at the blanks are the only supervision. `s` are seconds of one
@@ -9,10 +10,12 @@ core (of this process), scoring included. `task`: the blanks are all right (the 
 all 81 cells as the solver returns them, where it may put a misread given right; `board`: all blanks right and
 every image read right. Epochs follow the boards, so that every budget sees about as many boards in all,
 unless they are given. A line of JSON per run is appended to the file, and what stands there is not run again;
-`--table` prints it: means over seeds, from the lowest to the highest seed in brackets.
+`--table` only prints what stands there: means over seeds, from the lowest to the highest seed in brackets;
+`--rows` writes it as CSV, run by run.
 """
 
 import argparse
+import csv
 import json
 import sys
 import time
@@ -86,7 +89,7 @@ def run(solver: str, options: dict[str, object], boards: int, epochs: int, seed:
         **({name: getattr(scores, name) for name in FIGURES if name != "whole"} if scores else {}),
         **({"whole": session[0].whole} if scores else {}),
         "intervals": scores.intervals if scores else {},
-        "path": outcome.path,
+        "path": outcome.path or (None if outcome.rules is None else f"{len(outcome.rules):,} rules"),
         "curve": [(point.epoch, point.task, point.raw) for point in outcome.curve],
     }
 
@@ -113,6 +116,24 @@ def table(lines: list[dict[str, object]]) -> str:
     return "\n".join(rows)
 
 
+def write_rows(path: Path, lines: list[dict[str, object]]) -> None:
+    """A line of CSV per run that was scored, with the 95 % interval of its answers."""
+    columns = ["solver", "boards", "epochs", "seed", *FIGURES, "seconds", "task_low", "task_high", "rules"]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for line in sorted(lines, key=lambda x: [str(x["solver"]), *(int(str(x[k])) for k in columns[1:4])]):
+            intervals = line["intervals"]
+            if "task" not in line or not isinstance(intervals, dict):
+                continue
+            figures = [round(float(str(line[name])), 4) for name in FIGURES]
+            low, high = (round(float(bound), 4) for bound in intervals["task"])
+            seconds = round(float(str(line["seconds"])))
+            writer.writerow(
+                [*(line[k] for k in columns[:4]), *figures, seconds, low, high, line["path"] or ""]
+            )
+
+
 def main() -> None:
     """Runs what is missing, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -123,6 +144,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--option", nargs="*", default=[])
     parser.add_argument("--table", action="store_true", help="only print what the file has")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="write the runs there as CSV")
     asked = parser.parse_args()
     lines = (
         [json.loads(line) for line in asked.ledger.read_text().splitlines()] if asked.ledger.exists() else []
@@ -142,6 +164,8 @@ def main() -> None:
                     {k: lines[-1][k] for k in ("solver", "boards", "seed", "seconds")}, lines[-1].get("task")
                 )
     print(table(lines))
+    if asked.rows:
+        write_rows(asked.rows, lines)
 
 
 if __name__ == "__main__":
