@@ -1,13 +1,14 @@
 """What the page of an experiment draws from: per cell, not per trial, so that it stays small."""
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 from ..measures.figures import CURVE, Figure, Place, figures_at
-from ..results.cells import NOT_DECIDED, CellResult, hashed, value_on, varying
+from ..results.cells import NOT_DECIDED, Cell, CellResult, hashed, value_on, varying
 from ..results.comparison import quantile
 from ..results.experiment import ExperimentRecord
 from ..results.pooling import learning_curve
@@ -42,6 +43,14 @@ class Axis:
         """The values, where all are numbers and have a place on a line."""
         numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
         return [float(v) for v in self.values] if numeric and len(self.values) > 1 else None
+
+    @cached_property
+    def _places(self) -> dict[Hashable, int]:
+        return {hashed(value): place for place, value in enumerate(self.values)}
+
+    def place(self, cell: Cell) -> int:
+        """Which of the values a cell has; looked up, so that a page of many cells stays linear in them."""
+        return self._places[hashed(value_on(cell, self.name))]
 
 
 def axes_of(record: ExperimentRecord) -> list[Axis]:
@@ -89,7 +98,6 @@ def page_data(record: ExperimentRecord, results: Sequence[CellResult]) -> dict[s
     """Everything that the page's script draws, in JSON's own types."""
     axes = axes_of(record)
     shown = [f for f in FIGURES if any(result.values(f) for result in results)]
-    places = {a.name: {hashed(value): place for place, value in enumerate(a.values)} for a in axes}
     first = first_choice(axes)
     most = max((len(result.values(f)) for result in results for f in shown), default=0)
     return {
@@ -103,17 +111,15 @@ def page_data(record: ExperimentRecord, results: Sequence[CellResult]) -> dict[s
             "rows": first.rows, "columns": first.columns, "across": first.across, "lines": first.lines,
             "heat": first.heat,
         },
-        "cells": [_cell(result, places, shown) for result in results],
+        "cells": [_cell(result, axes, shown) for result in results],
     }  # fmt: skip
 
 
-def _cell(
-    result: CellResult, places: Mapping[str, Mapping[Hashable, int]], shown: Sequence[Figure]
-) -> dict[str, Any]:
+def _cell(result: CellResult, axes: Sequence[Axis], shown: Sequence[Figure]) -> dict[str, Any]:
     values = {f.name: result.values(f) for f in shown}
     seeds = sorted({seed for of in values.values() for seed in of})
     return {
-        "at": [at[hashed(value_on(result.cell, axis))] for axis, at in places.items()],
+        "at": [axis.place(result.cell) for axis in axes],
         "verdict": result.verdict,
         "told": result.seeds,
         "seeds": seeds,

@@ -303,7 +303,7 @@ def parallel(results: Sequence[CellResult], axes: Sequence[Axis], figures: Seque
     with canvas(width, 2.6) as (drawing, plot):
         for result in results:
             places = [
-                *(_share(axis, axis.values.index(value_on(result.cell, axis.name))) for axis in axes),
+                *(_share(axis, axis.place(result.cell)) for axis in axes),
                 *(found.mean if (found := result.estimate(f)) else float("nan") for f in figures),
             ]
             _, colour = AREAS.get(result.verdict, OTHERS.get(result.verdict, ("", GREY)))
