@@ -14,7 +14,8 @@ from .abductive import Conditional
 from .rules.acquisition import Rule, acquire, forbidden_cells, with_rules
 from .solver import Answer, Beliefs, Given, Solver
 
-GROWTH = 1.05  # rules are sought again when there is so much more evidence, or when an answer breaks one
+# Rules are sought again when there is so much more evidence, an answer breaks one, or answers repeat.
+GROWTH = 1.05
 
 
 class Acquired(Solver):
@@ -97,6 +98,8 @@ class Acquired(Solver):
         keys = [row.tobytes() for row in rows]
         fresh = [n for n, key in enumerate(keys) if key not in self._counted and keys.index(key) == n]
         if not fresh:
+            if self._acquired_from < len(self._counted):  # the epoch is over: the last answers count as well
+                self._acquire()
             return
         self._counted.update(keys[n] for n in fresh)
         chosen = answer[torch.tensor(fresh, device=answer.device)]

@@ -7,6 +7,7 @@ from groundcheck.datasets.mapping import Mapping
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.solvers.abductive import Conditional
 from groundcheck.solvers.acquired import Acquired
+from groundcheck.solvers.rules.acquisition import acquire
 
 
 def puzzles(task, size, seed=0):
@@ -53,6 +54,17 @@ def test_an_answer_counts_once_however_often_it_is_repeated(trained):
         solver.loss(*part)
     assert int(solver.together.diagonal().sum()) == int((part[2] >= 0).sum())
     assert solver.learned_rules == []
+
+
+def test_when_answers_repeat_rules_rest_on_all_of_them():
+    solver = Acquired(Sudoku().problem.without_rules()).train()
+    answers = puzzles(Sudoku(), 200)
+    for row in range(200):
+        solver.loss(*(part[row : row + 1] for part in answers))
+    assert solver._acquired_from < 200
+    solver.loss(*(part[:1] for part in answers))
+    assert solver._acquired_from == len(solver._counted)
+    assert solver.learned_rules == acquire(solver.problem, solver.together.numpy())
 
 
 def test_while_there_are_no_rules_perception_is_left_alone():
