@@ -70,13 +70,8 @@ def run(solver: str, options: dict[str, object], boards: int, epochs: int, seed:
         images=ImageSource("mnist"),
     )
     started = time.process_time()
-    session: list[WholeBoards] = []
-
-    def opened() -> WholeBoards:
-        session.append(WholeBoards(trial))
-        return session[0]
-
-    outcome = run_trial(trial, scoring=opened)
+    session = WholeBoards(trial)
+    outcome = run_trial(trial, scoring=lambda: session)
     scores = outcome.scores
     return {
         "solver": solver,
@@ -84,10 +79,9 @@ def run(solver: str, options: dict[str, object], boards: int, epochs: int, seed:
         "boards": boards,
         "epochs": epochs,
         "seed": seed,
-        "seconds": (session[0].ended if scores else time.process_time()) - started,
+        "seconds": (session.ended or time.process_time()) - started,
         "error": outcome.error,
-        **({name: getattr(scores, name) for name in FIGURES if name != "whole"} if scores else {}),
-        **({"whole": session[0].whole} if scores else {}),
+        **({name: getattr(scores, name, session.whole) for name in FIGURES} if scores else {}),
         "intervals": scores.intervals if scores else {},
         "path": outcome.path or (None if outcome.rules is None else f"{len(outcome.rules):,} rules"),
         "curve": [(point.epoch, point.task, point.raw) for point in outcome.curve],

@@ -87,7 +87,10 @@ class ENPLL(Solver):
         generator = torch.Generator().manual_seed(0)
         draws = torch.randint(1, 2**31, (2, size), generator=generator)
         self.register_buffer("draws", draws, persistent=False)
-        self._exact: tuple[Bool[Tensor, "cells cells"], list[MapSolver]] | None = None  # under which rules
+        self._ruled: Bool[Tensor, "cells cells"] | None = None  # what the exact solver takes as ruled out
+        self._reasoners: list[
+            MapSolver
+        ] = []  # one where that leaves a solution; in a list: no part of the state
 
     @property
     def costs(self) -> Float[Tensor, "cells cells"]:
@@ -143,14 +146,13 @@ class ENPLL(Solver):
     def _exact_solver(self, costs: Float[Tensor, "cells cells"]) -> MapSolver | None:
         """Under what costs rule out; None where they rule out nothing, or everything."""
         ruled = self._ruled_out(costs)
-        if self._exact is None or not torch.equal(ruled, self._exact[0]):
-            self._exact = ruled, []
+        if self._ruled is None or not torch.equal(ruled, self._ruled):
+            self._ruled, self._reasoners = ruled, []
             if rules := named(self.problem, ruled.cpu().numpy()):
                 with suppress(ValueError):  # they have no solution
-                    self._exact[1].append(
-                        MapSolver(with_rules(self.problem, rules), self.nodes).to(costs.device)
-                    )
-        return next(iter(self._exact[1]), None)
+                    reasoner = MapSolver(with_rules(self.problem, rules), self.nodes)
+                    self._reasoners = [reasoner.to(costs.device)]
+        return next(iter(self._reasoners), None)
 
     def _kept_of(self, answer: Answer) -> Bool[Tensor, "batch variables"]:
         """Which variables explain a row: a pseudo-random choice that depends on nothing but its answer."""

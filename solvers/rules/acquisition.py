@@ -65,6 +65,12 @@ def relation(kind: str, offset: int, gap: Int[np.ndarray, "*cells"]) -> Bool[np.
     return {"equal": gap == 0, "less": gap < 0, "greater": gap > 0, "difference": gap == offset}[kind]
 
 
+def sought(symbols: int) -> list[tuple[str, int]]:
+    """Kind and offset of every relation that is sought, in the order in which they are."""
+    differences = [("difference", offset) for offset in range(1 - symbols, symbols) if offset]
+    return [("equal", 0), ("less", 0), ("greater", 0), *differences]
+
+
 def acquire(problem: Problem, together: Counts) -> list[Rule]:
     """The rules that answers bear out, relations before single pairs of symbols.
 
@@ -85,14 +91,12 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
     found: list[Rule] = []
     offsets = np.arange(1 - problem.symbols, problem.symbols)
     covered = np.zeros(pairs.seen.shape, dtype=bool)  # by pair and offset
-    kinds = [("equal", offsets == 0), ("less", offsets < 0), ("greater", offsets > 0)]
-    kinds += [("difference", offsets == offset) for offset in offsets if offset]
-    for kind, holds in kinds:
+    for kind, offset in sought(problem.symbols):
+        holds = relation(kind, offset, offsets)
         open_ = holds & ~covered
         count, hope = (pairs.seen * open_).sum(1), (pairs.expected * open_).sum(1)
         chosen = np.flatnonzero(never(count, hope, pairs.answered))
         covered[chosen] |= holds
-        offset = int(offsets[holds][0]) if kind == "difference" else 0
         found += [
             Rule(
                 int(pairs.first[p]),
@@ -247,13 +251,11 @@ def named(problem: Problem, forbidden: Bool[np.ndarray, "cells cells"]) -> list[
     """
     size, symbols = len(problem.variables), problem.symbols
     table = forbidden.reshape(size, symbols, size, symbols)
-    kinds = [("equal", 0), ("less", 0), ("greater", 0)]
-    kinds += [("difference", offset) for offset in range(1 - symbols, symbols) if offset]
     found: list[Rule] = []
     for u, v in np.argwhere(np.triu(table.any((1, 3)), 1)).tolist():
         domains = (problem.domains[u], problem.domains[v])
         left = table[u, : domains[0], v, : domains[1]].copy()
-        for kind, offset in kinds:
+        for kind, offset in sought(symbols):
             rule = Rule(u, v, kind, offset)
             ruled = rule.forbids(domains)
             if ruled.any() and left[ruled].all():

@@ -116,14 +116,14 @@ def test_costs_that_leave_no_solution_are_answered_locally():
         solver.relation[:, 1, 1] = 0.6
     beliefs, given, _ = rows()
     answered = solver(beliefs.float(), given)
-    assert solver._exact[1] == []
+    assert solver._reasoners == []
     assert torch.isfinite(answered).all()
     assert (answered.sum(-1) - 1).abs().max() < 1e-5
 
 
 def test_of_both_solvers_the_answer_that_costs_less_is_taken():
     solver, (beliefs, given, _) = built(seed=3), rows(40)
-    answered, (exact,) = solver(beliefs, given), solver._exact[1]
+    answered, (exact,) = solver(beliefs, given), solver._reasoners
     world = exact.certain(exact.heaviest(exact.weights(beliefs, given)), beliefs)
     sure = (beliefs.clamp_min(1e-30).log() * given.unsqueeze(-1)).masked_fill(~solver.legal, -1e4)
     state = solver._annealed(sure, solver.costs)
