@@ -34,6 +34,10 @@ Steps = Float[Tensor, "steps batch bits"]
 # Samples per thread whose vectors are gathered for one matrix product of the gradient.
 CHUNK = 8
 
+# Length of the vectors of a small layer in double precision, zeros at their end: that of 64 variables. Only
+# checks ask for it, and compiling a kernel takes longer than what they ask.
+DOUBLE_LENGTH = 13
+
 
 def _forward_rule(stopping: StoppingRule) -> ForwardRule:
     return ForwardRule(stopping.limit, stopping.tolerance, stopping.relaxation or None)
@@ -86,6 +90,8 @@ class Lanes:
         rounded: bool = False,
     ) -> tuple[Steps, LanesSolved]:
         """Step after step; the first bit of each but the first is filled in from the last bit before."""
+        if start.dtype == torch.float64:
+            start = functional.pad(start, (0, max(0, DOUBLE_LENGTH - start.shape[1])))
         (steps, samples, inputs), (n, k), dtype = bits.shape, start.shape, clauses.dtype
         gram, completed, vectors = (
             (clauses @ clauses.T).numpy(),

@@ -155,8 +155,9 @@ def test_every_solver_goes_on_as_if_nothing_had_been(name: str, eager: list[int]
         {"perception": PerceptionSpec.of(Reader)},
         {"solver": SolverSpec.of(Noisy)},
         {"solver": SolverSpec.of(Counting)},
+        {"training": replace(TINY.training, precision="bfloat16")},
     ],
-    ids=["ceiling", "reasoning", "clustered", "dropout", "noise", "extra state"],
+    ids=["ceiling", "reasoning", "clustered", "dropout", "noise", "extra state", "bfloat16"],
 )
 def test_it_may_stop_after_any_epoch_and_more_than_once(
     changed: Any, eager: list[int], tmp_path: Path

@@ -1,6 +1,10 @@
 """Settings that remedies change: the usual ones change nothing, each other one what it says."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,7 @@ TINY = Trial(
     training=Training(puzzles=24, epochs=2, batch=8), perception=PerceptionSpec("mlp", {"hidden": 32}),
     validation_puzzles=10, test_puzzles=10,
 )  # fmt: skip
+HERE = str(Path(__file__).parent)
 EXAMPLES = LocalSession(TINY).training
 
 
@@ -181,6 +186,30 @@ def test_in_bfloat16_training_repeats_and_weights_readings_and_state_stay_in_flo
     assert not torch.equal(rounded, exact)
     torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.05)
     assert torch.equal(network.eval().perceive(images), exact)
+
+
+IN_BFLOAT16 = """
+import sys, torch
+from dataclasses import replace
+from test_settings_of_training import TINY
+from groundcheck.grounding.trials.run import run_trial
+trial = replace(TINY, training=replace(TINY.training, precision="bfloat16"))
+outcomes = [replace(run_trial(trial), seconds=0.0) for _ in range(2)]
+assert outcomes[0] == outcomes[1] and outcomes[0].error is None, outcomes[0].error
+print(torch.ops.mkldnn._is_mkldnn_bf16_supported(), outcomes[0].scores.task)
+"""
+
+
+def test_a_processor_without_bfloat16_trains_in_it_all_the_same() -> None:
+    """oneDNN is told to know no more than AVX2, so that torch falls back on loops of its own."""
+    older = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "PYTHONPATH": os.pathsep.join([HERE, *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_BFLOAT16], env=older, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    supported, task = done.stdout.split()
+    assert supported == "False"
+    assert 0 <= float(task) <= 1
 
 
 def test_the_precision_is_the_ceilings_too_and_is_recorded_where_it_is_set() -> None:

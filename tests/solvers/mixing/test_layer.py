@@ -89,6 +89,21 @@ def test_vectors_of_every_length(k, m):
 
 
 @needs_numba
+def test_in_double_precision_small_layers_of_every_size_share_their_kernels():
+    forward = sys.modules["groundcheck.solvers.mixing.lanes"].forward
+    backward = sys.modules["groundcheck.solvers.mixing.lanes_adjoint"].backward
+    counts = []
+    for bits in (2, 11, 63):
+        layer = MixingLayer(bits, m=3, generator=torch.Generator().manual_seed(0)).double()
+        assert layer.path == "lanes"
+        given = (torch.arange(bits) % 2 == 0).expand(4, bits)
+        values = torch.rand(4, bits, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
+        layer(values, given).sum().backward()
+        counts.append((len(forward.signatures), len(backward.signatures)))
+    assert counts[0] == counts[1] == counts[2] != (0, 0)
+
+
+@needs_numba
 @pytest.mark.parametrize("rounded", [False, True])
 @pytest.mark.parametrize("length", [2, 6])
 def test_a_chain_in_one_call_is_the_layer_step_by_step(rounded, length):
