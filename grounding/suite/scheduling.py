@@ -386,16 +386,32 @@ class _Scheduler:
                     return
 
     def speculated(self) -> Iterator[tuple[_Place, Trial]]:
-        """The trials that the tasks under way may ask for next, early seeds first."""
+        """The trials that the tasks under way may ask for next, early seeds first.
+
+        Until the first checks of a solver passed only ceilings, on this machine: they do without the solver,
+        whose kernels are compiled meanwhile.
+        """
         seeds: list[tuple[int, _Place]] = []
         for place in self.open:
-            if place.ready and not place.decided:
+            if place.ready or self.has_ceilings(place):
                 further = place.suite.test.soonest(0, 0)
                 most = min(place.planned + further, place.suite.at_most(place.run))
                 seeds += [(seed, place) for seed in range(place.planned, most)]
         for seed, place in sorted(seeds, key=lambda each: (each[0], each[1].number)):
             for trial in place.suite.trials(place.run, seed):
-                yield place, trial
+                if place.ready or trial.role == "ceiling":
+                    yield place, trial
+
+    def has_ceilings(self, place: _Place) -> bool:
+        """Whether ceilings can be trained although nothing is known of the solver yet."""
+        run = place.run
+        return (
+            self.train
+            and self.local
+            and run.built
+            and run.task.seen == "images"
+            and place.suite.perception.ours
+        )
 
     def start(self, job: _Job) -> None:
         """Hands a trial to the engine."""

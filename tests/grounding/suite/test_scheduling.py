@@ -280,6 +280,45 @@ def test_what_cannot_be_trained_is_not(check: str) -> None:
     assert (suite.runs[0].outcomes, engine.waiting) == ([], {})
 
 
+@dataclass(frozen=True)
+class Local(Checks):
+    """Runs trials as well, on the same slots."""
+
+    @contextmanager
+    def open(self) -> Generator[Any]:
+        assert self.telling is not None
+        yield self.telling.engine
+
+
+def checked_here(*told: Told, slots: int = 3, perception: str = "lenet") -> tuple[Scripted, Suite, list[int]]:
+    engine = Scripted(slots)
+    suite = replace(suite_of(), checks=True, perception=PerceptionSpec(perception))
+    telling = Telling(list(told), engine)
+    drive(Local(telling=telling), suite)
+    return engine, suite, telling.seen
+
+
+def test_ceilings_begin_beside_the_first_checks_where_slots_stand_idle() -> None:
+    """While the kernels of the solver are compiled; one of perceptions that were not tried yet does not."""
+    engine, suite, seen = checked_here(*PASSED, Inspected(0))
+    assert seen[0] == 2
+    assert [(trial.role, trial.seed) for trial in engine.submitted[:2]] == [("ceiling", 0), ("ceiling", 1)]
+    assert {(o.role, o.seed) for o in suite.runs[0].outcomes} == {
+        (role, seed) for role in ("grounding", "ceiling") for seed in (0, 1)
+    }
+    assert len({key_of(trial) for trial in engine.submitted}) == len(engine.submitted)
+    assert checked_here(*PASSED, Inspected(0), slots=1)[2][:-1] == [0] * len(PASSED)
+    assert checked_here(*PASSED, Inspected(0), perception="my_module:Reader")[2][:3] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("check", [name for name in TRAINABLE if name.startswith("contract/")])
+def test_ceilings_of_what_cannot_be_trained_are_dropped(check: str) -> None:
+    told = [Found(0, Finding(check, "fail", "bad")), *(f for f in PASSED if f.finding.check != check)]
+    engine, suite, _ = checked_here(*told, Inspected(0))
+    assert {trial.role for trial in engine.submitted} == {"ceiling"}
+    assert (suite.runs[0].outcomes, engine.waiting) == ([], {})
+
+
 def test_one_engine_fits_all_suites_or_runs_here() -> None:
     ours, outside = suite_of(), suite_of("my_module:Solver")
     here = replace(ours, spec=SolverSpec.of(lambda problem: None))
@@ -287,10 +326,10 @@ def test_one_engine_fits_all_suites_or_runs_here() -> None:
     assert fit_engine(Processes(3), [ours, outside]) == Processes(3).fitted(outside.spec, ours.images)
     assert fit_engine(Processes(3), [ours, outside, here]) == Processes(0, False, None)
 
-    class Local(Mapping):
+    class Nested(Mapping):
         """No other process could import it."""
 
-    local = replace(ours, runs=[TaskRun(Local(symbols=3), Training())])
+    local = replace(ours, runs=[TaskRun(Nested(symbols=3), Training())])
     assert fit_engine(Processes(3), [ours, local]) == Processes(0, False, None)
 
 
