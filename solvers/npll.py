@@ -17,6 +17,8 @@ from .solver import PROBABILITY_FLOOR, Answer, Beliefs, Given, Solver, hide_quer
 
 WARM, COLD = 1.0, 0.05  # temperatures of the local solver: first, when everything is open, and last
 RULED_OUT = 0.5  # nats: on 9×9 Sudoku what breaks a rule costs 1 to 2.5, everything else 0.2 or less
+APART = 2.0  # rules are told where they cost so many times as much as everything else, or as `LITTLE`
+LITTLE = 0.1  # nats
 
 
 class ENPLL(Solver):
@@ -33,6 +35,11 @@ class ENPLL(Solver):
     do with each other from all pairs of symbols: 300 boards tell the 810 pairs of 9×9 Sudoku, where a free
     matrix has learned none from 600. The paper shares costs by a network over the coordinates of the
     variables; no coordinates are known here.
+
+    Costs that are still noise would teach perception to read the same symbol everywhere, within ten steps of
+    training. So at first givens are hidden in training, and costs learn from the answers alone: until they
+    rule out something (`RULED_OUT`), or `evidence` answers were seen. A row of a single answer has nothing
+    to learn from without its givens, and shows them from the start.
 
     `forward` minimises Σ cost[(u, w(u)), (v, w(v))] − Σ_{givens} log belief(v, w(v)), and answers with the
     better of two assignments: that of mean-field annealing in `steps` steps, and, where costs rule pairs
@@ -54,8 +61,10 @@ class ENPLL(Solver):
 
     source: ClassVar[str] = "Defresne et al. 2023, IJCAI; arXiv:2508.20978"
     learning_rate: ClassVar[float] = 5e-2
+    evidence: ClassVar[int] = 2000
 
     apart: Tensor
+    seen: Tensor
     legal: Tensor
     draws: Tensor
 
@@ -87,6 +96,7 @@ class ENPLL(Solver):
         generator = torch.Generator().manual_seed(0)
         draws = torch.randint(1, 2**31, (2, size), generator=generator)
         self.register_buffer("draws", draws, persistent=False)
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # answers, or `evidence` once enough
         self._ruled: Bool[Tensor, "cells cells"] | None = None  # what the exact solver takes as ruled out
         self._reasoners: list[
             MapSolver
@@ -100,15 +110,32 @@ class ENPLL(Solver):
 
     @property
     def learned_rules(self) -> list[Rule]:
-        """What costs more than `RULED_OUT`, as rules; they rest on no count."""
-        return named(self.problem, self._ruled_out(self.costs).cpu().numpy())
+        """What costs more than `RULED_OUT` and stands apart from what costs less, as rules.
+
+        None where costs fall off without a gap: they weigh, and forbid nothing. They rest on no count.
+        """
+        costs = self.costs.detach()
+        ruled = costs[self._ruled_out(costs)].sort(descending=True).values
+        if not len(ruled):
+            return []
+        open_ = costs[self.apart & self._possible & (costs <= RULED_OUT)]
+        next_ = torch.cat([ruled[1:], open_.max()[None] if len(open_) else ruled.new_zeros(1)])
+        gaps = ruled / next_.clamp_min(LITTLE)
+        place = int(gaps.argmax())
+        if gaps[place] < APART:
+            return []
+        return named(self.problem, ((costs >= ruled[place]) & self._possible).cpu().numpy())
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """Negative pseudo-log-likelihood of the answer; nats, summed over the queries of a row."""
         answered = answer >= 0
         hot = nn.functional.one_hot(answer.clamp_min(0), self.legal.shape[1]).to(beliefs.dtype)
-        known = torch.where(answered.unsqueeze(-1), hot, hide_queries(beliefs, given))
-        costs = self.costs
+        shown, costs = given, self.costs
+        if self.training and self.seen < self.evidence:
+            shown = given & (answered.sum(-1, keepdim=True) < 2)
+            enough = bool(self._ruled_out(costs.detach()).any())
+            self.seen.add_(len(answer)).clamp_(self.evidence if enough else 0, self.evidence)
+        known = torch.where(answered.unsqueeze(-1), hot, hide_queries(beliefs, shown))
         energy = (known * self._kept_of(answer).unsqueeze(-1)).flatten(1) @ costs
         logs = (-energy.view_as(beliefs)).masked_fill(~self.legal, -torch.inf).log_softmax(-1)
         picked = logs.gather(-1, answer.clamp_min(0).unsqueeze(-1)).squeeze(-1)
@@ -139,9 +166,13 @@ class ENPLL(Solver):
             state = (state + (pull / temperature).softmax(-1)) / 2
         return state
 
-    def _ruled_out(self, costs: Float[Tensor, "cells cells"]) -> Bool[Tensor, "cells cells"]:
+    @property
+    def _possible(self) -> Bool[Tensor, "cells cells"]:
         legal = self.legal.flatten()
-        return (costs > RULED_OUT) & legal & legal.unsqueeze(1)
+        return legal & legal.unsqueeze(1)
+
+    def _ruled_out(self, costs: Float[Tensor, "cells cells"]) -> Bool[Tensor, "cells cells"]:
+        return (costs > RULED_OUT) & self._possible
 
     def _exact_solver(self, costs: Float[Tensor, "cells cells"]) -> MapSolver | None:
         """Under what costs rule out; None where they rule out nothing, or everything."""

@@ -23,7 +23,7 @@ def rows(size=6, seed=0):
 
 def built(seed=0, **options):
     torch.manual_seed(seed)
-    solver = ENPLL(FRAME, **options).double()
+    solver = ENPLL(FRAME, **options).double().eval()
     with torch.no_grad():
         solver.between.normal_()
         solver.relation.normal_()
@@ -90,6 +90,71 @@ def test_which_variables_are_kept_depends_on_the_row_alone():
     alone = torch.cat([solver.loss(*(part[n : n + 1] for part in parts)) for n in range(20)])
     assert torch.allclose(together[:20], alone)
     assert not torch.allclose(together, built(kept=1.0).loss(*parts))
+
+
+def heard(solver, beliefs, given, answer):
+    """Whether the loss of each row depends on what is believed of its givens."""
+    beliefs = beliefs.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(solver.loss(beliefs, given, answer).sum(), beliefs)
+    assert not slope[~given].any()
+    return slope.flatten(1).any(1)
+
+
+def untrained(**options):
+    torch.manual_seed(0)
+    return ENPLL(FRAME, **options).double()
+
+
+def test_while_costs_rule_out_nothing_training_goes_by_answers_alone():
+    beliefs, given, answer = rows(40)
+    shows, several = given.any(1), (answer >= 0).sum(1) > 1
+    solver = untrained()
+    assert torch.equal(heard(solver, beliefs, given, answer), shows & ~several)
+    assert (shows & several).any()
+    solver.eval()
+    assert torch.equal(heard(solver, beliefs, given, answer), shows)
+    solver.train()
+    with torch.no_grad():
+        solver.between.fill_(1.0)
+        solver.relation.fill_(1.0)  # something is ruled out: seen from the next step on, and for good
+    heard(solver, beliefs, given, answer)
+    assert torch.equal(heard(solver, beliefs, given, answer), shows)
+    with torch.no_grad():
+        solver.relation.mul_(0.01)
+    assert torch.equal(heard(solver, beliefs, given, answer), shows)
+    again = untrained()
+    again.load_state_dict(solver.state_dict())
+    assert torch.equal(heard(again, beliefs, given, answer), shows)
+
+
+def test_after_enough_answers_givens_are_shown_whatever_costs_say():
+    parts, solver = rows(40), untrained()
+    for _ in range(solver.evidence // 40):
+        assert solver.seen < solver.evidence
+        solver.loss(*parts)
+    assert torch.equal(heard(solver, *parts), parts[1].any(1))
+
+
+@pytest.mark.parametrize(
+    ("costs", "told"),
+    [
+        ([2.0, 1.9, 0.3, 0.2], 2),
+        ([2.5, 1.0, 0.8, 0.45], 1),
+        ([2.0, 1.3, 0.8, 0.45], 0),  # they fall off without a gap
+        ([0.45, 0.0, 0.0, 0.0], 0),  # apart, and too little
+    ],
+)
+def test_rules_are_told_where_they_stand_apart(costs, told):
+    solver = ENPLL(FRAME)
+    with torch.no_grad():
+        solver.between.zero_()
+        solver.relation.zero_()
+        for place, cost in enumerate(costs):
+            solver.between[place, 1, 2] = 2.0
+            solver.relation[place, place // 3, place % 3] = cost
+    found = solver.learned_rules
+    assert [rule.pair for rule in found] == [(0, place) for place in range(told)]
+    assert all((rule.first, rule.second) == (1, 2) for rule in found)
 
 
 @pytest.mark.parametrize(("size", "boards"), [(4, 60), (9, 5)])
