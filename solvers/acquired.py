@@ -1,5 +1,6 @@
 """Constraint acquisition, then likelihood: rules from the answers, symbols from the rules."""
 
+from contextlib import suppress
 from dataclasses import astuple
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 from ..datasets.problem import Problem
 from .abductive import Conditional
-from .rules.acquisition import Rule, acquire, forbidden_cells, with_rules
+from .rules.acquisition import Rule, acquire, forbidden_cells, tells_apart, with_rules
 from .solver import Answer, Beliefs, Given, Solver
 
 # Rules are sought again when there is so much more evidence, an answer breaks one, or answers repeat.
@@ -23,6 +24,7 @@ class Acquired(Solver):
 
     Masked supervision hides the labels of the givens, but the answers at the blanks obey the rules too. In
     training, every answer that was not seen before is counted: which symbols two variables took together.
+    One that training repeats is no evidence; so a task with a few dozen different answers tells nothing.
     Relations that independence would have produced often and that did not occur are rules (`acquire`, at
     most 1 % of them expected to be false). Rules go on being acquired and given up with every answer.
 
@@ -68,14 +70,17 @@ class Acquired(Solver):
     @property
     def path(self) -> str:
         """What it reasons with, for the report."""
+        answers = f"{len(self._counted):,} different answers"
         if not self._rules:
-            return f"prior: no rule was found in {len(self._counted):,} different answers"
-        return f"{len(self._rules):,} rules acquired from {len(self._counted):,} different answers"
+            few = "" if tells_apart(self.problem, self.together.cpu().numpy()) else ", too few to tell"
+            return f"prior: no rule was found in {answers}{few}"
+        acquired = f"{len(self._rules):,} rules acquired from {answers}"
+        return acquired if self._reasoners else f"prior: {acquired} leave no solution"
 
     @property
     def informed(self) -> bool:
-        """Whether the answers so far bear out a rule."""
-        return bool(self._rules)
+        """Whether the answers so far bear out rules to go by."""
+        return bool(self._reasoners)
 
     def forward(self, beliefs: Beliefs, given: Given) -> Beliefs:
         """The most likely world under the acquired rules; the prior while there are none."""
@@ -114,14 +119,20 @@ class Acquired(Solver):
         self._acquired_from = len(self._counted)
         self._go_by(acquire(self.problem, self.together.cpu().numpy()))
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "Acquired":
+        for reasoner in self._reasoners:
+            reasoner._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
     def _go_by(self, rules: list[Rule]) -> None:
         if [(r.first, r.second, r.kind, r.offset, r.pair) for r in rules] != [
             (r.first, r.second, r.kind, r.offset, r.pair) for r in self._rules
         ]:
             self._reasoners = []
             if rules:
-                reasoner = Conditional(with_rules(self.problem, rules), self.nodes)
-                self._reasoners = [reasoner.to(self.together.device)]
+                with suppress(ValueError):  # they have no solution
+                    reasoner = Conditional(with_rules(self.problem, rules), self.nodes)
+                    self._reasoners = [reasoner.to(self.together.device)]
             self.forbidden = torch.from_numpy(forbidden_cells(self.problem, rules)).to(self.together.device)
         self._rules = rules
 

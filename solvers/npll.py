@@ -1,7 +1,7 @@
 """Pairwise costs learned from answers by their pseudo-likelihood; an exact or a local solver answers."""
 
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -184,6 +184,12 @@ class ENPLL(Solver):
                     reasoner = MapSolver(with_rules(self.problem, rules), self.nodes)
                     self._reasoners = [reasoner.to(costs.device)]
         return next(iter(self._reasoners), None)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "ENPLL":
+        for reasoner in self._reasoners:
+            reasoner._apply(fn, recurse)
+        self._ruled = None if self._ruled is None else fn(self._ruled)
+        return super()._apply(fn, recurse)
 
     def _kept_of(self, answer: Answer) -> Bool[Tensor, "batch variables"]:
         """Which variables explain a row: a pseudo-random choice that depends on nothing but its answer."""

@@ -4,7 +4,12 @@ import torch
 
 from groundcheck.datasets.addition import Addition
 from groundcheck.datasets.mapping import Mapping
+from groundcheck.datasets.problem import Problem
 from groundcheck.datasets.sudoku import Sudoku
+from groundcheck.grounding.trials.run import run_trial
+from groundcheck.grounding.trials.spec import SolverSpec
+from groundcheck.grounding.trials.training import Training
+from groundcheck.grounding.trials.trial import Trial
 from groundcheck.solvers.abductive import Conditional
 from groundcheck.solvers.acquired import Acquired
 from groundcheck.solvers.rules.acquisition import acquire
@@ -32,7 +37,8 @@ def test_before_any_evidence_it_answers_with_the_prior_and_says_so():
     beliefs = torch.tensor([[[0.7, 0.1, 0.1, 0.1], [0.25] * 4]])
     given = torch.tensor([[True, False]])
     assert torch.equal(solver(beliefs, given), torch.full((1, 2, 4), 0.25))
-    assert (solver.path, solver.informed) == ("prior: no rule was found in 0 different answers", False)
+    assert solver.path == "prior: no rule was found in 0 different answers, too few to tell"
+    assert not solver.informed
     solver.loss(beliefs, given, torch.tensor([[-1, 2]]))
     assert torch.allclose(solver(beliefs, given)[0, 1], torch.tensor([0.2, 0.2, 0.4, 0.2]))
 
@@ -84,6 +90,62 @@ def test_evidence_against_a_rule_removes_it(trained):
     solver.loss(torch.full((1, 16, 4), 0.25), broken < 0, broken)
     rules = {(rule.first, rule.second) for rule in solver.learned_rules}
     assert (len(rules), (0, 1) in rules) == (55, False)
+
+
+def test_an_answer_may_contradict_several_rules_at_once(trained):
+    """Three cells of a row are the same."""
+    solver = Acquired(Sudoku().problem.without_rules()).train()
+    solver.load_state_dict(trained.state_dict())
+    broken = torch.full((1, 16), -1)
+    broken[0, :3] = 3
+    solver.loss(torch.full((1, 16, 4), 0.25), broken < 0, broken)
+    assert len(solver.learned_rules) == 53
+    assert not {(0, 1), (0, 2), (1, 2)} & {(rule.first, rule.second) for rule in solver.learned_rules}
+
+
+def test_rules_that_leave_no_solution_are_told_and_not_gone_by():
+    """Three variables of two symbols, of which any two are answered, and differ; six more are free."""
+    problem = Problem(tuple("abcdefghi"), (2,) * 9)
+    rng = np.random.default_rng(0)
+    answers = rng.integers(0, 2, (300, 9))
+    for row in answers:
+        hidden = rng.integers(3)
+        one, other = (place for place in range(3) if place != hidden)
+        row[other], row[hidden] = 1 - row[one], -1
+    solver = Acquired(problem).train()
+    answer = torch.from_numpy(answers)
+    beliefs = torch.full((300, 9, 2), 0.5)
+    for part in zip(beliefs.split(50), (answer < 0).split(50), answer.split(50), strict=True):
+        assert solver.loss(*part).isfinite().all()
+    assert [rule.written(problem) for rule in solver.learned_rules] == ["a ≠ b", "a ≠ c", "b ≠ c"]
+    assert "3 rules acquired from" in solver.path
+    assert solver.path.startswith("prior: ")
+    assert solver.path.endswith("leave no solution")
+    assert not solver.informed
+    assert solver(beliefs, answer < 0).isfinite().all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02])
+def test_in_a_trial_wrong_answers_do_not_hide_the_rules(share):
+    trial = Trial(
+        task=Sudoku(seen="symbols"), solver=SolverSpec("acquired"), role="reasoning", seed=0,
+        training=Training(puzzles=600, epochs=2, wrong_answers=share),
+        validation_puzzles=10, test_puzzles=50,
+    )  # fmt: skip
+    outcome = run_trial(trial)
+    assert outcome.error is None
+    assert outcome.rules is not None
+    assert len(outcome.rules) == 56
+    assert (sum(rule.broken for rule in outcome.rules) > 20) == (share > 0)
+    assert outcome.scores is not None
+    assert outcome.scores.task == 1.0
+
+
+def test_what_it_goes_by_moves_with_it(trained):
+    solver = Acquired(Sudoku().problem.without_rules())
+    solver.load_state_dict(trained.state_dict())
+    solver.to("meta")
+    assert {part.device.type for part in solver._reasoners[0].buffers()} == {"meta"}
 
 
 def test_state_holds_what_was_learned(trained):

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 
 from groundcheck.datasets.addition import Addition
+from groundcheck.datasets.futoshiki import Futoshiki
 from groundcheck.datasets.grids import lines_of
 from groundcheck.datasets.latin import Latin
 from groundcheck.datasets.problem import Problem, make_problem
+from groundcheck.datasets.queens import Queens
 from groundcheck.datasets.sudoku import Sudoku
 from groundcheck.datasets.task import Task
 from groundcheck.solvers.rules.acquisition import (
     Rule,
     acquire,
     allowed_pairs,
+    consistent,
     forbidden_cells,
     named,
     with_rules,
@@ -106,6 +109,56 @@ def test_one_contradiction_takes_a_rule_away_and_steady_noise_does_not():
     rules = acquire(cells, counted(cells, noisy))
     assert {(r.first, r.second) for r in rules} == pairs_in_line(lines_of(5, None)[:, :2])
     assert sum(rule.broken for rule in rules) > 100
+
+
+@pytest.mark.parametrize(
+    ("broken", "kept"),
+    [
+        ([0] * 50, 50),
+        ([1, 2] + [0] * 48, 48),  # mistaken for rules
+        ([1] * 10 + [0] * 40, 50),  # answers are wrong now and then
+        ([1] * 10 + [15] + [0] * 39, 49),  # and this is none
+        ([1], 0),
+        ([], 0),
+    ],
+)
+def test_what_is_broken_goes_unless_rules_are_broken_all_over(broken, kept):
+    rules = [Rule(0, 1 + n, "equal", expected=20.0, broken=b) for n, b in enumerate(broken)]
+    left = consistent(rules)
+    assert len(left) == kept
+    assert all(rule in rules for rule in left)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize(
+    ("task", "boards", "found"),
+    [
+        (Queens(size=7), 3000, 0.8),
+        (Sudoku(size=6), 400, 1.0),
+        (Sudoku(permuted=True).drawn(0), 600, 1.0),
+        (Futoshiki(size=4), 600, 1.0),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_hardly_any_rule_is_false(task, boards, found, noise):
+    """Held against every pair of symbols that 5,000 boards show.
+
+    Where answers are wrong, a relation that merely is rare is not always told from a rule that is broken.
+    """
+    shown = task.generate("test", 5000, 0).solution.astype(np.int64)
+    possible = counted(task.problem, shown) > 0
+    false, learned = 0, []
+    for seed in range(4):
+        answers, rng = answers_of(task, boards, seed), np.random.default_rng(seed)
+        wrong = (rng.random(answers.shape) < noise) & (answers >= 0)
+        answers = np.where(wrong, rng.integers(0, task.problem.symbols, answers.shape), answers)
+        rules = acquire(task.problem, counted(task.problem, np.unique(answers, axis=0)))
+        false += sum(bool((forbidden_cells(task.problem, [rule]) & possible).any()) for rule in rules)
+        learned.append(len(rules))
+    most = {"queens": 58, "sudoku": {6: 216, 4: 56}.get(getattr(task, "size", 0)), "futoshiki": 48}[task.name]
+    assert false <= (0.06 if noise else 0.02) * sum(learned)
+    if noise < 0.05:
+        assert min(learned) >= 0.8 * found * most
 
 
 def test_rules_join_two_variables_of_any_domains():
