@@ -10,8 +10,8 @@ core (of this process), scoring included. `task`: the blanks are all right (the 
 all 81 cells as the solver returns them, where it may put a misread given right; `board`: all blanks right and
 every image read right. Epochs follow the boards, so that every budget sees about as many boards in all,
 unless they are given. A line of JSON per run is appended to the file, and what stands there is not run again;
-`--table` only prints what stands there: means over seeds, from the lowest to the highest seed in brackets;
-`--rows` writes it as CSV, run by run.
+`--table` only prints what stands there: means over seeds with their 95 % interval (Student's t over the
+seeds), and from the lowest to the highest seed in brackets; `--rows` writes it as CSV, run by run.
 """
 
 import argparse
@@ -21,7 +21,9 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
+
+from scipy.special import stdtrit
 
 sys.path.remove(str(Path(__file__).parent))  # satnet.py beside this file would pass for the public package
 
@@ -40,6 +42,7 @@ from groundcheck.grounding.trials.trial import Trial
 BATCH = 16
 EPOCHS = {300: 16, 600: 8, 1000: 6, 3000: 3, 9000: 2}
 FIGURES = ("task", "whole", "board", "cell", "raw", "aligned")
+BOUNDED = ("task", "board", "cell", "raw", "aligned")  # by an interval of each run, on new puzzles and images
 
 
 class WholeBoards(LocalSession):
@@ -90,6 +93,13 @@ def run(solver: str, options: dict[str, object], boards: int, epochs: int, seed:
 
 def table(lines: list[dict[str, object]]) -> str:
     """Means over the seeds of each solver and budget."""
+
+    def told(values: list[float]) -> str:
+        few, many = min(values), max(values)
+        half = stdtrit(len(values) - 1, 0.975) * stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0
+        within = f" ± {half:.3f} ({few:.3f}–{many:.3f})" if len(values) > 1 else ""
+        return f"{fmean(values):.3f}{within}"
+
     rows = [
         "| solver | boards × epochs | seeds | " + " | ".join(FIGURES) + " | s |",
         "|---" * (len(FIGURES) + 4) + "|",
@@ -98,21 +108,23 @@ def table(lines: list[dict[str, object]]) -> str:
     for line in lines:
         key = (line["solver"], json.dumps(line["options"]), line["boards"], line["epochs"])
         groups.setdefault(key, []).append(line)
-    for (solver, options, boards, epochs), runs in sorted(groups.items(), key=str):
+    for (solver, options, boards, epochs), runs in sorted(
+        groups.items(), key=lambda group: [str(part).zfill(9) for part in group[0]]
+    ):
         scored = [run for run in runs if "task" in run]
-        cells = []
-        for name in FIGURES:
-            values = [float(str(run[name])) for run in scored]
-            cells.append(f"{fmean(values):.3f} ({min(values):.3f}–{max(values):.3f})" if values else "–")
+        cells = [told([float(str(run[name])) for run in scored]) if scored else "–" for name in FIGURES]
         seconds = fmean(float(str(run["seconds"])) for run in runs)
         called = str(solver) + ("" if options == "{}" else f" {options}")
-        rows.append(f"| {called} | {boards} × {epochs} | {len(runs)} | {' | '.join(cells)} | {seconds:.0f} |")
+        rows.append(
+            f"| `{called}` | {boards:,} × {epochs} | {len(runs)} | {' | '.join(cells)} | {seconds:.0f} |"
+        )
     return "\n".join(rows)
 
 
 def write_rows(path: Path, lines: list[dict[str, object]]) -> None:
-    """A line of CSV per run that was scored, with the 95 % interval of its answers."""
-    columns = ["solver", "boards", "epochs", "seed", *FIGURES, "seconds", "task_low", "task_high", "rules"]
+    """A line of CSV per run that was scored, with 95 % intervals."""
+    bounds = [f"{name}_{side}" for name in BOUNDED for side in ("low", "high")]
+    columns = ["solver", "boards", "epochs", "seed", *FIGURES, "seconds", *bounds, "rules"]
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -121,11 +133,9 @@ def write_rows(path: Path, lines: list[dict[str, object]]) -> None:
             if "task" not in line or not isinstance(intervals, dict):
                 continue
             figures = [round(float(str(line[name])), 4) for name in FIGURES]
-            low, high = (round(float(bound), 4) for bound in intervals["task"])
+            around = [round(float(bound), 4) for name in BOUNDED for bound in intervals[name]]
             seconds = round(float(str(line["seconds"])))
-            writer.writerow(
-                [*(line[k] for k in columns[:4]), *figures, seconds, low, high, line["path"] or ""]
-            )
+            writer.writerow([*(line[k] for k in columns[:4]), *figures, seconds, *around, line["path"] or ""])
 
 
 def main() -> None:
