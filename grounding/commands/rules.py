@@ -1,18 +1,34 @@
 """`groundcheck rules`: what a solver learned, read out and held against the rules of the task."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...datasets.errors import UsageError
 from .shell import consoles, print_written, user_errors, writable
 
+if TYPE_CHECKING:
+    from ..results.report import TaskReport
+    from ..trials.trial import Outcome
+
 PICTURES = (".pdf", ".png", ".svg")
 
 
 def rules(
     run: Annotated[Path, typer.Argument(help="The folder of a run, or the JSON of a report.")],
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of which task, as the report calls it; by default of every one."),
+    ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of which trials: grounding, or reasoning (on true symbols); by default grounding, where "
+            "these tell rules.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of which trial; by default the first.")] = None,
     dimacs: Annotated[Path | None, typer.Option(metavar="FILE", help="Write them there as DIMACS.")] = None,
     picture: Annotated[
@@ -26,34 +42,48 @@ def rules(
             raise UsageError(f"{run} does not exist: name the folder of a run, or the JSON of a report")
         if picture and picture.suffix not in PICTURES:
             raise UsageError(f"--picture {picture}: it ends in {', '.join(PICTURES)}")
+        refuse_own_files(run, dimacs, picture)
         files = writable(dimacs), writable(picture)
         from ...datasets.own_task import rebuild_task  # noqa: PLC0415
         from ..measures.acquired_rules import compare_rules  # noqa: PLC0415
         from ..report.learned_rules import draw_rules, print_rules, write_dimacs  # noqa: PLC0415
+        from ..results.told_rules import tasks_labelled, trial_with_rules  # noqa: PLC0415
         from ..suite.report_io import read_report  # noqa: PLC0415
 
         report = read_report(run)
-        told = [
-            (task, outcome)
-            for task in report.tasks
-            for outcome in task.outcomes
-            if outcome.rules is not None and seed in (None, outcome.seed)
-        ]
+        told: list[tuple[TaskReport, Outcome]] = []
+        untold: list[str] = []
+        for known in tasks_labelled(report, task):
+            try:
+                told.append((known, trial_with_rules(known, role=role, seed=seed)))
+            except UsageError as error:
+                untold.append(str(error))
         if not told:
-            of_seed = "" if seed is None else f" of seed {seed}"
+            raise UsageError(f"{run}: {'; '.join(untold) or 'this report has no task'}")
+        if len(told) > 1 and any(files):
             raise UsageError(
-                f"{run} has no trial{of_seed} of a solver that tells its rules: {report.solver} would need "
-                "an attribute `learned_rules`, as `acquired` has one"
+                f"{run} has rules of {', '.join(known.label for known, _ in told)}, and --dimacs and "
+                "--picture write those of one task: choose it with --task NAME"
             )
         console, _ = consoles()
-        task, outcome = told[0]
-        problem = rebuild_task(task.reference, task.settings).drawn(outcome.seed).problem
-        learned = outcome.rules or []
-        found = compare_rules(problem, learned) if problem.rules is not None else None
-        console.print(f"{report.solver} on {task.label}, seed {outcome.seed}", highlight=False, markup=False)
-        print_rules(console, problem, learned, found, whole=whole)
-        if files[0]:
-            write_dimacs(files[0], problem, learned)
-        if files[1]:
-            draw_rules(files[1], problem, learned, found)
+        for known, trial in told:
+            problem = rebuild_task(known.reference, known.settings).drawn(trial.seed).problem
+            learned = trial.rules or []
+            found = compare_rules(problem, learned) if problem.rules is not None else None
+            heading = f"{report.solver} on {known.label}, {trial.role}, seed {trial.seed}"
+            console.print(heading, highlight=False, markup=False, soft_wrap=True)
+            print_rules(console, problem, learned, found, whole=whole)
+            if files[0]:
+                write_dimacs(files[0], problem, learned)
+            if files[1]:
+                draw_rules(files[1], problem, learned, found)
+        for reason in untold:
+            console.print(f"not told: {reason}", highlight=False, markup=False, soft_wrap=True)
         print_written(console, *files)
+
+
+def refuse_own_files(run: Path, *written: Path | None) -> None:
+    """Raises `UsageError` where a file to be written is the RUN, or one of those that its folder rests on."""
+    for path in filter(None, written):
+        if path.exists() and any(path.samefile(own) for own in (run, *run.rglob("*.json*"))):
+            raise UsageError(f"{path} is a file of the run itself, and would be lost: name another")

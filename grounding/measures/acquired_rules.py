@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from pysat.solvers import Solver as SatSolver
@@ -11,6 +11,7 @@ from ...datasets.problem import Problem
 from ...solvers.rules.acquisition import Rule, as_clauses, with_rules
 
 CONFLICTS = 20_000  # that SAT may run into before it is left open whether one clause follows
+SOLUTIONS = 20  # of the learned rules that are tried in a task whose clauses mention auxiliaries
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,19 @@ class RulesComparison:
         missing: Clauses of the task that do not follow from the learned rules.
         undecided: Clauses of the task that mention auxiliaries, or of which SAT did not tell within its
             limit.
+        forbidden: Indicator literals that the learned rules allow together and the task forbids. Sought
+            only where no clause is missing and some mention auxiliaries; empty where none were found.
     """
 
     superfluous: list[Rule]
     missing: list[list[int]]
     undecided: list[list[int]]
+    forbidden: list[int] = field(default_factory=list)
 
     @property
     def equivalent(self) -> bool | None:
         """Whether both allow the same assignments; None where that was not decided."""
-        if self.superfluous or self.missing:
+        if self.superfluous or self.missing or self.forbidden:
             return False
         return None if self.undecided else True
 
@@ -42,7 +46,9 @@ def compare_rules(problem: Problem, rules: Sequence[Rule]) -> RulesComparison:
     A learned rule is superfluous if the rules of the problem have a solution that it forbids. A clause of the
     problem is missing if the learned rules have a solution that breaks it. That some variable of as many as
     there are symbols takes a symbol, all of them different, follows by counting; SAT would need exponential
-    time for it (the pigeonhole principle, Haken 1985).
+    time for it (the pigeonhole principle, Haken 1985). Of clauses that mention auxiliaries it is not told one
+    by one; but a solution of the learned rules that the problem has no auxiliaries for shows that they allow
+    more, and a few are tried.
 
     Args:
         problem: With its rules.
@@ -65,8 +71,8 @@ def compare_rules(problem: Problem, rules: Sequence[Rule]) -> RulesComparison:
     undecided: list[list[int]] = []
     with SatSolver(name="glucose4", bootstrap_with=learned.rules) as sat:
         for clause in problem.rules.clauses:
-            if any(abs(literal) > problem.indicators for literal in clause):
-                undecided.append(clause)  # it speaks of an auxiliary, of which the learned rules know nothing
+            if mentions_auxiliary(problem, clause):
+                undecided.append(clause)  # of auxiliaries the learned rules know nothing
                 continue
             if _by_counting(problem, clause, different):
                 continue
@@ -76,7 +82,33 @@ def compare_rules(problem: Problem, rules: Sequence[Rule]) -> RulesComparison:
                 undecided.append(clause)
             elif breaks:
                 missing.append(clause)
-    return RulesComparison(superfluous, missing, undecided)
+        sought = not missing and any(mentions_auxiliary(problem, clause) for clause in undecided)
+        forbidden = _forbidden(problem, sat) if sought else []
+    return RulesComparison(superfluous, missing, undecided, forbidden)
+
+
+def mentions_auxiliary(problem: Problem, clause: Sequence[int]) -> bool:
+    """Whether a clause mentions a literal that speaks of no variable."""
+    return any(abs(literal) > problem.indicators for literal in clause)
+
+
+def _forbidden(problem: Problem, learned: SatSolver) -> list[int]:
+    """What solutions of the learned rules hold together and the rules of the problem forbid.
+
+    Empty where SAT found none of the solutions that were tried impossible. The solver of the learned rules is
+    left with clauses that rule these out.
+    """
+    with SatSolver(name="glucose4", bootstrap_with=problem.rules) as task:
+        for _ in range(SOLUTIONS):
+            learned.conf_budget(CONFLICTS)
+            if not learned.solve_limited():
+                break
+            held = problem.assumptions(problem.decode(learned.get_model() or []).tolist())
+            task.conf_budget(CONFLICTS)
+            if task.solve_limited(assumptions=held) is False:
+                return sorted(task.get_core() or held)
+            learned.add_clause([-literal for literal in held])
+    return []
 
 
 def _by_counting(problem: Problem, clause: Sequence[int], different: set[tuple[int, int]]) -> bool:
@@ -139,3 +171,11 @@ def clause_in_words(problem: Problem, clause: Sequence[int]) -> str:
     """A clause as a sentence about variables and symbols."""
     places = [(literal > 0, *problem.meaning(literal)) for literal in clause]
     return " or ".join(f"{problem.variables[v]} {'=' if holds else '≠'} {k}" for holds, v, k in places)
+
+
+def assignment_in_words(problem: Problem, literals: Sequence[int]) -> str:
+    """What indicator literals say together, the variables of a symbol named in one go: a, c = 0 and b = 1."""
+    holders: dict[int, list[str]] = {}
+    for variable, symbol in map(problem.meaning, literals):
+        holders.setdefault(symbol, []).append(problem.variables[variable])
+    return " and ".join(f"{', '.join(names)} = {symbol}" for symbol, names in sorted(holders.items()))

@@ -14,7 +14,15 @@ from rich.markup import escape
 
 from ...datasets.problem import Problem
 from ...solvers.rules.acquisition import Rule, as_clauses
-from ..measures.acquired_rules import RulesComparison, all_different, clause_in_words, in_words
+from ..measures.acquired_rules import (
+    SOLUTIONS,
+    RulesComparison,
+    all_different,
+    assignment_in_words,
+    clause_in_words,
+    in_words,
+    mentions_auxiliary,
+)
 from ..measures.counts import count_of
 
 SHOWN = 40  # sentences that are printed unless all are asked for
@@ -63,8 +71,20 @@ def summarise_comparison(problem: Problem, found: RulesComparison) -> Iterator[s
             f"missing: {len(found.missing):,} clauses of the task do not follow from them, such as "
             f"{'; '.join(clause_in_words(problem, clause) for clause in sorted(found.missing, key=len)[:3])}"
         )
-    if found.undecided:
-        yield f"not decided: {len(found.undecided):,} clauses of the task (by SAT, within its limit)"
+    if found.forbidden:
+        yield (
+            f"{'elsewhere weaker' if found.superfluous else 'weaker'} than the task: what was learned allows "
+            f"{assignment_in_words(problem, found.forbidden)}, which the task forbids"
+        )
+    auxiliary = sum(mentions_auxiliary(problem, clause) for clause in found.undecided)
+    if beyond := len(found.undecided) - auxiliary:
+        yield f"not decided: {count_of(beyond, 'clause')} of the task (by SAT, within its limit)"
+    if auxiliary and not found.forbidden:
+        tried = f"; of at most {SOLUTIONS} solutions of what was learned none was seen to break them"
+        yield (
+            f"not decided: {count_of(auxiliary, 'clause')} of the task with auxiliary variables"
+            f"{'' if found.missing else tried}"
+        )
 
 
 def print_rules(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -48,7 +49,7 @@ def test_they_are_printed_with_their_support_and_compared(trained) -> None:
     assert outcome.scores.task == 1.0
     told = run(path)
     assert told.exit_code == 0, told.output
-    assert "acquired on sudoku, seed 0" in told.output
+    assert "acquired on sudoku, reasoning, seed 0" in told.output
     assert "all different: r1c1, r1c2, r1c3, r1c4" in told.output
     assert "56 rules (56 ≠)" in told.output
     assert "equivalent to the rules of the task" in told.output
@@ -136,6 +137,170 @@ def test_what_has_no_rules_is_refused_in_one_sentence(trained, tmp_path) -> None
     assert run(path, "--picture", tmp_path / "a.gif").exit_code == 2
     assert not (tmp_path / "a.gif").exists()
     assert run(path, "--dimacs", tmp_path / "no" / "a.cnf").exit_code == 2
+
+
+def tried(role: str, seed: int, **found: object) -> dict[str, object]:
+    """A trial as a report has it."""
+    return {"role": role, "task": "t", "solver": "acquired", "seed": seed, **found}
+
+
+APART = [{"first": 0, "second": 1, "kind": "equal"}]
+BROKE = "Traceback (most recent call last):\n  …\nValueError: no such shape\n"
+
+
+@pytest.fixture
+def several(trained, tmp_path):
+    """Writes the report of a run with several tasks, and the trials of each."""
+
+    def write(**trials: list[dict[str, object]]) -> Path:
+        report = json.loads(trained[0].read_text())
+        (one,) = report["tasks"]
+        settings = {"sudoku": one["settings"]}
+        report["tasks"] = [
+            one
+            | {"task": name, "label": name, "reference": name, "outcomes": outcomes}
+            | {"settings": settings.get(name, {})}
+            for name, outcomes in trials.items()
+        ]
+        path = tmp_path / "several.json"
+        path.write_text(json.dumps(report))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def two(several):
+    return several(
+        mapping=[
+            tried("ceiling", 0),
+            tried("reasoning", 0, rules=[]),
+            tried("grounding", 1, rules=[]),
+            tried("grounding", 0, rules=[]),
+            tried("baseline", 0),
+        ],
+        sudoku=[tried("reasoning", 0, rules=APART), tried("reasoning", 2, rules=[])],
+    )
+
+
+def headings(told) -> list[str]:
+    assert told.exit_code == 0, told.output
+    return [line.removeprefix("acquired on ") for line in told.output.splitlines() if " on " in line[:13]]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), ["mapping, grounding, seed 0", "sudoku, reasoning, seed 0"]),
+        (("--task", "sudoku"), ["sudoku, reasoning, seed 0"]),
+        (("--task", "mapping", "--role", "reasoning"), ["mapping, reasoning, seed 0"]),
+        (("--role", "reasoning"), ["mapping, reasoning, seed 0", "sudoku, reasoning, seed 0"]),
+        (("--seed", 0), ["mapping, grounding, seed 0", "sudoku, reasoning, seed 0"]),
+        (("--task", "sudoku", "--seed", 2), ["sudoku, reasoning, seed 2"]),
+    ],
+)
+def test_every_task_is_told_unless_one_is_chosen(two, words, expected) -> None:
+    told = run(two, *words)
+    assert headings(told) == expected
+    assert "not told" not in told.output
+    assert ("r1c1 ≠ r1c2" in told.output) is any("sudoku" in one and "seed 0" in one for one in expected)
+
+
+def test_a_task_that_tells_nothing_is_named_beside_the_others(two) -> None:
+    told = run(two, "--seed", 1)
+    assert headings(told) == ["mapping, grounding, seed 1"]
+    assert "not told: sudoku has no trial of seed 1, only of 0, 2" in told.output
+    assert headings(run(two, "--role", "grounding")) == ["mapping, grounding, seed 0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--task", "sudok"), "unknown task 'sudok': there are mapping, sudoku"),
+        (("--seed", 9),
+         "mapping has no trial of seed 9, only of 0, 1; sudoku has no trial of seed 9, only of 0, 2"),
+        (("--task", "mapping", "--role", "reasoning", "--seed", 1),
+         "mapping has no reasoning trial of seed 1, only of 0"),
+        (("--task", "sudoku", "--role", "grounding"),
+         "sudoku has no trial of role 'grounding' that learned rules, only of reasoning"),
+        (("--task", "mapping", "--role", "baseline"),
+         "mapping has no trial of role 'baseline' that learned rules, only of reasoning, grounding"),
+    ],
+)  # fmt: skip
+def test_a_choice_that_there_is_not_is_refused_with_what_there_is(two, words, reason) -> None:
+    refused = run(two, *words)
+    assert refused.exit_code == 2
+    assert reason in refused.output
+
+
+@pytest.mark.parametrize(("option", "name"), [("--dimacs", "rules.cnf"), ("--picture", "rules.svg")])
+def test_one_file_is_of_one_task(two, tmp_path, option, name) -> None:
+    file = tmp_path / name
+    refused = run(two, option, file)
+    assert refused.exit_code == 2
+    assert "has rules of mapping, sudoku" in refused.output
+    assert "choose it with --task NAME" in refused.output
+    assert not file.exists()
+    assert headings(run(two, "--task", "sudoku", option, file)) == ["sudoku, reasoning, seed 0"]
+    assert file.stat().st_size
+
+
+def test_a_trial_that_broke_is_told_as_that(several) -> None:
+    broken = tried("grounding", 0, error=BROKE)
+    refused = run(several(sudoku=[broken]))
+    assert refused.exit_code == 2
+    assert "sudoku, grounding, seed 0: this trial broke: ValueError: no such shape" in refused.output
+    assert "learned_rules" not in refused.output
+    other = several(sudoku=[broken, tried("grounding", 1, rules=APART)], mapping=[broken])
+    told = run(other)
+    assert headings(told) == ["sudoku, grounding, seed 1"]
+    assert "not told: mapping, grounding, seed 0: this trial broke: ValueError" in told.output
+    assert "seed 0: this trial broke" in run(other, "--task", "sudoku", "--seed", 0).output
+
+
+def test_a_solver_that_tells_no_rules_is_told_what_it_needs(several) -> None:
+    silent = [tried("grounding", 0, error=BROKE), tried("grounding", 1)]
+    refused = run(several(sudoku=silent))
+    assert refused.exit_code == 2
+    assert "no trial on sudoku tells its rules: acquired would need an attribute" in refused.output
+    assert "sudoku has no trial of a solver" in run(several(sudoku=[tried("ceiling", 0)])).output
+    assert "this report has no task" in run(several()).output
+    assert "unknown task 'sudoku': there are none" in run(several(), "--task", "sudoku").output
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_report_is_never_written_over(trained, tmp_path, linked) -> None:
+    own = tmp_path / "run.svg"
+    own.write_bytes(trained[0].read_bytes())
+    onto = tmp_path / "linked.svg" if linked else own
+    if linked:
+        onto.symlink_to(own)
+    for option in ("--dimacs", "--picture"):
+        refused = run(own, option, onto)
+        assert refused.exit_code == 2
+        assert "is a file of the run itself" in refused.output
+    assert own.read_bytes() == trained[0].read_bytes()
+
+
+def test_files_that_a_run_rests_on_are_kept_and_others_go_beside_them(trained, tmp_path) -> None:
+    report, traces, beside = tmp_path / "report.json", tmp_path / "traces" / "a.jsonl", tmp_path / "rules.cnf"
+    traces.parent.mkdir()
+    traces.write_text("{}")
+    report.write_bytes(trained[0].read_bytes())
+    for own in (report, traces):
+        assert run(tmp_path, "--dimacs", own).exit_code == 2
+    assert (report.read_bytes(), traces.read_text()) == (trained[0].read_bytes(), "{}")
+    for _ in range(2):  # what it wrote itself is written again
+        assert run(tmp_path, "--dimacs", beside).exit_code == 0
+    assert "r1c1 ≠ r1c2" in beside.read_text()
+
+
+def test_rules_weaker_than_a_task_with_auxiliaries_are_told_with_an_example(several) -> None:
+    told = run(several(parity=[tried("grounding", 0, rules=[])]))
+    assert told.exit_code == 0, told.output
+    assert "weaker than the task: what was learned allows bit" in told.output
+    assert "which the task forbids" in told.output
+    assert "not decided" not in told.output
 
 
 def test_a_record_brings_rules_back(trained) -> None:
