@@ -120,9 +120,12 @@ def main() -> None:
             false += sum(bool((forbidden_cells(problem, [rule]) & shown).any()) for rule in rules)
             if seed == 0 and len(problem.variables) <= 81:
                 found = compare_rules(problem, rules)
+                missing, false_rules = len(found.missing), len(found.superfluous)
                 told = {True: "equivalent", None: "not decided"}.get(
                     found.equivalent,
-                    f"{len(found.missing)} clauses missing, {len(found.superfluous)} rules superfluous",
+                    f"{missing} clauses missing, {false_rules} rules superfluous"
+                    if missing or false_rules
+                    else "weaker",
                 )
         few, many = min(counts), max(counts)
         number = f"{few:,}" if few == many else f"{few:,} to {many:,}"
