@@ -62,7 +62,7 @@ ROWS = (
     *rows("sudoku", 300, wrong=WRONG),
     *rows("sudoku", 300, permuted=True),
     *rows("sudoku", 200, 600, size=6),
-    *rows("sudoku", 600, 1000, size=16),
+    *rows("sudoku", 600, size=16),
     *rows("latin", 200, 600, size=5),
     *rows("queens", 600, 1000, 3000, size=7),
     *rows("queens", 3000, wrong=WRONG[1:], size=7),
