@@ -5,9 +5,9 @@
 Axes are puzzles, board size, symbols, trials, seeds, workers, checks and report rows. Each row of the table
 is one thing done with n of them, for several n, each about double the one before and so many that what it
 costs to begin is hidden. An exponent is log(time ratio) / log(n ratio), of the least of several repeats; a
-row that is over its bound is measured again, up to three times, as the least of more repeats can only come
-down. The bound is
-1.1, unless `REASONS` states another and why; the exit status is 1 where a row is over it.
+row that is over its bound is measured again, up to three times, as the least of more repeats is nearer to
+what the work takes. The bound is 1.1, unless `REASONS` states another and why; the exit status is 1 where a
+row stays over it.
 """
 
 import argparse

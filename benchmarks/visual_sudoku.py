@@ -109,7 +109,7 @@ def table(lines: list[dict[str, object]]) -> str:
         key = (line["solver"], json.dumps(line["options"]), line["boards"], line["epochs"])
         groups.setdefault(key, []).append(line)
     for (solver, options, boards, epochs), runs in sorted(
-        groups.items(), key=lambda group: [str(part).zfill(9) for part in group[0]]
+        groups.items(), key=lambda group: (group[0][:2], *(int(str(part)) for part in group[0][2:]))
     ):
         scored = [run for run in runs if "task" in run]
         cells = [told([float(str(run[name])) for run in scored]) if scored else "–" for name in FIGURES]

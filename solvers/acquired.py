@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..datasets.errors import NoSolutionError
 from ..datasets.problem import Problem
 from .abductive import Conditional
-from .rules.acquisition import Rule, acquire, forbidden_cells, tells_apart, with_rules
+from .rules.acquisition import Rule, acquire, count_pairs, forbidden_cells, tells_apart, with_rules
 from .solver import Answer, Beliefs, Given, Solver
 
 # Rules are sought again when there is so much more evidence, an answer breaks one, or answers repeat.
@@ -26,7 +27,8 @@ class Acquired(Solver):
     training, every answer that was not seen before is counted: which symbols two variables took together.
     One that training repeats is no evidence; so a task with a few dozen different answers tells nothing.
     Relations that independence would have produced often and that did not occur are rules (`acquire`, at
-    most 1 % of them expected to be false). Rules go on being acquired and given up with every answer.
+    most 1 % of them expected to be false, where answers are right). Rules go on being acquired and given up
+    with every answer.
 
     `loss` is that of `Conditional` under the rules of the answers so far, −log Σ_{w agrees with the answer}
     ∏ beliefs[v, w(v)], and `forward` answers with the most likely world under them. While there are none,
@@ -72,10 +74,15 @@ class Acquired(Solver):
         """What it reasons with, for the report."""
         answers = f"{len(self._counted):,} different answers"
         if not self._rules:
-            few = "" if tells_apart(self.problem, self.together.cpu().numpy()) else ", too few to tell"
-            return f"prior: no rule was found in {answers}{few}"
+            return f"prior: no rule was found in {answers}{self._why_none()}"
         acquired = f"{len(self._rules):,} rules acquired from {answers}"
         return acquired if self._reasoners else f"prior: {acquired} leave no solution"
+
+    def _why_none(self) -> str:
+        together = self.together.cpu().numpy()
+        if not len(count_pairs(self.problem, together).first):
+            return ", none of two variables" if self._counted else ""
+        return "" if tells_apart(self.problem, together) else ", too few to tell"
 
     @property
     def informed(self) -> bool:
@@ -130,7 +137,7 @@ class Acquired(Solver):
         ]:
             self._reasoners = []
             if rules:
-                with suppress(ValueError):  # they have no solution
+                with suppress(NoSolutionError):
                     reasoner = Conditional(with_rules(self.problem, rules), self.nodes)
                     self._reasoners = [reasoner.to(self.together.device)]
             self.forbidden = torch.from_numpy(forbidden_cells(self.problem, rules)).to(self.together.device)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..datasets.errors import UsageError
+from ..datasets.errors import NoSolutionError, UsageError
 from ..datasets.problem import Problem
 from .decision import MapSolver
 from .neural import masked_softmax
@@ -38,8 +38,8 @@ class ENPLL(Solver):
 
     Costs that are still noise would teach perception to read the same symbol everywhere, within ten steps of
     training. So at first givens are hidden in training, and costs learn from the answers alone: until they
-    rule out something (`RULED_OUT`), or `evidence` answers were seen. A row of a single answer has nothing
-    to learn from without its givens, and shows them from the start.
+    rule out something (`RULED_OUT`), or `evidence` answers were seen, repeated ones included. A row of a
+    single answer has nothing to learn from without its givens, and shows them from the start.
 
     `forward` minimises Σ cost[(u, w(u)), (v, w(v))] − Σ_{givens} log belief(v, w(v)), and answers with the
     better of two assignments: that of mean-field annealing in `steps` steps, and, where costs rule pairs
@@ -64,7 +64,6 @@ class ENPLL(Solver):
     evidence: ClassVar[int] = 2000
 
     apart: Tensor
-    seen: Tensor
     legal: Tensor
     draws: Tensor
 
@@ -96,11 +95,10 @@ class ENPLL(Solver):
         generator = torch.Generator().manual_seed(0)
         draws = torch.randint(1, 2**31, (2, size), generator=generator)
         self.register_buffer("draws", draws, persistent=False)
-        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # answers, or `evidence` once enough
+        self._awaited = self.evidence  # answers before it listens to givens
         self._ruled: Bool[Tensor, "cells cells"] | None = None  # what the exact solver takes as ruled out
-        self._reasoners: list[
-            MapSolver
-        ] = []  # one where that leaves a solution; in a list: no part of the state
+        # One where that leaves a solution; in a list: no part of the state.
+        self._reasoners: list[MapSolver] = []
 
     @property
     def costs(self) -> Float[Tensor, "cells cells"]:
@@ -110,31 +108,26 @@ class ENPLL(Solver):
 
     @property
     def learned_rules(self) -> list[Rule]:
-        """What costs more than `RULED_OUT` and stands apart from what costs less, as rules.
+        """What costs more than `RULED_OUT` and stands above the widest gap in the costs, as rules.
 
         None where costs fall off without a gap: they weigh, and forbid nothing. They rest on no count.
         """
         costs = self.costs.detach()
-        ruled = costs[self._ruled_out(costs)].sort(descending=True).values
-        if not len(ruled):
+        falling = functional.pad(costs[self.apart & self._possible].sort(descending=True).values, (0, 1))
+        gaps = falling[:-1] / falling[1:].clamp_min(LITTLE) * (falling[:-1] > RULED_OUT)
+        if not len(gaps) or gaps.max() < APART:
             return []
-        open_ = costs[self.apart & self._possible & (costs <= RULED_OUT)]
-        next_ = torch.cat([ruled[1:], open_.max()[None] if len(open_) else ruled.new_zeros(1)])
-        gaps = ruled / next_.clamp_min(LITTLE)
-        place = int(gaps.argmax())
-        if gaps[place] < APART:
-            return []
-        return named(self.problem, ((costs >= ruled[place]) & self._possible).cpu().numpy())
+        return named(self.problem, ((costs >= falling[gaps.argmax()]) & self._possible).cpu().numpy())
 
     def loss(self, beliefs: Beliefs, given: Given, answer: Answer) -> Float[Tensor, " batch"]:
         """Negative pseudo-log-likelihood of the answer; nats, summed over the queries of a row."""
         answered = answer >= 0
         hot = nn.functional.one_hot(answer.clamp_min(0), self.legal.shape[1]).to(beliefs.dtype)
         shown, costs = given, self.costs
-        if self.training and self.seen < self.evidence:
+        if self.training and self._awaited:
             shown = given & (answered.sum(-1, keepdim=True) < 2)
             enough = bool(self._ruled_out(costs.detach()).any())
-            self.seen.add_(len(answer)).clamp_(self.evidence if enough else 0, self.evidence)
+            self._awaited = 0 if enough else max(0, self._awaited - len(answer))
         known = torch.where(answered.unsqueeze(-1), hot, hide_queries(beliefs, shown))
         energy = (known * self._kept_of(answer).unsqueeze(-1)).flatten(1) @ costs
         logs = (-energy.view_as(beliefs)).masked_fill(~self.legal, -torch.inf).log_softmax(-1)
@@ -155,6 +148,14 @@ class ENPLL(Solver):
         better = energy(world.nan_to_num(), sure, costs) <= energy(rounded, sure, costs)
         better &= ~world.isnan().flatten(1).any(-1)
         return torch.where(better[:, None, None], world, local)
+
+    def get_extra_state(self) -> dict[str, int]:
+        """How many answers it still awaits before it listens to givens."""
+        return {"awaited": self._awaited}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Takes that up."""
+        self._awaited = state["awaited"]
 
     def _annealed(
         self, sure: Float[Tensor, "batch variables symbols"], costs: Float[Tensor, "cells cells"]
@@ -180,7 +181,7 @@ class ENPLL(Solver):
         if self._ruled is None or not torch.equal(ruled, self._ruled):
             self._ruled, self._reasoners = ruled, []
             if rules := named(self.problem, ruled.cpu().numpy()):
-                with suppress(ValueError):  # they have no solution
+                with suppress(NoSolutionError):
                     reasoner = MapSolver(with_rules(self.problem, rules), self.nodes)
                     self._reasoners = [reasoner.to(costs.device)]
         return next(iter(self._reasoners), None)

@@ -42,7 +42,13 @@ def rules(
             raise UsageError(f"{run} does not exist: name the folder of a run, or the JSON of a report")
         if picture and picture.suffix not in PICTURES:
             raise UsageError(f"--picture {picture}: it ends in {', '.join(PICTURES)}")
-        refuse_own_files(run, dimacs, picture)
+        from ..results.run_directory import is_of_run  # noqa: PLC0415
+
+        asked = [path for path in (dimacs, picture) if path is not None]
+        if len({path.resolve() for path in asked}) < len(asked):
+            raise UsageError(f"{dimacs} cannot be both: give --dimacs and --picture files of their own")
+        if lost := next((path for path in asked if is_of_run(run, path)), None):
+            raise UsageError(f"{lost} is a file of the run itself, and would be lost: name another")
         files = writable(dimacs), writable(picture)
         from ...datasets.own_task import rebuild_task  # noqa: PLC0415
         from ..measures.acquired_rules import compare_rules  # noqa: PLC0415
@@ -80,10 +86,3 @@ def rules(
         for reason in untold:
             console.print(f"not told: {reason}", highlight=False, markup=False, soft_wrap=True)
         print_written(console, *files)
-
-
-def refuse_own_files(run: Path, *written: Path | None) -> None:
-    """Raises `UsageError` where a file to be written is the RUN, or one of those that its folder rests on."""
-    for path in filter(None, written):
-        if path.exists() and any(path.samefile(own) for own in (run, *run.rglob("*.json*"))):
-            raise UsageError(f"{path} is a file of the run itself, and would be lost: name another")

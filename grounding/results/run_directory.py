@@ -35,9 +35,24 @@ from .records import RecordError, decode_record, read_file
 
 FINDINGS = "findings.jsonl"
 AHEAD = "ahead.jsonl"
+# What lies in the folder of a run, or of an experiment.
+OWN = (
+    "run.json", "experiment.json", "trials.jsonl", AHEAD, FINDINGS, "traces", "checkpoints", "logs",
+    "report.json", "report.html", "lock", "holder",
+)  # fmt: skip
 SCHEMA = 2  # 1: a finding holds check and task as one word, and `task` is the number of the task
 RESUME_HINT = "Every trial that ended is kept: make room, then continue with --resume"
 SAME_VERSIONS = ("groundcheck", "torch", "numpy")  # others hardly move a figure
+
+
+def is_of_run(run: Path, path: Path) -> bool:
+    """Whether a file that is there is a run itself (its folder, or a report), or lies among what it keeps."""
+    run, path = run.resolve(), path.resolve()
+    folder = run if run.is_dir() else run.parent
+    if path == run or not path.exists():
+        return path == run
+    of_run = any((folder / name).exists() for name in ("run.json", "experiment.json", "report.json"))
+    return of_run and path.is_relative_to(folder) and path.relative_to(folder).parts[0] in OWN
 
 
 class Record:

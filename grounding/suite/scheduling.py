@@ -250,6 +250,11 @@ class _Scheduler:
         self.listener.finding(finding)
         place.ready = self.train and self.trainable(place)
 
+    def shows_images(self, place: _Place) -> bool:
+        """Whether there is something to train on, by a perception that was tried, unless a check failed."""
+        run = place.run
+        return self.train and run.built and run.task.seen == "images" and place.suite.perception.ours
+
     @staticmethod
     def trainable(place: _Place) -> bool:
         """Whether the checks without which there is nothing to train passed, all of them.
@@ -393,7 +398,7 @@ class _Scheduler:
         """
         seeds: list[tuple[int, _Place]] = []
         for place in self.open:
-            if place.ready or self.has_ceilings(place):
+            if not place.decided and (place.ready or (self.local and self.shows_images(place))):
                 further = place.suite.test.soonest(0, 0)
                 most = min(place.planned + further, place.suite.at_most(place.run))
                 seeds += [(seed, place) for seed in range(place.planned, most)]
@@ -401,17 +406,6 @@ class _Scheduler:
             for trial in place.suite.trials(place.run, seed):
                 if place.ready or trial.role == "ceiling":
                     yield place, trial
-
-    def has_ceilings(self, place: _Place) -> bool:
-        """Whether ceilings can be trained although nothing is known of the solver yet."""
-        run = place.run
-        return (
-            self.train
-            and self.local
-            and run.built
-            and run.task.seen == "images"
-            and place.suite.perception.ours
-        )
 
     def start(self, job: _Job) -> None:
         """Hands a trial to the engine."""
@@ -467,7 +461,7 @@ class _Scheduler:
     def estimate(self) -> None:
         """Begins to time a few steps of each trial of a seed, once it is known what can be trained.
 
-        Not where trials of this run ended before: they tell better. Those that the cache has take no time,
+        Not where trials of this run ended before: they tell better. Those that the cache had take no time,
         and neither, as a rule, do theirs of further seeds.
         """
         if self.estimated or any(not (place.ready or place.inspected) for place in self.open):
@@ -477,13 +471,18 @@ class _Scheduler:
         trials = [trial for place in places for trial in place.suite.trials(place.run, 0)]
         if not trials or any(self.record.recall(trial) is not None for trial in trials):
             return
-        trials = [trial for trial in trials if self.cache.look_up(trial) is None]
+        trials = [trial for trial in trials if not self.was_cached(trial)]
         if not trials:
             return
         log = self.record.logs.path("timing")
         self.timing = [replace(trial, log=log) for trial in trials]
         self.seeds_timed = max(place.planned or place.suite.test.soonest(0, 0) for place in places)
         self.errands.time_steps(self.timing)
+
+    def was_cached(self, trial: Trial) -> bool:
+        """Whether its outcome is from an earlier run; one that this run put into the cache is not."""
+        job = self.jobs.get(key_of(trial))
+        return self.cache.look_up(trial) is not None if job is None else job.cached
 
     def close(self) -> None:
         """When nothing runs any more: what nobody asked for goes, unless the run may be continued."""

@@ -18,11 +18,11 @@ from ...datasets.problem import Problem, make_problem
 RAREST = 0.5
 SPREADS = 2.0  # … which many of a kind may fall below their mean by, in standard deviations …
 FALSE_DISCOVERIES = 0.01  # … expected among what is found, per kind of relation (Benjamini & Hochberg 1995)
-LEAST_EXPECTED = -np.log(FALSE_DISCOVERIES)  # what is expected more rarely could not be told if never seen
 MAX_NOISE = 0.25  # of what independence promises: rules that are broken more often are none
 CONTRADICTED = 1e-3  # a rule broken more often than the others is given up, at this level for all together
-# Of the rules, so many may be broken where no answer is wrong: some of them are none. Twice what is expected.
-MISTAKEN = 2 * FALSE_DISCOVERIES
+# What is mistaken for a rule is seen at this share of what independence promises, or more; and the level at
+# which something is seen more rarely than that.
+MISTAKEN, SELDOM = 0.15, 0.05
 
 Counts = Int[np.ndarray, "cells cells"]
 
@@ -83,8 +83,8 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
     are independent. It is tested against the hypothesis that it is as frequent as that, or as rare as
     relations of its kind that do occur are seen to be (`usual_share`), and kept where Benjamini and
     Hochberg's procedure rejects this with at most 1 % false discoveries expected among the relations of a
-    kind. What is broken all the same is given up, unless so many are that answers must be wrong now and then
-    (`consistent`). A single pair of symbols may be broken as often as relations are, and without any never.
+    kind. What is broken all the same is given up, unless answers are wrong now and then (`uncontradicted`). A
+    single pair of symbols may be broken as often as relations are, and without any never.
     """
     pairs = count_pairs(problem, together)
     if not len(pairs.first):
@@ -111,16 +111,18 @@ def acquire(problem: Problem, together: Counts) -> list[Rule]:
             for p in chosen.tolist()
         ]
     singles = _single_pairs(problem, together, pairs, covered)
-    if not (relations := consistent(found)):
+    wrong = answers_are_wrong(found)
+    if not (relations := uncontradicted(found, wrong=wrong)):
         # Nothing tells wrong answers from symbols that merely stand together seldom.
         return [rule for rule in singles if rule.broken == 0]
-    return consistent([*relations, *singles])
+    return uncontradicted([*relations, *singles], wrong=wrong)
 
 
 def tells_apart(problem: Problem, together: Counts) -> bool:
-    """Whether there are answers enough to find that two variables differ, if they always do."""
+    """Whether there are answers enough to find that two variables differ, if all of them always do."""
     pairs = count_pairs(problem, together)
-    return bool((pairs.expected[:, problem.symbols - 1] > LEAST_EXPECTED).any())
+    expected = pairs.expected[:, problem.symbols - 1]
+    return bool(never(np.zeros(len(expected), dtype=np.int64), expected, pairs.answered).any())
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def never(
     from scipy.stats import binom  # noqa: PLC0415 - a third of a second, for one solver
 
     usual = usual_share(count, expected)
-    possible = expected * usual > LEAST_EXPECTED
+    possible = expected * usual > -np.log(FALSE_DISCOVERIES)  # others could not be told even if never seen
     chance = np.ones(len(count))
     rate = np.clip(usual * expected[possible] / answered[possible], 0, 1)
     chance[possible] = binom.cdf(count[possible], answered[possible], rate)
@@ -216,24 +218,34 @@ def never(
     return rejected & (count <= MAX_NOISE * expected)
 
 
-def consistent(rules: Sequence[Rule]) -> list[Rule]:
+def answers_are_wrong(rules: Sequence[Rule]) -> bool:
+    """Whether more rules are broken than are mistaken for rules, so that answers are wrong now and then."""
+    from scipy.stats import binom  # noqa: PLC0415 - a third of a second, for one solver
+
+    broken = sum(rule.broken > 0 for rule in rules)
+    return bool(binom.sf(broken - 1, len(rules), FALSE_DISCOVERIES) < CONTRADICTED) if rules else False
+
+
+def uncontradicted(rules: Sequence[Rule], *, wrong: bool) -> list[Rule]:
     """Without the rules that answers contradict.
 
-    Wrong answers break rules all over. Where no more are broken than are mistaken for rules (`MISTAKEN`),
-    nothing speaks for wrong answers, and one contradiction is enough to give a rule up. Where more are, the
-    rate at which all of them are is the measure: those go that are broken significantly more often.
+    Where answers are `wrong` now and then, rules are broken all over, and the rate at which the others are is
+    the measure: those go that are broken significantly more often. Where nothing says so, what is broken
+    goes, but for what is seen significantly more rarely than anything that is mistaken for a rule, while
+    others are broken as well: a few wrong answers among many.
     """
     if not rules:
         return []
-    from scipy.stats import binom  # noqa: PLC0415 - a third of a second, for one solver
+    from scipy.stats import binom, poisson  # noqa: PLC0415 - a third of a second, for one solver
 
     broken = np.array([rule.broken for rule in rules])
-    if binom.sf((broken > 0).sum() - 1, len(rules), MISTAKEN) > CONTRADICTED:
-        return [rule for rule in rules if not rule.broken]
     expected = np.array([rule.expected for rule in rules])
     others = (broken.sum() - broken) / np.maximum(expected.sum() - expected, 1)
     chance = binom.sf(broken - 1, np.maximum(1, expected.round()).astype(int), np.minimum(1, others))
-    return [rule for rule, kept in zip(rules, chance > CONTRADICTED / len(rules), strict=True) if kept]
+    kept = chance > CONTRADICTED / len(rules)
+    if not wrong:
+        kept &= (broken == 0) | (poisson.cdf(broken, MISTAKEN * expected) < SELDOM)
+    return [rule for rule, stays in zip(rules, kept, strict=True) if stays]
 
 
 def allowed_pairs(

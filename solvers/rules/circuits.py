@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ...datasets.errors import NoSolutionError
 from ...datasets.problem import Problem
 from ..extras import Extra
 from .compiling import PYSDD, compile_rules
@@ -41,7 +42,7 @@ class Circuit(nn.Module):
         klay = KLAY.load()
         manager, root = compile_rules(problem)
         if root.is_false():
-            raise ValueError("these rules have no solution: there is nothing to believe in")
+            raise NoSolutionError("these rules have no solution: there is nothing to believe in")
         compiled = klay.Circuit()
         compiled.add_sdd(root)
         layers = compiled.to_torch_module(semiring="log", compile=False).layers

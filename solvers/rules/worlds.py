@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ...datasets.errors import NoSolutionError
 from ...datasets.problem import Problem
 from .search import Search
 
@@ -68,7 +69,7 @@ class Enumeration(nn.Module):
                 "circuit (pip install 'groundcheck[circuits]'), or take a smaller task"
             )
         if not len(solutions):
-            raise ValueError("these rules have no solution: there is nothing to believe in")
+            raise NoSolutionError("these rules have no solution: there is nothing to believe in")
         hot = (solutions[:, :, None] == np.arange(problem.symbols)).reshape(len(solutions), -1)
         self.register_buffer("solutions", torch.from_numpy(solutions), persistent=False)
         self.register_buffer("table", torch.from_numpy(hot).to(torch.get_default_dtype()), persistent=False)

@@ -1,5 +1,6 @@
 """`groundcheck rules`: what a solver learned, printed, written and drawn."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -287,8 +288,16 @@ def test_files_that_a_run_rests_on_are_kept_and_others_go_beside_them(trained, t
     traces.parent.mkdir()
     traces.write_text("{}")
     report.write_bytes(trained[0].read_bytes())
-    for own in (report, traces):
-        assert run(tmp_path, "--dimacs", own).exit_code == 2
+    trials = tmp_path / "trials.jsonl"
+    trials.write_text("{}")
+    (tmp_path / "b.json").symlink_to(tmp_path / "gone.json")
+    for named, own in itertools.product((tmp_path, report), (report, traces, trials)):
+        told = run(named, "--dimacs", own)
+        assert (told.exit_code, trials.read_text()) == (2, "{}")
+        assert "is a file of the run itself" in told.output.replace("\n", " ")
+    told = run(tmp_path, "--dimacs", tmp_path / "x.svg", "--picture", tmp_path / "x.svg")
+    assert told.exit_code == 2
+    assert not (tmp_path / "x.svg").exists()
     assert (report.read_bytes(), traces.read_text()) == (trained[0].read_bytes(), "{}")
     for _ in range(2):  # what it wrote itself is written again
         assert run(tmp_path, "--dimacs", beside).exit_code == 0

@@ -311,6 +311,35 @@ def test_ceilings_begin_beside_the_first_checks_where_slots_stand_idle() -> None
     assert checked_here(*PASSED, Inspected(0), perception="my_module:Reader")[2][:3] == [0, 0, 0]
 
 
+def test_an_estimate_times_ceilings_that_this_run_has_trained_already() -> None:
+    """Those of further seeds are still to come, though the cache has the first by now."""
+
+    @dataclass
+    class Timing(Telling):
+        timed: list[Trial] = field(default_factory=list)
+
+        def time_steps(self, trials: Sequence[Trial]) -> None:
+            self.timed.extend(trials)
+
+    class Kept(TrialCache):
+        found: dict[str, Outcome] = {}  # noqa: RUF012 - of this test alone
+
+        def keep(self, trial: Trial, outcome: Outcome) -> None:
+            self.found[key_of(trial)] = outcome
+
+        def look_up(self, trial: Trial) -> Outcome | None:
+            return self.found.get(key_of(trial))
+
+        def look_up_findings(self, inspection: Inspection) -> list[Finding] | None:
+            return None
+
+    suite, cache = replace(suite_of(), checks=True), Kept(None)
+    telling = Timing([*PASSED, Inspected(0)], Scripted(2))
+    drive(Local(telling=telling), suite, listener=Listener(estimate=lambda _: None), cache=cache)
+    assert {o.role for o in cache.found.values()} == {"ceiling", "grounding"}
+    assert [(trial.role, trial.seed) for trial in telling.timed] == [("grounding", 0), ("ceiling", 0)]
+
+
 @pytest.mark.parametrize("check", [name for name in TRAINABLE if name.startswith("contract/")])
 def test_ceilings_of_what_cannot_be_trained_are_dropped(check: str) -> None:
     told = [Found(0, Finding(check, "fail", "bad")), *(f for f in PASSED if f.finding.check != check)]

@@ -15,9 +15,10 @@ from groundcheck.solvers.rules.acquisition import (
     Rule,
     acquire,
     allowed_pairs,
-    consistent,
+    answers_are_wrong,
     forbidden_cells,
     named,
+    uncontradicted,
     with_rules,
 )
 
@@ -112,53 +113,57 @@ def test_one_contradiction_takes_a_rule_away_and_steady_noise_does_not():
 
 
 @pytest.mark.parametrize(
-    ("broken", "kept"),
+    ("broken", "expected", "wrong", "kept"),
     [
-        ([0] * 50, 50),
-        ([1, 2] + [0] * 48, 48),  # mistaken for rules
-        ([1] * 10 + [0] * 40, 50),  # answers are wrong now and then
-        ([1] * 10 + [15] + [0] * 39, 49),  # and this is none
-        ([1], 0),
-        ([], 0),
+        ([0] * 50, 20, False, 50),
+        ([1, 2, *[0] * 48], 20, False, 48),  # mistaken for rules
+        ([1, 1, *[0] * 48], 60, False, 50),  # too rare for that: a wrong answer or two
+        ([1, 9, *[0] * 48], 60, False, 49),
+        ([1, *[0] * 49], 500, False, 49),  # nothing else is broken
+        ([1] * 10 + [0] * 40, 20, True, 50),  # answers are wrong now and then
+        ([1] * 10 + [15] + [0] * 39, 20, True, 49),  # and one of these is no rule
+        ([1], 20, False, 0),
+        ([], 20, False, 0),
     ],
 )
-def test_what_is_broken_goes_unless_rules_are_broken_all_over(broken, kept):
-    rules = [Rule(0, 1 + n, "equal", expected=20.0, broken=b) for n, b in enumerate(broken)]
-    left = consistent(rules)
+def test_what_is_broken_goes_unless_answers_are_wrong(broken, expected, wrong, kept):
+    rules = [Rule(0, 1 + n, "equal", expected=float(expected), broken=b) for n, b in enumerate(broken)]
+    assert answers_are_wrong(rules) == wrong
+    left = uncontradicted(rules, wrong=wrong)
     assert len(left) == kept
     assert all(rule in rules for rule in left)
+    further = [Rule(0, 1, "pair", pair=(0, n), expected=float(expected)) for n in range(2000)]
+    assert len(uncontradicted([*rules, *further], wrong=wrong)) == kept + 2000
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.01, 0.05])
 @pytest.mark.parametrize(
-    ("task", "boards", "found"),
+    ("task", "boards", "least"),
     [
-        (Queens(size=7), 3000, 0.8),
-        (Sudoku(size=6), 400, 1.0),
-        (Sudoku(permuted=True).drawn(0), 600, 1.0),
-        (Futoshiki(size=4), 600, 1.0),
+        (Queens(size=7), 3000, {0.0: 58, 0.001: 53, 0.01: 40}),
+        (Sudoku(size=6), 400, {0.0: 216, 0.0005: 207, 0.01: 212}),
+        (Sudoku(permuted=True).drawn(0), 600, {0.0: 56, 0.0005: 54, 0.01: 56, 0.05: 50}),
+        (Futoshiki(size=4), 600, {0.0: 48, 0.01: 47}),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_hardly_any_rule_is_false(task, boards, found, noise):
-    """Held against every pair of symbols that 5,000 boards show.
+def test_hardly_any_rule_is_false_and_hardly_any_is_lost_to_wrong_answers(task, boards, least):
+    """Held against every pair of symbols that 5,000 boards show; the least found by the share that is wrong.
 
     Where answers are wrong, a relation that merely is rare is not always told from a rule that is broken.
     """
     shown = task.generate("test", 5000, 0).solution.astype(np.int64)
     possible = counted(task.problem, shown) > 0
-    false, learned = 0, []
-    for seed in range(4):
-        answers, rng = answers_of(task, boards, seed), np.random.default_rng(seed)
-        wrong = (rng.random(answers.shape) < noise) & (answers >= 0)
-        answers = np.where(wrong, rng.integers(0, task.problem.symbols, answers.shape), answers)
-        rules = acquire(task.problem, counted(task.problem, np.unique(answers, axis=0)))
-        false += sum(bool((forbidden_cells(task.problem, [rule]) & possible).any()) for rule in rules)
-        learned.append(len(rules))
-    most = {"queens": 58, "sudoku": {6: 216, 4: 56}.get(getattr(task, "size", 0)), "futoshiki": 48}[task.name]
-    assert false <= (0.06 if noise else 0.02) * sum(learned)
-    if noise < 0.05:
-        assert min(learned) >= 0.8 * found * most
+    for noise, fewest in least.items():
+        false, learned = 0, []
+        for seed in range(3):
+            answers, rng = answers_of(task, boards, seed), np.random.default_rng(seed)
+            wrong = (rng.random(answers.shape) < noise) & (answers >= 0)
+            answers = np.where(wrong, rng.integers(0, task.problem.symbols, answers.shape), answers)
+            rules = acquire(task.problem, counted(task.problem, np.unique(answers, axis=0)))
+            false += sum(bool((forbidden_cells(task.problem, [rule]) & possible).any()) for rule in rules)
+            learned.append(len(rules))
+        assert min(learned) >= fewest, (noise, learned)
+        assert false <= (0.03 if noise else 0.01) * sum(learned), (noise, false)
 
 
 def test_rules_join_two_variables_of_any_domains():
