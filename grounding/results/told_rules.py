@@ -39,7 +39,7 @@ def trial_with_rules(task: TaskReport, *, role: str | None = None, seed: int | N
     of_role = [trial for trial in trials if role in (None, trial.role)]
     if not of_role:
         raise UsageError(
-            f"{task.label} has no trial of role {role!r} that learned rules, only of "
+            f"{task.label} has no {role} trial that learned rules, only "
             f"{_listed(dict.fromkeys(trial.role for trial in trials))}"
         )
     of_seed = [trial for trial in of_role if seed in (None, trial.seed)]
@@ -54,8 +54,8 @@ def trial_with_rules(task: TaskReport, *, role: str | None = None, seed: int | N
         raise UsageError(f"{task.label}, {trial.role}, seed {trial.seed}: this trial broke: {reason}")
     if trial.rules is None:
         raise UsageError(
-            f"no trial on {task.label} tells its rules: {trial.solver} would need an attribute "
-            "`learned_rules`, as `acquired` has one"
+            f"{task.label}, {trial.role}, seed {trial.seed} tells no rules: {trial.solver} would need an "
+            "attribute `learned_rules`, as `acquired` has one"
         )
     return trial
 

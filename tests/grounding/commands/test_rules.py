@@ -223,9 +223,9 @@ def test_a_task_that_tells_nothing_is_named_beside_the_others(two) -> None:
         (("--task", "mapping", "--role", "reasoning", "--seed", 1),
          "mapping has no reasoning trial of seed 1, only of 0"),
         (("--task", "sudoku", "--role", "grounding"),
-         "sudoku has no trial of role 'grounding' that learned rules, only of reasoning"),
+         "sudoku has no grounding trial that learned rules, only reasoning"),
         (("--task", "mapping", "--role", "baseline"),
-         "mapping has no trial of role 'baseline' that learned rules, only of reasoning, grounding"),
+         "mapping has no baseline trial that learned rules, only reasoning, grounding"),
     ],
 )  # fmt: skip
 def test_a_choice_that_there_is_not_is_refused_with_what_there_is(two, words, reason) -> None:
@@ -263,7 +263,7 @@ def test_a_solver_that_tells_no_rules_is_told_what_it_needs(several) -> None:
     silent = [tried("grounding", 0, error=BROKE), tried("grounding", 1)]
     refused = run(several(sudoku=silent))
     assert refused.exit_code == 2
-    assert "no trial on sudoku tells its rules: acquired would need an attribute" in refused.output
+    assert "sudoku, grounding, seed 1 tells no rules: acquired would need an attribute" in refused.output
     assert "sudoku has no trial of a solver" in run(several(sudoku=[tried("ceiling", 0)])).output
     assert "this report has no task" in run(several()).output
     assert "unknown task 'sudoku': there are none" in run(several(), "--task", "sudoku").output
