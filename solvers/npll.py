@@ -19,6 +19,7 @@ WARM, COLD = 1.0, 0.05  # temperatures of the local solver: first, when everythi
 RULED_OUT = 0.5  # nats: on 9×9 Sudoku what breaks a rule costs 1 to 2.5, everything else 0.2 or less
 APART = 2.0  # rules are told where they cost so many times as much as everything else, or as `LITTLE`
 LITTLE = 0.1  # nats
+CONFLICTS = 2000  # that SAT may run into before what is ruled out counts as leaving nothing
 
 
 class ENPLL(Solver):
@@ -176,14 +177,15 @@ class ENPLL(Solver):
         return (costs > RULED_OUT) & self._possible
 
     def _exact_solver(self, costs: Float[Tensor, "cells cells"]) -> MapSolver | None:
-        """Under what costs rule out; None where they rule out nothing, or everything."""
+        """Under what costs rule out; None where that is nothing, or leaves no solution easily found."""
         ruled = self._ruled_out(costs)
         if self._ruled is None or not torch.equal(ruled, self._ruled):
             self._ruled, self._reasoners = ruled, []
             if rules := named(self.problem, ruled.cpu().numpy()):
                 with suppress(NoSolutionError):
-                    reasoner = MapSolver(with_rules(self.problem, rules), self.nodes)
-                    self._reasoners = [reasoner.to(costs.device)]
+                    reasoner = MapSolver(with_rules(self.problem, rules), self.nodes).to(costs.device)
+                    if reasoner.table is not None or reasoner.search.has_world(CONFLICTS):
+                        self._reasoners = [reasoner]
         return next(iter(self._reasoners), None)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "ENPLL":

@@ -119,6 +119,12 @@ class Search:
         self.seconds += time.perf_counter() - started
         return np.array(found, dtype=np.int64).reshape(len(found), len(self.problem.variables))
 
+    def has_world(self, conflicts: int) -> bool:
+        """Whether SAT comes upon a world before it has run into so many conflicts."""
+        with self._new_solver() as sat:
+            sat.conf_budget(conflicts)
+            return bool(sat.solve_limited())
+
     def heaviest(self, weights: Weights, fixed: Sequence[int], *, proven: bool = False) -> World | None:
         """The world that agrees with `fixed` and has the greatest sum of weights[v, w(v)].
 

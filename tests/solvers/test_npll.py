@@ -200,6 +200,21 @@ def test_costs_that_leave_no_solution_are_answered_locally():
     assert (answered.sum(-1) - 1).abs().max() < 1e-5
 
 
+def test_rules_under_which_a_world_is_hard_to_find_are_not_searched():
+    """Ten variables of nine symbols, any two of them different: SAT takes hours to say no."""
+    problem = Problem(tuple("abcdefghij"), (9,) * 10)
+    solver = ENPLL(problem)
+    with torch.no_grad():
+        solver.between.fill_(1.0)
+        solver.relation.zero_()
+        solver.relation[0] = 5 * torch.eye(9)
+    assert len(solver.learned_rules) == 45
+    beliefs, given = torch.full((3, 10, 9), 1 / 9), torch.zeros(3, 10, dtype=torch.bool)
+    given[:, 0] = True
+    assert solver(beliefs, given).isfinite().all()
+    assert solver._reasoners == []
+
+
 def test_of_both_solvers_the_answer_that_costs_less_is_taken():
     solver, (beliefs, given, _) = built(seed=3), rows(40)
     answered, (exact,) = solver(beliefs, given), solver._reasoners

@@ -1,6 +1,7 @@
 """Search against listing every world, and against a MaxSAT solver."""
 
 import copy
+import itertools
 import pickle
 
 import numpy as np
@@ -110,3 +111,17 @@ def test_what_unit_clauses_decide_is_not_branched_on():
     assert Search(problem).heaviest(weights, [-1, -1, -1], proven=True).tolist() == [0, 0, 1]
     none = make_problem(("a", "b"), (2, 2), [[1], [-1]])
     assert Search(none).heaviest(weights[:2], [-1, -1]) is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "conflicts", "found"), [(9, 1000, True), (10, 1000, False), (4, 0, True)]
+)
+def test_whether_a_world_is_found_within_so_many_conflicts(variables, conflicts, found):
+    """Any two of so many variables of nine symbols differ: pigeons, which SAT cannot count."""
+    clauses = [
+        [-(9 * u + a + 1), -(9 * v + a + 1)]
+        for u, v in itertools.combinations(range(variables), 2)
+        for a in range(9)
+    ]
+    problem = make_problem(tuple(map(str, range(variables))), (9,) * variables, clauses)
+    assert Search(problem).has_world(conflicts) == found
