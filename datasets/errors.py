@@ -1,10 +1,6 @@
 """What a user can mend: the errors that are told in one sentence, without a traceback."""
 
 
-class NoSolutionError(ValueError):
-    """Rules that no assignment obeys."""
-
-
 class UsageError(ValueError):
     """A user asked for what cannot be meant; the message says what came, what fits, and what to do."""
 

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..datasets.errors import NoSolutionError
 from ..datasets.problem import Problem
 from .abductive import Conditional
 from .rules.acquisition import Rule, acquire, count_pairs, forbidden_cells, tells_apart, with_rules
+from .rules.worlds import NoSolutionError
 from .solver import Answer, Beliefs, Given, Solver
 
 # Rules are sought again when there is so much more evidence, an answer breaks one, or answers repeat.

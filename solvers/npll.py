@@ -8,11 +8,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..datasets.errors import NoSolutionError, UsageError
+from ..datasets.errors import UsageError
 from ..datasets.problem import Problem
 from .decision import MapSolver
 from .neural import masked_softmax
 from .rules.acquisition import Rule, named, with_rules
+from .rules.worlds import NoSolutionError
 from .solver import PROBABILITY_FLOOR, Answer, Beliefs, Given, Solver, hide_queries
 
 WARM, COLD = 1.0, 0.05  # temperatures of the local solver: first, when everything is open, and last

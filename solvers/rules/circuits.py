@@ -4,12 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ...datasets.errors import NoSolutionError
 from ...datasets.problem import Problem
 from ..extras import Extra
 from .compiling import PYSDD, compile_rules
 from .entropy import Entropic, weigh
-from .worlds import LOG_IMPOSSIBLE, Leaves
+from .worlds import LOG_IMPOSSIBLE, Leaves, NoSolutionError
 
 KLAY = Extra("klay", "klaycircuits", "circuits")
 

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ...datasets.errors import NoSolutionError
 from ...datasets.problem import Problem
 from .search import Search
 
@@ -22,6 +21,10 @@ LOG_IMPOSSIBLE = -2e4
 ENUMERATION_LIMIT = 100_000  # worlds; weights of one row are then 0.4 MB, those of a batch of 64 are 26 MB
 
 Leaves = Float[Tensor, "batch cells"]
+
+
+class NoSolutionError(ValueError):
+    """Rules that no assignment obeys."""
 
 
 class TooManySolutionsError(ValueError):
